@@ -1,0 +1,124 @@
+/**
+ * THE table of operational errors. A code is stable: scripts match on it, docs/errors.md lists it, nothing else may be thrown
+ * for a fault the operator can mend. Bad input from the network is not here: that is a status of `decode/`, never thrown.
+ */
+export const ERRORS = {
+  usage: {
+    exit: 2,
+    http: 400,
+    retriable: false,
+    doc: 'The command line is wrong; the message names the option or argument.',
+  },
+  config_invalid: {
+    exit: 2,
+    http: 400,
+    retriable: false,
+    doc: 'One or more options are wrong; each is listed with its path.',
+  },
+  identity_invalid: {
+    exit: 2,
+    http: 500,
+    retriable: false,
+    doc: 'The identity file has faults; each is listed with its line and path.',
+  },
+  column_unknown: {
+    exit: 2,
+    http: 400,
+    retriable: false,
+    doc: 'No column has this name; the nearest names are given.',
+  },
+  filter_invalid: {
+    exit: 2,
+    http: 400,
+    retriable: false,
+    doc: 'The filter does not parse; the column of the mistake is given.',
+  },
+  time_invalid: { exit: 2, http: 400, retriable: false, doc: 'A time or a span does not parse, or the span is empty.' },
+  file_unreadable: {
+    exit: 3,
+    http: 500,
+    retriable: false,
+    doc: 'A file cannot be read: missing, not permitted, or not what it should be.',
+  },
+  capture_cut: {
+    exit: 4,
+    http: 500,
+    retriable: false,
+    doc: 'A capture ends in the middle of a packet; what was sound before it is stored.',
+  },
+  port_in_use: { exit: 5, http: 500, retriable: false, doc: 'A port to listen on is taken by another process.' },
+  socket_refused: {
+    exit: 5,
+    http: 500,
+    retriable: false,
+    doc: 'A socket could not be opened; the message says which privilege or address is missing.',
+  },
+  data_dir_locked: { exit: 6, http: 503, retriable: false, doc: 'Another process holds the data directory.' },
+  data_dir_unwritable: { exit: 6, http: 500, retriable: false, doc: 'The data directory cannot be made or written.' },
+  store_unavailable: {
+    exit: 7,
+    http: 503,
+    retriable: false,
+    doc: 'The embedded engine is not installed on this machine; give a ClickHouse URL.',
+  },
+  store_unreachable: {
+    exit: 7,
+    http: 503,
+    retriable: true,
+    doc: 'The store did not answer; flows are held, then dropped and counted.',
+  },
+  store_refused: {
+    exit: 7,
+    http: 500,
+    retriable: false,
+    doc: 'The store refused a statement for good; its own message is quoted.',
+  },
+  store_newer: {
+    exit: 7,
+    http: 500,
+    retriable: false,
+    doc: 'The database was written by a newer ovsight; upgrade this one.',
+  },
+  query_failed: {
+    exit: 8,
+    http: 500,
+    retriable: false,
+    doc: 'The store could not answer the question; its own message is quoted.',
+  },
+} as const satisfies Record<string, ErrorFacts>
+
+interface ErrorFacts {
+  /** Exit code of the command line. */
+  exit: number
+  /** Status code of the HTTP API. */
+  http: number
+  /** Whether trying again may help. */
+  retriable: boolean
+  doc: string
+}
+
+export type ErrorCode = keyof typeof ERRORS
+
+/**
+ * A fault the operator can mend. `message` says what was tried, with what, and what to do; `details` are further lines
+ * (one fault each). Match on `code`, never on the message.
+ */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly details: readonly string[]
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: readonly string[] } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'AppError'
+    this.code = code
+    this.details = options.details ?? []
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exit
+  }
+
+  get retriable(): boolean {
+    return ERRORS[this.code].retriable
+  }
+}

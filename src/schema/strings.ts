@@ -1,0 +1,86 @@
+/**
+ * Strings of text columns, each once. Code 0 is the empty string. A batch holds codes; the encoder turns them into the
+ * dictionary of a LowCardinality column.
+ *
+ * Two bounds, since some strings come from the network: `maxWire` strings interned from datagrams, then `internBytes` answers
+ * 0 and counts `overflowed`; names of the model are trusted and unbounded.
+ */
+export class StringTable {
+  readonly values: string[] = ['']
+  readonly utf8: Uint8Array[] = [new Uint8Array(0)]
+  overflowed = 0
+
+  private readonly codes = new Map<string, number>([['', 0]])
+  private readonly maxWire: number
+  private wire = 0
+  /** Open addressing over the bytes' hash; 0 = free. Twice the bound, so that it is never more than half full. */
+  private readonly slots: Uint32Array
+  private readonly mask: number
+  private readonly encoder = new TextEncoder()
+  private readonly decoder = new TextDecoder('utf-8', { fatal: false })
+
+  constructor(maxWire = 65_536) {
+    this.maxWire = maxWire
+    let size = 16
+    while (size < maxWire * 2) size *= 2
+    this.slots = new Uint32Array(size)
+    this.mask = size - 1
+  }
+
+  get size(): number {
+    return this.values.length
+  }
+
+  /** Code of a string of the model. */
+  intern(value: string): number {
+    let code = this.codes.get(value)
+    if (code === undefined) {
+      code = this.add(value, this.encoder.encode(value))
+    }
+    return code
+  }
+
+  /**
+   * Code of the UTF-8 bytes `bytes[start..start+length)` from a datagram; trailing NULs are not part of it. No string is made
+   * when it is known already. Invalid UTF-8 becomes U+FFFD. 0 when the bound is reached.
+   */
+  internBytes(bytes: Uint8Array, start: number, length: number): number {
+    let end = start + length
+    while (end > start && bytes[end - 1] === 0) end--
+    if (end === start) return 0
+    let hash = 0x811c9dc5
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+    let slot = (hash ^ (hash >>> 15)) & this.mask
+    for (let code = this.slots[slot]!; code !== 0; code = this.slots[slot]!) {
+      if (sameBytes(this.utf8[code]!, bytes, start, end)) return code
+      slot = (slot + 1) & this.mask
+    }
+    if (this.wire >= this.maxWire) {
+      this.overflowed++
+      return 0
+    }
+    const raw = bytes.slice(start, end)
+    const value = this.decoder.decode(raw)
+    const known = this.codes.get(value)
+    // Only exact UTF-8 goes into the byte index; damaged bytes are found through the decoded string.
+    if (known !== undefined && !sameBytes(this.utf8[known]!, raw, 0, raw.length)) return known
+    this.wire++
+    const code = known ?? this.add(value, this.encoder.encode(value))
+    if (sameBytes(this.utf8[code]!, raw, 0, raw.length)) this.slots[slot] = code
+    return code
+  }
+
+  private add(value: string, utf8: Uint8Array): number {
+    const code = this.values.length
+    this.values.push(value)
+    this.utf8.push(utf8)
+    this.codes.set(value, code)
+    return code
+  }
+}
+
+function sameBytes(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (known.length !== end - start) return false
+  for (let i = 0; i < known.length; i++) if (known[i] !== bytes[start + i]) return false
+  return true
+}

@@ -1,0 +1,25 @@
+/**
+ * Runs every test file on Node's own runner: `npm test`, or `npm test -- decode/ipfix` for the files whose path contains that.
+ * One process a file, as many at a time as there are cores.
+ */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const wanted = process.argv.slice(2)
+const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.js'))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort()
+  .map((file) => relative(process.cwd(), join(here, file)))
+
+if (files.length === 0) {
+  console.error(`no test file matches ${wanted.join(' ')}`)
+  process.exit(1)
+}
+const child = spawn(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...files], {
+  stdio: 'inherit',
+})
+child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1))
