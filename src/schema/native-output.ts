@@ -1,0 +1,61 @@
+/** Where a Native block is written: one buffer that grows by doubling and is used again. */
+export class NativeOutput {
+  private buffer: Uint8Array
+  private at = 0
+
+  constructor(initialBytes = 1 << 20) {
+    this.buffer = Buffer.allocUnsafeSlow(initialBytes)
+  }
+
+  reset(): void {
+    this.at = 0
+  }
+
+  /** What was written since `reset`; a view that the next block overwrites. */
+  written(): Uint8Array {
+    return this.buffer.subarray(0, this.at)
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.buffer.set(bytes, this.at)
+    this.at += bytes.length
+  }
+
+  /** Unsigned LEB128, below 2^32. */
+  varint(value: number): void {
+    this.reserve(5)
+    while (value > 0x7f) {
+      this.buffer[this.at++] = (value & 0x7f) | 0x80
+      value >>>= 7
+    }
+    this.buffer[this.at++] = value
+  }
+
+  /** Below 2^32, as 64 bits. */
+  u64(value: number): void {
+    this.reserve(8)
+    for (let i = 0; i < 4; i++) this.buffer[this.at++] = value >>> (8 * i)
+    for (let i = 0; i < 4; i++) this.buffer[this.at++] = 0
+  }
+
+  string(value: string): void {
+    this.blob(Buffer.from(value))
+  }
+
+  /** Length and bytes. */
+  blob(bytes: Uint8Array): void {
+    this.varint(bytes.length)
+    this.bytes(bytes)
+  }
+
+  private reserve(bytes: number): void {
+    const needed = this.at + bytes
+    if (needed <= this.buffer.length) return
+    let size = this.buffer.length
+    while (size < needed) size *= 2
+    const grown = Buffer.allocUnsafeSlow(size)
+    grown.set(this.buffer.subarray(0, this.at))
+    this.buffer = grown
+  }
+}
