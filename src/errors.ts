@@ -85,6 +85,30 @@ export const ERRORS = {
     retriable: false,
     doc: 'The store could not answer the question; its own message is quoted.',
   },
+  cloud_unreachable: {
+    exit: 9,
+    http: 503,
+    retriable: true,
+    doc: 'An OpenStack API did not answer, or answered with a fault of its own; the last good model goes on.',
+  },
+  cloud_denied: {
+    exit: 9,
+    http: 502,
+    retriable: false,
+    doc: 'OpenStack refused the login or the rights of its user; ovsight needs the admin role to see all projects.',
+  },
+  cloud_refused: {
+    exit: 9,
+    http: 502,
+    retriable: false,
+    doc: 'An OpenStack API refused a request, or the catalog has no such endpoint.',
+  },
+  cloud_incomplete: {
+    exit: 9,
+    http: 502,
+    retriable: true,
+    doc: 'An OpenStack API answered with less than everything; the answer is not used, since what is missing would look deleted.',
+  },
 } as const satisfies Record<string, ErrorFacts>
 
 interface ErrorFacts {
