@@ -12,7 +12,7 @@ const namesOf = (kind: string) => COLUMN_NAMES.filter((name) => columnFacts(name
 
 /** Writes 16 bytes in network order. */
 function setAddress(column: Uint32Array, row: number, bytes: readonly number[]): void {
-  new Uint8Array(column.buffer).set(bytes, row * 16)
+  new Uint8Array(column.buffer, column.byteOffset).set(bytes, row * 16)
 }
 
 const V4_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 168, 10, 8]
