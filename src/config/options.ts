@@ -1,0 +1,191 @@
+import type { OPTION_TYPES, Fault, OptionTypeName } from './types.ts'
+
+/**
+ * THE table of options. An option `netflow_port` is `--netflow-port` on the command line, `OVSIGHT_NETFLOW_PORT` in the
+ * environment and `netflow_port:` in the YAML file. Validation, `--help`, `show config` and docs/configuration.md follow from it.
+ */
+export const OPTIONS = {
+  bind: {
+    group: 'Listeners',
+    type: 'address',
+    default: '0.0.0.0',
+    doc: 'Address on which exports and mirrored frames are received.',
+  },
+  netflow_port: {
+    group: 'Listeners',
+    type: 'port',
+    default: 2055,
+    doc: 'UDP port for NetFlow v5 and v9; IPFIX sent here is understood too.',
+  },
+  ipfix_port: {
+    group: 'Listeners',
+    type: 'port',
+    default: 4739,
+    doc: 'UDP port for IPFIX; NetFlow v5 and v9 sent here are understood too.',
+  },
+  sflow_port: { group: 'Listeners', type: 'port', default: 6343, doc: 'UDP port for sFlow v5.' },
+  vxlan_port: { group: 'Listeners', type: 'port', default: 4789, doc: 'UDP port for frames mirrored through VXLAN.' },
+  gre: {
+    group: 'Listeners',
+    type: 'flag',
+    default: true,
+    doc: 'Receive frames mirrored through GRE and ERSPAN (IP protocol 47). Needs CAP_NET_RAW; without it ovsight warns and goes on.',
+  },
+  receiver: {
+    group: 'Listeners',
+    type: 'text',
+    oneOf: ['auto', 'koffi', 'dgram'],
+    default: 'auto',
+    doc: 'How datagrams are received: `koffi` takes up to 256 in one system call (Linux), `dgram` is portable, `auto` takes what works.',
+  },
+  receive_buffer: {
+    group: 'Listeners',
+    type: 'bytes',
+    default: 16 * 1024 ** 2,
+    min: 65_536,
+    doc: 'Kernel receive buffer asked for on each socket; ovsight warns when the kernel grants less.',
+  },
+  exporter_alias: {
+    group: 'Listeners',
+    type: 'aliases',
+    default: [],
+    doc: 'Source addresses to be taken for another exporter, for exports that come through address translation.',
+  },
+  http_bind: { group: 'HTTP', type: 'address', default: '127.0.0.1', doc: 'Address of the HTTP API.' },
+  http_port: { group: 'HTTP', type: 'port', default: 8080, doc: 'TCP port of the HTTP API.' },
+  data: {
+    group: 'Store',
+    type: 'path',
+    default: './ovsight-data',
+    doc: 'Data directory: the embedded store, the spool, and the note that a collector runs.',
+  },
+  clickhouse: {
+    group: 'Store',
+    type: 'url',
+    default: null,
+    secret: true,
+    doc: 'ClickHouse server to use in place of the embedded store, `http://user:password@host:8123/database`.',
+  },
+  spool_max: {
+    group: 'Store',
+    type: 'bytes',
+    default: 4 * 1024 ** 3,
+    min: 16 * 1024 ** 2,
+    doc: 'Disk space for flows that the store has not taken yet; beyond it new ones are dropped and counted.',
+  },
+  batch_rows: {
+    group: 'Pipeline',
+    type: 'count',
+    unit: 'rows',
+    default: 65_472,
+    min: 8_192,
+    max: 1_000_000,
+    doc: 'A batch is stored when it holds this many rows.',
+  },
+  flush_after: {
+    group: 'Pipeline',
+    type: 'duration',
+    default: 1_000,
+    min: 10,
+    max: 60_000,
+    doc: 'A batch is stored at the latest this long after its first row.',
+  },
+  max_blocks: {
+    group: 'Pipeline',
+    type: 'count',
+    unit: 'blocks',
+    default: 8,
+    min: 1,
+    max: 1_000,
+    doc: 'Encoded batches that may wait in memory for the spool; beyond it datagrams are dropped and counted.',
+  },
+  max_exporters: {
+    group: 'Pipeline',
+    type: 'count',
+    unit: 'exporters',
+    default: 16_384,
+    min: 16,
+    max: 1_000_000,
+    doc: 'Exporters known at a time; datagrams of further ones are dropped and counted until one has been idle for `exporter_idle`.',
+  },
+  exporter_idle: {
+    group: 'Pipeline',
+    type: 'duration',
+    default: 30 * 60e3,
+    min: 1_000,
+    doc: 'An exporter silent for this long gives up its place when another needs it.',
+  },
+  max_streams: {
+    group: 'Pipeline',
+    type: 'count',
+    unit: 'streams',
+    default: 65_536,
+    min: 16,
+    max: 4_000_000,
+    doc: 'Sequence counters followed at a time (exporter, protocol, domain or sub-agent).',
+  },
+  max_interfaces: {
+    group: 'Pipeline',
+    type: 'count',
+    unit: 'interfaces',
+    default: 65_536,
+    min: 16,
+    max: 4_000_000,
+    doc: 'Interfaces whose last sFlow counters are kept.',
+  },
+  identity: {
+    group: 'Identity',
+    type: 'path',
+    default: null,
+    doc: 'File that describes the cloud: hosts, projects, networks, ports, servers, routers. Without it flows carry addresses only.',
+  },
+  ipfix_sampling: {
+    group: 'Decoding',
+    type: 'count',
+    unit: '1 in n',
+    default: 0,
+    max: 0xffff_ffff,
+    doc: 'Sampling rate of IPFIX exporters that do not tell it (Open vSwitch does not, and has multiplied its counts already); 0 = not known.',
+  },
+} as const satisfies Record<string, OptionFacts>
+
+interface OptionFacts {
+  /** Heading in `--help` and in the docs. */
+  group: string
+  type: OptionTypeName
+  default: unknown
+  /** What a count counts. */
+  unit?: string
+  min?: number
+  max?: number
+  oneOf?: readonly string[]
+  /** May hold a password: never shown whole. */
+  secret?: true
+  doc: string
+}
+
+export type OptionName = keyof typeof OPTIONS
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[]
+
+type TypeValue<T extends OptionTypeName> = Exclude<ReturnType<(typeof OPTION_TYPES)[T]['read']>, Fault>
+type OptionValue<O extends OptionName> = (typeof OPTIONS)[O]['default'] extends null
+  ? TypeValue<(typeof OPTIONS)[O]['type']> | null
+  : TypeValue<(typeof OPTIONS)[O]['type']>
+
+/** The effective configuration: durations in milliseconds, sizes in bytes, a port that is off is `null`. */
+export type Config = { readonly [O in OptionName]: OptionValue<O> }
+
+/** One row of the table, whichever option it is of. */
+export function optionFacts(name: OptionName): OptionFacts {
+  return OPTIONS[name]
+}
+
+/** `netflow_port` → `--netflow-port`. */
+export function flagOf(name: OptionName): string {
+  return `--${name.replaceAll('_', '-')}`
+}
+
+/** `netflow_port` → `OVSIGHT_NETFLOW_PORT`. */
+export function environmentOf(name: OptionName): string {
+  return `OVSIGHT_${name.toUpperCase()}`
+}
