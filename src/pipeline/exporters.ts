@@ -1,0 +1,135 @@
+/**
+ * Exporters by source address: a small dense number for each (`exporterId`), under which decoders, sequence tracking and counters
+ * keep their state. Bounded by `max_exporters`.
+ */
+import { isIPv4, isIPv6 } from 'node:net'
+import { KeyTable } from './key-table.ts'
+
+export interface ExporterOptions {
+  max: number
+  idleMs: number
+  /** `from=to` pairs of addresses: a source to be taken for another exporter. */
+  aliases?: readonly string[]
+  /** Called before a number goes to another exporter, so that nobody keeps state of the old one. */
+  onForget?: (exporterId: number) => void
+}
+
+export class ExporterTable {
+  /** Address under which rows of exporter `id` are stored, four lanes each: its own, or its alias. */
+  readonly address: Uint32Array
+  readonly datagrams: Float64Array
+  readonly bytes: Float64Array
+  readonly rows: Float64Array
+  /** Datagrams whose status was not ok. */
+  readonly faults: Float64Array
+
+  private readonly table: KeyTable
+  private readonly aliases: ReadonlyMap<string, Uint32Array>
+  private readonly onForget: (exporterId: number) => void
+  /** The last exporter asked for: bursts come from one. */
+  private readonly last = new Uint32Array(4)
+  private lastId = -1
+
+  constructor({ max, idleMs, aliases = [], onForget = () => {} }: ExporterOptions) {
+    this.table = new KeyTable(max, idleMs)
+    this.address = new Uint32Array(max * 4)
+    this.datagrams = new Float64Array(max)
+    this.bytes = new Float64Array(max)
+    this.rows = new Float64Array(max)
+    this.faults = new Float64Array(max)
+    this.onForget = onForget
+    this.aliases = new Map(
+      aliases.map((pair) => {
+        const [from, to] = pair.split('=') as [string, string]
+        return [parseAddress(from).join(), parseAddress(to)]
+      }),
+    )
+  }
+
+  get size(): number {
+    return this.table.size
+  }
+
+  /** Datagrams dropped because no place was left. */
+  get refused(): number {
+    return this.table.refused
+  }
+
+  /** Exporters that lost their place to another after being idle. */
+  get evicted(): number {
+    return this.table.evicted
+  }
+
+  /** Number of the source at `lanes[at .. at+4)`, or -1 when the bound is reached. */
+  idOf(lanes: Uint32Array, at: number, nowMs: number): number {
+    const a = lanes[at]!
+    const b = lanes[at + 1]!
+    const c = lanes[at + 2]!
+    const d = lanes[at + 3]!
+    const { last } = this
+    if (this.lastId >= 0 && last[3] === d && last[2] === c && last[1] === b && last[0] === a) {
+      this.table.seenMs[this.lastId] = nowMs
+      return this.lastId
+    }
+    const id = this.table.place(a, b, c, d, nowMs)
+    if (id < 0) return -1
+    if (this.table.fresh) this.begin(id, lanes.subarray(at, at + 4))
+    last[0] = a
+    last[1] = b
+    last[2] = c
+    last[3] = d
+    this.lastId = id
+    return id
+  }
+
+  /** When the exporter was last heard of, milliseconds since 1970. */
+  seenMs(id: number): number {
+    return this.table.seenMs[id]!
+  }
+
+  private begin(id: number, source: Uint32Array): void {
+    this.onForget(id)
+    this.address.set(this.aliases.get(source.join()) ?? source, id * 4)
+    this.datagrams[id] = 0
+    this.bytes[id] = 0
+    this.rows[id] = 0
+    this.faults[id] = 0
+  }
+}
+
+/** Four u32 lanes in memory order of an IPv4 or IPv6 address; IPv4 as ::ffff:a.b.c.d. Throws on what is no address. */
+export function parseAddress(text: string): Uint32Array {
+  const bytes = new Uint8Array(16)
+  if (isIPv4(text)) {
+    bytes.set([0xff, 0xff], 10)
+    bytes.set(text.split('.').map(Number), 12)
+  } else if (isIPv6(text)) {
+    const [head = '', tail] = embedIPv4(text).split('::')
+    const groups = (part: string) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)))
+    const left = groups(head)
+    const right = tail === undefined ? [] : groups(tail)
+    const all = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right]
+    for (const [i, group] of all.entries()) bytes.set([group >> 8, group & 0xff], i * 2)
+  } else {
+    throw new Error(`${text} is no address`)
+  }
+  return new Uint32Array(bytes.buffer)
+}
+
+/** `::ffff:1.2.3.4` → `::ffff:102:304`, without a zone. */
+function embedIPv4(text: string): string {
+  return text
+    .replace(/%.*$/, '')
+    .replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a: string, b: string, c: string, d: string) =>
+      [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)].map((group) => group.toString(16)).join(':'),
+    )
+}
+
+/** Writes four lanes as an operator reads them: `10.0.10.14`, `2001:db8::1`. */
+export function formatAddress(lanes: Uint32Array, at = 0): string {
+  const bytes = new Uint8Array(lanes.slice(at, at + 4).buffer)
+  const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
+  if (mapped) return bytes.subarray(12).join('.')
+  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16))
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}

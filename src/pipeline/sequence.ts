@@ -1,0 +1,269 @@
+/**
+ * Lost records, from the sequence numbers of exporters.
+ *
+ * A stream is one sequence counter. Which one a datagram belongs to, and what its number means, is where exporters differ, so two
+ * readings are followed and the one that stays without gaps is kept (`latched`), per stream:
+ *
+ *   NetFlow v5   number of the first record (Cisco)   seq - (previous seq + previous count)
+ *                number of the last record (OVS)      seq - previous seq - count
+ *   IPFIX        a counter per transport session over all its domains (OVS)
+ *                a counter per observation domain (RFC 7011 §3.1)
+ *   NetFlow v9   +1 per message and source id (RFC 3954 §5.1); sFlow v5: +1 per datagram and sub-agent
+ *
+ * Datagrams that arrive late take back what they were missed for; a counter that starts again is no loss; two counters mixed in
+ * one stream (two bridges with the same engine id) are noticed and not counted at all.
+ */
+import type { Protocol } from '../decode/decoder.ts'
+import { PROTOCOLS } from '../decode/decoder.ts'
+import { KeyTable } from './key-table.ts'
+
+/** A gap is final after this many further datagrams of the stream, or after GAP_MS. */
+const GAP_DATAGRAMS = 32
+const GAP_MS = 2_000
+/** Further back than this is a restart at once; nearer, after RESTART_RUN late datagrams that follow each other. */
+const LATE_RECORDS = 16_384
+const RESTART_RUN = 12
+/** Further ahead than this is another counter, not a loss. */
+const AHEAD_RECORDS = 1 << 24
+/** How many datagrams must speak for a reading before it is believed alone, and how firmly it can be held. */
+const LATCH = 2
+const HOLD = 16
+/** A stream out of order this often (4 up for each, 1 down for each in order) is two counters mixed. */
+const MIXED = 64
+
+const CODE = Object.fromEntries(PROTOCOLS.map((name, code) => [name, code])) as Readonly<Record<Protocol, number>>
+/** Key word that tells the IPFIX counter of a session from the one of a domain. */
+const SESSION = 0x4000_0000
+
+export interface SequenceOptions {
+  maxStreams: number
+  idleMs: number
+  /** Called with records that were lost for good, of one exporter. */
+  onLost: (exporterId: number, protocol: number, records: number) => void
+}
+
+export class SequenceTracker {
+  /** Datagrams that came after a later one. */
+  late = 0
+  restarts = 0
+
+  private readonly table: KeyTable
+  private readonly onLost: SequenceOptions['onLost']
+  private readonly previous: Uint32Array
+  /** Records of the previous datagram; -1 = not known, the next number proves nothing. */
+  private readonly previousRecords: Int32Array
+  /** > 0 speaks for the first reading, < 0 for the second. */
+  private readonly score: Int8Array
+  /** Records missing since `gapMs`, not yet given up. */
+  private readonly missing: Float64Array
+  private readonly gapMs: Float64Array
+  private readonly gapAge: Uint8Array
+  /** The last late datagram and how many late ones followed each other. */
+  private readonly latePrevious: Uint32Array
+  private readonly lateRecords: Int32Array
+  private readonly lateRun: Uint8Array
+  private readonly disorder: Uint8Array
+  /** How many streams have something missing. */
+  private open = 0
+
+  constructor({ maxStreams, idleMs, onLost }: SequenceOptions) {
+    this.table = new KeyTable(maxStreams, idleMs)
+    this.onLost = onLost
+    this.previous = new Uint32Array(maxStreams)
+    this.previousRecords = new Int32Array(maxStreams)
+    this.score = new Int8Array(maxStreams)
+    this.missing = new Float64Array(maxStreams)
+    this.gapMs = new Float64Array(maxStreams)
+    this.gapAge = new Uint8Array(maxStreams)
+    this.latePrevious = new Uint32Array(maxStreams)
+    this.lateRecords = new Int32Array(maxStreams)
+    this.lateRun = new Uint8Array(maxStreams)
+    this.disorder = new Uint8Array(maxStreams)
+  }
+
+  get streams(): number {
+    return this.table.size
+  }
+
+  /** Streams not followed because the table was full. */
+  get refused(): number {
+    return this.table.refused
+  }
+
+  /** Streams that look like two counters in one (for NetFlow v5: two bridges with the same engine id). */
+  get mixed(): number {
+    let count = 0
+    for (let i = 0; i < this.table.size; i++) if (this.disorder[i]! >= MIXED) count++
+    return count
+  }
+
+  /**
+   * One datagram. `records` is by how much the counter advances with it, -1 when not known (a set without its template).
+   */
+  observe(
+    exporterId: number,
+    exporterPort: number,
+    protocol: Protocol,
+    stream: number,
+    sequence: number,
+    records: number,
+    nowMs: number,
+  ): void {
+    const code = CODE[protocol]
+    const port = protocol === 'ipfix' ? exporterPort : 0
+    const place = this.table.place(exporterId, code, stream, port, nowMs)
+    if (place < 0) return
+    const fresh = this.table.fresh
+    if (fresh) this.clear(place)
+    if (protocol === 'ipfix') this.observeIpfix(place, fresh, exporterId, code, exporterPort, sequence, records, nowMs)
+    else if (fresh) this.begin(place, sequence, records)
+    else if (protocol === 'netflow5')
+      this.follow(place, this.netflow5Gap(place, sequence, records), sequence, records, nowMs)
+    else this.follow(place, this.gap(place, sequence), sequence, records, nowMs)
+  }
+
+  /** Gives up what has been missing for long: call once a second. */
+  settle(nowMs: number): void {
+    if (this.open === 0) return
+    for (let place = 0; place < this.table.size; place++)
+      if (this.missing[place]! > 0 && nowMs - this.gapMs[place]! > GAP_MS) this.giveUp(place)
+  }
+
+  private observeIpfix(
+    domain: number,
+    domainFresh: boolean,
+    exporterId: number,
+    code: number,
+    port: number,
+    sequence: number,
+    records: number,
+    nowMs: number,
+  ): void {
+    const session = this.table.place(exporterId, code | SESSION, 0, port, nowMs)
+    if (session < 0) return
+    const sessionFresh = this.table.fresh
+    if (sessionFresh) this.clear(session)
+    if (sessionFresh || domainFresh) {
+      // A new domain: only the session's counter can say something, once it is believed.
+      if (domainFresh) this.begin(domain, sequence, records)
+      if (sessionFresh) this.begin(session, sequence, records)
+      else if (this.score[session]! >= LATCH)
+        this.follow(session, this.gap(session, sequence), sequence, records, nowMs)
+      else this.begin(session, sequence, records)
+      return
+    }
+    const ofSession = this.gap(session, sequence)
+    const ofDomain = this.gap(domain, sequence)
+    this.weigh(session, ofSession, ofDomain)
+    const score = this.score[session]!
+    const bySession = Math.abs(score) >= LATCH ? score > 0 : Math.abs(ofSession) <= Math.abs(ofDomain)
+    const chosen = bySession ? session : domain
+    this.follow(chosen, bySession ? ofSession : ofDomain, sequence, records, nowMs)
+    // The other reading is only kept up to date, and not by what came late.
+    if (this.lateRun[chosen] === 0) this.begin(bySession ? domain : session, sequence, records)
+  }
+
+  private netflow5Gap(place: number, sequence: number, records: number): number {
+    const first = this.gap(place, sequence)
+    if (this.previousRecords[place]! < 0) return first
+    const last = (sequence - this.previous[place]! - records) | 0
+    this.weigh(place, first, last)
+    const score = this.score[place]!
+    if (Math.abs(score) >= LATCH) return score > 0 ? first : last
+    return Math.abs(first) < Math.abs(last) ? first : last
+  }
+
+  /** Signed distance to the number that was expected next. */
+  private gap(place: number, sequence: number): number {
+    const records = this.previousRecords[place]!
+    return records < 0 ? 0 : (sequence - this.previous[place]! - records) | 0
+  }
+
+  private weigh(place: number, first: number, second: number): void {
+    const score = this.score[place]!
+    if (first === 0 && second !== 0 && score < HOLD) this.score[place] = score + 1
+    else if (second === 0 && first !== 0 && score > -HOLD) this.score[place] = score - 1
+  }
+
+  private follow(place: number, gap: number, sequence: number, records: number, nowMs: number): void {
+    if (gap < 0) return this.followLate(place, gap, sequence, records)
+    if (gap >= AHEAD_RECORDS) return this.restart(place, sequence, records)
+    if (gap > 0) {
+      if (this.missing[place] === 0) {
+        this.open++
+        this.gapMs[place] = nowMs
+        this.gapAge[place] = 0
+      }
+      this.missing[place]! += gap
+      this.upset(place)
+    } else {
+      if (this.disorder[place]! > 0) this.disorder[place]!--
+      if (this.missing[place]! > 0 && ++this.gapAge[place]! >= GAP_DATAGRAMS) this.giveUp(place)
+    }
+    this.lateRun[place] = 0
+    this.advance(place, sequence, records)
+  }
+
+  private followLate(place: number, gap: number, sequence: number, records: number): void {
+    if (gap < -LATE_RECORDS) return this.restart(place, sequence, records)
+    const follows = this.lateRun[place]! > 0 && this.followsLate(place, sequence, records)
+    const run = follows ? this.lateRun[place]! + 1 : 1
+    this.lateRun[place] = run
+    if (run >= RESTART_RUN) return this.restart(place, sequence, records)
+    this.latePrevious[place] = sequence
+    this.lateRecords[place] = records
+    this.late++
+    this.upset(place)
+    if (this.missing[place]! > 0) {
+      this.missing[place] = Math.max(0, this.missing[place]! - Math.max(records, 0))
+      if (this.missing[place] === 0) this.open--
+    }
+  }
+
+  /** Whether a late datagram is the next after the last late one, in either reading of the number. */
+  private followsLate(place: number, sequence: number, records: number): boolean {
+    const step = (sequence - this.latePrevious[place]!) | 0
+    return step === this.lateRecords[place] || step === records
+  }
+
+  private restart(place: number, sequence: number, records: number): void {
+    this.restarts++
+    this.upset(place)
+    // What is missing from before cannot be told from the jump itself.
+    if (this.missing[place]! > 0) this.open--
+    this.missing[place] = 0
+    this.lateRun[place] = 0
+    this.advance(place, sequence, records)
+  }
+
+  private giveUp(place: number): void {
+    if (this.disorder[place]! < MIXED) {
+      this.onLost(this.table.word(place, 0), this.table.word(place, 1) & ~SESSION, this.missing[place]!)
+    }
+    this.missing[place] = 0
+    this.open--
+  }
+
+  private upset(place: number): void {
+    this.disorder[place] = Math.min(255, this.disorder[place]! + 4)
+  }
+
+  private begin(place: number, sequence: number, records: number): void {
+    this.lateRun[place] = 0
+    this.advance(place, sequence, records)
+  }
+
+  private advance(place: number, sequence: number, records: number): void {
+    this.previous[place] = sequence
+    this.previousRecords[place] = records
+  }
+
+  private clear(place: number): void {
+    if (this.missing[place]! > 0) this.open--
+    this.score[place] = 0
+    this.missing[place] = 0
+    this.gapAge[place] = 0
+    this.lateRun[place] = 0
+    this.disorder[place] = 0
+  }
+}
