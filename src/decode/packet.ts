@@ -39,8 +39,7 @@ export type PacketColumns = Pick<
  *   `bad_header`  a length or version contradicts its header; what came before it is in the row
  *   `too_deep`    more tags, labels or extension headers than are followed; what came before is in the row
  *
- * and leave the lengths below. The columns are held here because a property read of a batch's `columns` is a dictionary
- * look-up; `bind` costs a comparison when nothing changed.
+ * and leave the lengths below. `bind` costs a comparison when the columns are the same.
  */
 export class PacketDissector {
   /** 4 or 6 when the packet is IP (even if its header is cut), else 0. */
