@@ -147,6 +147,20 @@ export const OPTIONS = {
     max: 0xffff_ffff,
     doc: 'Sampling rate of IPFIX exporters that do not tell it (Open vSwitch does not, and has multiplied its counts already); 0 = not known.',
   },
+  log_level: {
+    group: 'Logs',
+    type: 'text',
+    oneOf: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    doc: 'Least level of a log line that is written.',
+  },
+  log_format: {
+    group: 'Logs',
+    type: 'text',
+    oneOf: ['auto', 'json', 'text'],
+    default: 'auto',
+    doc: 'Logs go to standard error: `text` to be read, `json` one object a line, `auto` is text on a terminal.',
+  },
 } as const satisfies Record<string, OptionFacts>
 
 interface OptionFacts {

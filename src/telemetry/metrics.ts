@@ -1,0 +1,182 @@
+/**
+ * THE table of metrics. Values are read when somebody asks: the hot path counts in plain numbers and typed arrays, and a reader
+ * turns them into samples. Labels are closed sets, except `exporter`, which is bounded (see `exporterLabels` in pipeline/readings.ts).
+ */
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+
+export const METRICS = {
+  ovsight_info: { type: 'gauge', labels: ['version', 'node', 'store'], doc: 'Always 1; the labels say what runs.' },
+  ovsight_receive_datagrams_total: {
+    type: 'counter',
+    labels: ['listener'],
+    doc: 'Datagrams taken from the kernel.',
+  },
+  ovsight_receive_bytes_total: { type: 'counter', labels: ['listener'], doc: 'Their payload bytes.' },
+  ovsight_receive_kernel_drops_total: {
+    type: 'counter',
+    labels: ['listener'],
+    doc: 'Datagrams the kernel dropped because the receive buffer was full. Absent where the machine does not tell.',
+  },
+  ovsight_receive_truncated_total: {
+    type: 'counter',
+    labels: ['listener'],
+    doc: 'Datagrams longer than the receiver takes; they were decoded cut.',
+  },
+  ovsight_receive_buffer_bytes: { type: 'gauge', labels: ['listener'], doc: 'Kernel receive buffer in force.' },
+  ovsight_datagrams_total: {
+    type: 'counter',
+    labels: ['protocol', 'status'],
+    doc: 'Datagrams decoded, by what became of them. Everything but ok and ok_no_rows is a fault of the input.',
+  },
+  ovsight_decoded_bytes_total: { type: 'counter', labels: ['protocol'], doc: 'Payload bytes decoded.' },
+  ovsight_rows_total: { type: 'counter', labels: ['protocol'], doc: 'Flow records that decoding gave.' },
+  ovsight_datagrams_dropped_total: {
+    type: 'counter',
+    labels: ['reason'],
+    doc: 'Datagrams dropped before decoding: overload (all batches were busy) or exporters (more exporters than max_exporters).',
+  },
+  ovsight_exporters: { type: 'gauge', labels: [], doc: 'Exporters known.' },
+  ovsight_exporters_evicted_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Idle exporters that gave up their place to another.',
+  },
+  ovsight_exporter_datagrams_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'Datagrams of an exporter. The first exporters seen have their own label, all others are "other".',
+  },
+  ovsight_exporter_rows_total: { type: 'counter', labels: ['exporter'], doc: 'Flow records of an exporter.' },
+  ovsight_exporter_faults_total: {
+    type: 'counter',
+    labels: ['exporter', 'protocol', 'status'],
+    doc: 'Datagrams of an exporter that were not decoded to their end, by reason.',
+  },
+  ovsight_exporter_lost_records_total: {
+    type: 'counter',
+    labels: ['exporter', 'protocol'],
+    doc: 'Records (sFlow, NetFlow v9: datagrams) lost on the way, from gaps in sequence numbers.',
+  },
+  ovsight_exporter_datapath_lost_packets_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'Packets the Open vSwitch datapath lost on their way to vswitchd, samples among them (sFlow 2207).',
+  },
+  ovsight_exporter_unsent_packets_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'Packets whose records the exporter says it could not send (IPFIX notSentPacketTotalCount).',
+  },
+  ovsight_sequence_streams: { type: 'gauge', labels: [], doc: 'Sequence counters followed.' },
+  ovsight_sequence_streams_refused_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Datagrams whose sequence was not followed because max_streams was reached.',
+  },
+  ovsight_sequence_streams_mixed: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Streams that look like two counters in one: give each bridge its own engine_id or domain. No loss is counted for them.',
+  },
+  ovsight_sequence_late_total: { type: 'counter', labels: [], doc: 'Datagrams that arrived after a later one.' },
+  ovsight_sequence_restarts_total: { type: 'counter', labels: [], doc: 'Sequence counters that started again.' },
+  ovsight_templates: { type: 'gauge', labels: [], doc: 'NetFlow v9 and IPFIX templates held.' },
+  ovsight_templates_events_total: {
+    type: 'counter',
+    labels: ['event'],
+    doc: 'What happened to templates, see docs/configuration.md for their bounds.',
+  },
+  ovsight_mirror_flows: { type: 'gauge', labels: [], doc: 'Flows of mirrored frames not yet written as records.' },
+  ovsight_mirror_events_total: {
+    type: 'counter',
+    labels: ['event'],
+    doc: 'What happened to mirrored frames and their flows.',
+  },
+  ovsight_strings_refused_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Names from datagrams that were left empty because too many different ones arrived.',
+  },
+  ovsight_interfaces: { type: 'gauge', labels: [], doc: 'Interfaces whose last sFlow counters are kept.' },
+  ovsight_interfaces_refused_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Counter samples not kept because max_interfaces was reached.',
+  },
+  ovsight_blocks_total: { type: 'counter', labels: [], doc: 'Blocks of rows given to the spool.' },
+  ovsight_blocks_waiting: { type: 'gauge', labels: [], doc: 'Blocks in memory that the spool has not taken yet.' },
+  ovsight_rows_dropped_total: {
+    type: 'counter',
+    labels: ['reason'],
+    doc: 'Rows lost after decoding: spool_full (the store did not take them for too long) or refused (the store refused them for good).',
+  },
+  ovsight_spool_blocks: { type: 'gauge', labels: [], doc: 'Blocks on disk that the store has not taken yet.' },
+  ovsight_spool_bytes: { type: 'gauge', labels: [], doc: 'Their size.' },
+  ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
+  ovsight_inserted_rows_total: { type: 'counter', labels: [], doc: 'Rows the store has acknowledged.' },
+  ovsight_insert_failures_total: { type: 'counter', labels: [], doc: 'Inserts that failed and are tried again.' },
+  ovsight_log_lines_suppressed_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Log lines not written because many of their kind came at once.',
+  },
+} as const satisfies Record<string, MetricFacts>
+
+interface MetricFacts {
+  type: 'counter' | 'gauge'
+  labels: readonly string[]
+  doc: string
+}
+
+export type MetricName = keyof typeof METRICS
+export const METRIC_NAMES = Object.keys(METRICS) as MetricName[]
+
+/** A value and its labels in the table's order. A counter's value is a running total. */
+export type Sample = readonly [value: number, ...labels: string[]]
+/** Samples of one metric at this moment; the same labels twice are added up. */
+export type Reader = () => Iterable<Sample>
+export type Readers = Partial<Record<MetricName, Reader>>
+
+/** A registry that reads the given metrics when scraped, beside those of the process (memory, CPU, event loop). */
+export function createRegistry(readers: Readers): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  for (const name of METRIC_NAMES) {
+    const reader = readers[name]
+    if (reader !== undefined) register(registry, name, reader)
+  }
+  return registry
+}
+
+function register(registry: Registry, name: MetricName, reader: Reader): void {
+  const { type, labels, doc }: MetricFacts = METRICS[name]
+  const Metric = type === 'counter' ? Counter : Gauge
+  // Registers itself.
+  void new Metric({
+    name,
+    help: doc,
+    labelNames: [...labels],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [value, ...values] of reader())
+        this.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), value)
+    },
+  })
+}
+
+/** The whole of docs/metrics.md. */
+export function metricsPage(): string {
+  const entries = METRIC_NAMES.map((name) => {
+    const { type, labels, doc }: MetricFacts = METRICS[name]
+    const by = labels.length === 0 ? '' : ` by ${labels.map((label) => `\`${label}\``).join(', ')}`
+    return `\n### ${name}\n\n${doc} (${type}${by})\n`
+  })
+  return `# Metrics
+
+Written from the table in \`src/telemetry/metrics.ts\`; a test holds it equal.
+
+A collector answers \`GET /metrics\` in Prometheus' text format, with these and with those of the Node.js process
+(\`process_*\`, \`nodejs_*\`). Counters are totals since the collector started.
+${entries.join('')}`
+}
