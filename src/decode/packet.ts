@@ -114,9 +114,10 @@ export class PacketDissector {
     return dissectIp(this, view, start, end, row)
   }
 
-  /** A label stack. */
+  /** A label stack. Sets `ether_type` to MPLS, or to IP where that is below the bottom label. */
   mpls(view: DataView, start: number, end: number, row: number): DecodeStatus {
     this.ipVersion = this.ipLength = this.l2Length = this.tags = 0
+    this.etherType[row] = 0x8847
     return dissectMpls(this, view, start, start, end, row)
   }
 }
