@@ -10,13 +10,15 @@ export interface ExporterOptions {
   idleMs: number
   /** `from=to` pairs of addresses: a source to be taken for another exporter. */
   aliases?: readonly string[]
-  /** Called before a number goes to another exporter, so that nobody keeps state of the old one. */
+  /** Called before a number goes to another exporter: templates of the old one must not serve the new. */
   onForget?: (exporterId: number) => void
 }
 
 export class ExporterTable {
   /** Address under which rows of exporter `id` are stored, four lanes each: its own, or its alias. */
   readonly address: Uint32Array
+  /** Goes up by one when the number goes to another exporter, so that nobody takes state of the old one for its own. */
+  readonly generation: Uint32Array
   readonly datagrams: Float64Array
   readonly bytes: Float64Array
   readonly rows: Float64Array
@@ -33,6 +35,7 @@ export class ExporterTable {
   constructor({ max, idleMs, aliases = [], onForget = () => {} }: ExporterOptions) {
     this.table = new KeyTable(max, idleMs)
     this.address = new Uint32Array(max * 4)
+    this.generation = new Uint32Array(max)
     this.datagrams = new Float64Array(max)
     this.bytes = new Float64Array(max)
     this.rows = new Float64Array(max)
@@ -88,7 +91,7 @@ export class ExporterTable {
   }
 
   private begin(id: number, source: Uint32Array): void {
-    this.onForget(id)
+    if (this.generation[id]!++ > 0) this.onForget(id)
     this.address.set(this.aliases.get(source.join()) ?? source, id * 4)
     this.datagrams[id] = 0
     this.bytes[id] = 0

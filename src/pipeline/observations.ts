@@ -1,0 +1,124 @@
+/**
+ * What decoders learn beside flow records, kept in bounded tables: lost records, the last sFlow counters of interfaces, running
+ * totals of what exporters and datapaths lost themselves, sampling rates.
+ */
+import type { Datagram, DecodeSink, InterfaceCounters, Protocol } from '../decode/decoder.ts'
+import { PROTOCOLS } from '../decode/decoder.ts'
+import type { ExporterTable } from './exporters.ts'
+import { KeyTable } from './key-table.ts'
+import { SequenceTracker } from './sequence.ts'
+
+export interface ObservationOptions {
+  maxExporters: number
+  maxStreams: number
+  maxInterfaces: number
+  idleMs: number
+}
+
+/** The last counters of one interface, as its agent sent them. */
+export interface KnownInterface extends InterfaceCounters {
+  exporterId: number
+  subAgent: number
+  receivedMs: number
+}
+
+export class Observations implements DecodeSink {
+  readonly sequences: SequenceTracker
+  /** Lost records by exporter and protocol: `lost[exporterId * PROTOCOLS.length + protocol]`. */
+  readonly lost: Float64Array
+  /** Packets the datapath lost and packets the exporter did not send, by exporter. */
+  readonly datapathLostPackets: Float64Array
+  readonly unsentPackets: Float64Array
+
+  private readonly exporters: ExporterTable
+  private readonly interfaces: KeyTable
+  private readonly interfaceRows: KnownInterface[] = []
+  private readonly totals: KeyTable
+  private readonly lastTotal: Float64Array
+  private readonly rates: KeyTable
+  private readonly rateOf: Uint32Array
+
+  constructor(exporters: ExporterTable, options: ObservationOptions) {
+    const { maxExporters, maxStreams, maxInterfaces, idleMs } = options
+    this.exporters = exporters
+    this.lost = new Float64Array(maxExporters * PROTOCOLS.length)
+    this.datapathLostPackets = new Float64Array(maxExporters)
+    this.unsentPackets = new Float64Array(maxExporters)
+    this.sequences = new SequenceTracker({
+      maxStreams,
+      idleMs,
+      generation: exporters.generation,
+      onLost: (exporterId, protocol, records) => {
+        this.lost[exporterId * PROTOCOLS.length + protocol]! += records
+      },
+    })
+    this.interfaces = new KeyTable(maxInterfaces, idleMs)
+    this.totals = new KeyTable(maxStreams, idleMs)
+    this.lastTotal = new Float64Array(maxStreams)
+    this.rates = new KeyTable(maxStreams, idleMs)
+    this.rateOf = new Uint32Array(maxStreams)
+  }
+
+  get knownInterfaces(): readonly KnownInterface[] {
+    return this.interfaceRows
+  }
+
+  get interfacesRefused(): number {
+    return this.interfaces.refused
+  }
+
+  /** Clears the counters of a number that goes to another exporter. */
+  forget(exporterId: number): void {
+    this.lost.fill(0, exporterId * PROTOCOLS.length, (exporterId + 1) * PROTOCOLS.length)
+    this.datapathLostPackets[exporterId] = 0
+    this.unsentPackets[exporterId] = 0
+  }
+
+  sequence(datagram: Datagram, protocol: Protocol, stream: number, sequence: number, records: number): void {
+    const { exporterId, exporterPort, receivedMs } = datagram
+    this.sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
+  }
+
+  interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void {
+    const { exporterId, receivedMs } = datagram
+    const generation = this.exporters.generation[exporterId]!
+    const place = this.interfaces.place(exporterId, generation, subAgent, counters.ifIndex, receivedMs)
+    if (place < 0) return
+    const known = this.interfaceRows[place]
+    if (known === undefined) this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs }
+    else Object.assign(known, counters, { exporterId, subAgent, receivedMs })
+  }
+
+  datapathLost(datagram: Datagram, subAgent: number, lost: number): void {
+    this.datapathLostPackets[datagram.exporterId]! += this.rise(datagram, 0, subAgent, lost)
+  }
+
+  notSent(datagram: Datagram, domain: number, packets: number): void {
+    this.unsentPackets[datagram.exporterId]! += this.rise(datagram, 1, domain, packets)
+  }
+
+  samplingRate(datagram: Datagram, domain: number, samplerId: number, rate: number): void {
+    const { exporterId, receivedMs } = datagram
+    const place = this.rates.place(exporterId, this.exporters.generation[exporterId]!, domain, samplerId, receivedMs)
+    if (place >= 0) this.rateOf[place] = rate
+  }
+
+  /** Rate that an exporter told by options data, 0 when it did not. */
+  toldSamplingRate(exporterId: number, domain: number, samplerId: number): number {
+    const place = this.rates.find(exporterId, this.exporters.generation[exporterId]!, domain, samplerId)
+    return place < 0 ? 0 : this.rateOf[place]!
+  }
+
+  /** By how much a running total went up; one that fell has started again, and the first one says nothing. */
+  private rise(datagram: Datagram, kind: number, stream: number, total: number): number {
+    const { exporterId, receivedMs } = datagram
+    // The statistics of two bridges come from two source ports (IPFIX); sFlow has its sub-agent.
+    const port = kind === 1 ? datagram.exporterPort : 0
+    const tag = ((this.exporters.generation[exporterId]! << 1) | kind) >>> 0
+    const place = this.totals.place(exporterId, tag, stream, port, receivedMs)
+    if (place < 0) return 0
+    const before = this.totals.fresh ? total : this.lastTotal[place]!
+    this.lastTotal[place] = total
+    return total >= before ? total - before : total
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * From datagrams to blocks of rows: decode into the filling batches; when they are full, or `flushAfterMs` after the first row,
+ * attribute, encode and hand the block over. One Pipeline belongs to one thread; several run side by side, sharing nothing.
+ *
+ * Overload is a state: while `maxBlocks` blocks wait to be taken and the batches are full, datagrams are dropped and counted.
+ */
+import { type Datagram, PROTOCOLS, rowsBound } from '../decode/decoder.ts'
+import { DECODE_STATUS, DECODE_STATUS_NAMES } from '../decode/status.ts'
+import type { DatagramBatch } from '../receive/receiver.ts'
+import { FlowBatch } from '../schema/batch.ts'
+import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
+import { StringTable } from '../schema/strings.ts'
+import type { SampledLog } from '../telemetry/sampled-log.ts'
+import { PipelineCounters, isFault } from './counters.ts'
+import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
+import { type ExporterTable, formatAddress } from './exporters.ts'
+import type { Observations } from './observations.ts'
+
+/** Rows of one FlowBatch; measured best, see schema/batch.ts. A block is made of several. */
+const ROWS_PER_BATCH = 16_448
+/** A table with more strings than this is replaced after a block, so that names from the network do not pile up. */
+const MAX_STRINGS = 200_000
+/** Faults by exporter, protocol and status that are told apart. */
+const MAX_FAULTS = 16_384
+
+const PROTOCOL_CODE = new Map(PROTOCOLS.map((name, code) => [name, code]))
+
+/** A decoder that holds flows back until they time out (mirrored frames). */
+export interface FlowCache {
+  /** Flows held. */
+  readonly size: number
+  /** Writes flows that have timed out at `nowMs` as far as `out` has room; whether some are left. */
+  expire(nowMs: number, out: FlowBatch): boolean
+  /** Writes all flows as far as `out` has room; whether some are left. */
+  flush(out: FlowBatch): boolean
+}
+
+export interface PipelineParts {
+  decoders: Decoders
+  /** Whose rows come later than their datagrams. */
+  cache?: FlowCache
+  exporters: ExporterTable
+  observations: Observations
+  /** Fills the columns that attribution owns, in place. */
+  attribute: (batch: FlowBatch) => void
+  /**
+   * Takes a block over; resolves when it is safe (on disk, or given up and counted). `block.bytes` is valid only until this call
+   * returns. Rejecting is a bug.
+   */
+  emit: (block: NativeBlock) => Promise<void>
+  log?: SampledLog
+}
+
+export interface PipelineLimits {
+  /** Rows of a block. */
+  batchRows: number
+  flushAfterMs: number
+  /** Blocks that may wait in `emit`. */
+  maxBlocks: number
+  exporterIdleMs: number
+}
+
+export class Pipeline {
+  readonly counters: PipelineCounters
+  readonly parts: PipelineParts
+
+  private readonly limits: PipelineLimits
+  private readonly encoder = new NativeEncoder()
+  private readonly datagram: Datagram
+  private batches: FlowBatch[]
+  /** Index of the batch being filled; all before it are full. */
+  private filling = 0
+  /** When the first row of the block came, by the caller's clock; 0 = no rows. */
+  private firstRowMs = 0
+  private waiting = 0
+  private wake: (() => void)[] = []
+
+  constructor(parts: PipelineParts, limits: PipelineLimits) {
+    this.parts = parts
+    this.limits = limits
+    this.counters = new PipelineCounters(MAX_FAULTS, limits.exporterIdleMs)
+    this.batches = newBatches(limits.batchRows)
+    const nothing = new Uint8Array(0)
+    this.datagram = {
+      bytes: nothing,
+      view: new DataView(nothing.buffer),
+      start: 0,
+      end: 0,
+      receivedMs: 0,
+      exporter: new Uint32Array(4),
+      exporterPort: 0,
+      exporterId: 0,
+    }
+  }
+
+  /** Blocks handed over and not yet safe. */
+  get blocksWaiting(): number {
+    return this.waiting
+  }
+
+  /** Whether the next datagrams may find no room: `await ready()` helps, where the source can wait. */
+  get busy(): boolean {
+    return this.waiting >= this.limits.maxBlocks
+  }
+
+  /** Decodes the datagrams of a batch, which came to a listener for `input`. Keeps no reference to it. Never throws on input. */
+  feed(input: Input, batch: DatagramBatch): void {
+    const { datagram } = this
+    const { exporters } = this.parts
+    const { start, end, source, sourcePort, receivedMs } = batch
+    datagram.bytes = batch.bytes
+    datagram.view = batch.view
+    datagram.receivedMs = receivedMs
+    for (let i = 0; i < batch.count; i++) {
+      const id = exporters.idOf(source, i * 4, receivedMs)
+      if (id < 0) {
+        this.counters.dropped.exporters++
+        continue
+      }
+      datagram.start = start[i]!
+      datagram.end = end[i]!
+      datagram.exporterId = id
+      datagram.exporterPort = sourcePort[i]!
+      const lane = id * 4
+      datagram.exporter[0] = exporters.address[lane]!
+      datagram.exporter[1] = exporters.address[lane + 1]!
+      datagram.exporter[2] = exporters.address[lane + 2]!
+      datagram.exporter[3] = exporters.address[lane + 3]!
+      this.decode(input)
+    }
+  }
+
+  /** To be called often with the clock: writes flows that timed out, and a block whose time has come. */
+  tick(nowMs: number): void {
+    const { cache, observations } = this.parts
+    observations.sequences.settle(nowMs)
+    if (cache !== undefined) this.fillFrom((out) => cache.expire(nowMs, out), nowMs)
+    if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
+  }
+
+  /** Writes everything that is held, and resolves when it is safe. Nothing may be fed meanwhile. */
+  async flush(): Promise<void> {
+    const { cache } = this.parts
+    const flushCache = (out: FlowBatch) => cache?.flush(out) ?? false
+    while (this.fillFrom(flushCache, 1)) await this.ready()
+    while (this.firstRowMs !== 0 && !this.seal()) await this.ready()
+    while (this.waiting > 0) await this.taken()
+  }
+
+  /** Resolves when a further block can be handed over. */
+  async ready(): Promise<void> {
+    while (this.busy) await this.taken()
+  }
+
+  private decode(input: Input): void {
+    const { datagram, counters } = this
+    const { exporters, decoders } = this.parts
+    const { view, start, end, exporterId, receivedMs } = datagram
+    const length = end - start
+    const out = this.room(rowsBound(length))
+    if (out === undefined) {
+      counters.dropped.overload++
+      return
+    }
+    const protocol = demultiplex(input, view, start, end)
+    const code = PROTOCOL_CODE.get(protocol)!
+    const before = out.rows
+    const status = decoders[protocol].decode(datagram, out)
+    const rows = out.rows - before
+    if (rows > 0 && this.firstRowMs === 0) this.firstRowMs = receivedMs
+    counters.count(code, status)
+    counters.bytes[code]! += length
+    counters.rows[code]! += rows
+    exporters.datagrams[exporterId]!++
+    exporters.bytes[exporterId]! += length
+    exporters.rows[exporterId]! += rows
+    if (isFault(status)) this.fault(code, status)
+  }
+
+  private fault(protocol: number, status: number): void {
+    const { exporterId, exporter, exporterPort, receivedMs, start, end } = this.datagram
+    const { exporters, log } = this.parts
+    exporters.faults[exporterId]!++
+    this.counters.fault(exporterId, exporters.generation[exporterId]!, protocol, status, receivedMs)
+    const kind = `${PROTOCOLS[protocol]} ${DECODE_STATUS_NAMES[status]}`
+    if (log?.wants(kind, receivedMs) !== true) return
+    const name = DECODE_STATUS_NAMES[status]!
+    log.warn(
+      {
+        exporter: formatAddress(exporter),
+        port: exporterPort,
+        protocol: PROTOCOLS[protocol],
+        status: name,
+        length: end - start,
+      },
+      DECODE_STATUS[name],
+    )
+  }
+
+  /** A batch with room for `rows`, or undefined while none is free. */
+  private room(rows: number): FlowBatch | undefined {
+    const current = this.batches[this.filling]!
+    if (current.free >= rows) return current
+    if (this.filling + 1 < this.batches.length) this.filling++
+    else if (!this.seal()) return undefined
+    return this.batches[this.filling]!
+  }
+
+  /** Lets `write` fill batches until it has no more; true when it has, but no batch is free. */
+  private fillFrom(write: (out: FlowBatch) => boolean, nowMs: number): boolean {
+    for (;;) {
+      const out = this.room(1)
+      if (out === undefined) return true
+      const before = out.rows
+      const more = write(out)
+      this.countHeldBack(out, before)
+      if (out.rows > before && this.firstRowMs === 0) this.firstRowMs = nowMs
+      if (!more) return false
+    }
+  }
+
+  private countHeldBack(out: FlowBatch, before: number): void {
+    const { export_protocol } = out.columns
+    for (let row = before; row < out.rows; row++) this.counters.heldBack(export_protocol[row]!)
+  }
+
+  /** Attributes, encodes and hands over what is filled; false while too many blocks wait. */
+  private seal(): boolean {
+    if (this.busy) return false
+    const filled = this.batches.slice(0, this.filling + 1).filter((batch) => batch.rows > 0)
+    this.filling = 0
+    this.firstRowMs = 0
+    if (filled.length === 0) return true
+    for (const batch of filled) this.parts.attribute(batch)
+    const block = this.encoder.encode(filled)
+    this.counters.blocks++
+    this.waiting++
+    void this.parts.emit(block).then(() => this.onTaken())
+    for (const batch of filled) batch.reset()
+    this.turnStrings()
+    return true
+  }
+
+  /** Starts a new table of strings when the old one has grown; batches and their tables go together. */
+  private turnStrings(): void {
+    const { strings } = this.batches[0]!
+    if (strings.overflowed === 0 && strings.size <= MAX_STRINGS) return
+    this.counters.stringsRefused += strings.overflowed
+    this.batches = newBatches(this.limits.batchRows)
+  }
+
+  private onTaken(): void {
+    this.waiting--
+    const { wake } = this
+    this.wake = []
+    for (const resolve of wake) resolve()
+  }
+
+  private taken(): Promise<void> {
+    return this.waiting === 0 ? Promise.resolve() : new Promise((resolve) => void this.wake.push(resolve))
+  }
+}
+
+function newBatches(rows: number): FlowBatch[] {
+  const strings = new StringTable()
+  return Array.from(
+    { length: Math.max(1, Math.round(rows / ROWS_PER_BATCH)) },
+    () => new FlowBatch(ROWS_PER_BATCH, strings),
+  )
+}
