@@ -26,19 +26,17 @@ const MAX_FAULTS = 16_384
 const PROTOCOL_CODE = new Map(PROTOCOLS.map((name, code) => [name, code]))
 
 /** A decoder that holds flows back until they time out (mirrored frames). */
-export interface FlowCache {
-  /** Flows held. */
-  readonly size: number
-  /** Writes flows that have timed out at `nowMs` as far as `out` has room; whether some are left. */
-  expire(nowMs: number, out: FlowBatch): boolean
-  /** Writes all flows as far as `out` has room; whether some are left. */
-  flush(out: FlowBatch): boolean
+export interface HoldingDecoder {
+  /** Appends flows whose time is up at `nowMs`, until `out` is full; how many. */
+  expire(nowMs: number, out: FlowBatch): number
+  /** Appends all flows, until `out` is full; how many. */
+  flush(out: FlowBatch): number
 }
 
 export interface PipelineParts {
   decoders: Decoders
-  /** Whose rows come later than their datagrams. */
-  cache?: FlowCache
+  /** Those of the decoders whose rows come later than their datagrams. */
+  holding: readonly HoldingDecoder[]
   exporters: ExporterTable
   observations: Observations
   /** Fills the columns that attribution owns, in place. */
@@ -132,17 +130,15 @@ export class Pipeline {
 
   /** To be called often with the clock: writes flows that timed out, and a block whose time has come. */
   tick(nowMs: number): void {
-    const { cache, observations } = this.parts
+    const { holding, observations } = this.parts
     observations.sequences.settle(nowMs)
-    if (cache !== undefined) this.fillFrom((out) => cache.expire(nowMs, out), nowMs)
+    for (const decoder of holding) this.fill((out) => void decoder.expire(nowMs, out), nowMs)
     if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
   }
 
   /** Writes everything that is held, and resolves when it is safe. Nothing may be fed meanwhile. */
   async flush(): Promise<void> {
-    const { cache } = this.parts
-    const flushCache = (out: FlowBatch) => cache?.flush(out) ?? false
-    while (this.fillFrom(flushCache, 1)) await this.ready()
+    for (const decoder of this.parts.holding) while (!this.fill((out) => void decoder.flush(out), 1)) await this.ready()
     while (this.firstRowMs !== 0 && !this.seal()) await this.ready()
     while (this.waiting > 0) await this.taken()
   }
@@ -206,16 +202,16 @@ export class Pipeline {
     return this.batches[this.filling]!
   }
 
-  /** Lets `write` fill batches until it has no more; true when it has, but no batch is free. */
-  private fillFrom(write: (out: FlowBatch) => boolean, nowMs: number): boolean {
+  /** Lets `write` fill batches until it leaves room in one; false when no batch is free before. */
+  private fill(write: (out: FlowBatch) => void, nowMs: number): boolean {
     for (;;) {
       const out = this.room(1)
-      if (out === undefined) return true
+      if (out === undefined) return false
       const before = out.rows
-      const more = write(out)
+      write(out)
       this.countHeldBack(out, before)
       if (out.rows > before && this.firstRowMs === 0) this.firstRowMs = nowMs
-      if (!more) return false
+      if (out.free > 0) return true
     }
   }
 

@@ -29,7 +29,7 @@ export function testPipeline(parts: Partial<PipelineParts> = {}, limits: Partial
     ...parts.decoders,
   } as Decoders
   return new Pipeline(
-    { attribute: () => {}, emit: () => Promise.resolve(), exporters, observations, ...parts, decoders },
+    { holding: [], attribute: () => {}, emit: () => Promise.resolve(), exporters, observations, ...parts, decoders },
     { batchRows: 16_448, flushAfterMs: 1e15, maxBlocks: 4, exporterIdleMs: 1e9, ...limits },
   )
 }

@@ -155,10 +155,10 @@ describe('Pipeline', () => {
       out.columns.export_protocol.fill(5, out.rows, out.rows + rows)
       out.rows += rows
       held -= rows
-      return held > 0
+      return rows
     }
-    const cache = { size: 0, expire: (nowMs: number, out: FlowBatch) => nowMs > 5000 && give(out), flush: give }
-    const pipeline = testPipeline({ emit: (block) => blocks.take(block), cache })
+    const holding = [{ expire: (nowMs: number, out: FlowBatch) => (nowMs > 5000 ? give(out) : 0), flush: give }]
+    const pipeline = testPipeline({ emit: (block) => blocks.take(block), holding })
     pipeline.tick(5000)
     assert.equal(held, 40_000)
     pipeline.tick(5001)
