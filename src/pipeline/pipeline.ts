@@ -96,6 +96,11 @@ export class Pipeline {
     return this.waiting
   }
 
+  /** Names from datagrams left empty, since the start. */
+  get stringsRefused(): number {
+    return this.counters.stringsRefused + this.batches[0]!.strings.overflowed
+  }
+
   /** Whether the next datagrams may find no room: `await ready()` helps, where the source can wait. */
   get busy(): boolean {
     return this.waiting >= this.limits.maxBlocks

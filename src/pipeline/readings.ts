@@ -1,0 +1,88 @@
+/** The pipeline's counters as samples of the table of metrics. */
+import { PROTOCOLS } from '../decode/decoder.ts'
+import { DECODE_STATUS_NAMES } from '../decode/status.ts'
+import type { Receiver, ReceiverStats } from '../receive/receiver.ts'
+import type { Readers, Sample } from '../telemetry/metrics.ts'
+import { DROP_REASONS } from './counters.ts'
+import { type ExporterTable, formatAddress } from './exporters.ts'
+import type { Pipeline } from './pipeline.ts'
+
+/**
+ * Exporters with a label of their own; all further ones share `other`, so that a flood of sources cannot fill the answer. The
+ * first ones seen keep theirs: a counter that changed its label with the ranking would not be a counter.
+ */
+const LABELLED = 500
+
+/** Receivers by the name that labels their metrics. */
+export type Listeners = ReadonlyMap<string, Receiver>
+
+export function pipelineReaders(pipeline: Pipeline): Readers {
+  const { counters, parts } = pipeline
+  const { exporters, observations } = parts
+  const { sequences } = observations
+  return {
+    ovsight_datagrams_total: function* () {
+      for (const { protocol, status, count } of counters.datagrams())
+        yield [count, PROTOCOLS[protocol]!, DECODE_STATUS_NAMES[status]!]
+    },
+    ovsight_decoded_bytes_total: () => byProtocol(counters.bytes),
+    ovsight_rows_total: () => byProtocol(counters.rows),
+    ovsight_datagrams_dropped_total: () => DROP_REASONS.map((reason) => [counters.dropped[reason], reason]),
+    ovsight_exporters: () => [[exporters.size]],
+    ovsight_exporters_evicted_total: () => [[exporters.evicted]],
+    ovsight_exporter_datagrams_total: () => byExporter(exporters, exporters.datagrams),
+    ovsight_exporter_rows_total: () => byExporter(exporters, exporters.rows),
+    ovsight_exporter_datapath_lost_packets_total: () => byExporter(exporters, observations.datapathLostPackets),
+    ovsight_exporter_unsent_packets_total: () => byExporter(exporters, observations.unsentPackets),
+    ovsight_exporter_faults_total: function* () {
+      for (const { exporterId, generation, protocol, status, count } of counters.faults())
+        yield [
+          count,
+          generation === exporters.generation[exporterId] ? labelOf(exporters, exporterId) : 'other',
+          PROTOCOLS[protocol]!,
+          DECODE_STATUS_NAMES[status]!,
+        ]
+    },
+    ovsight_exporter_lost_records_total: function* () {
+      for (let id = 0; id < exporters.size; id++)
+        for (const [code, protocol] of PROTOCOLS.entries()) {
+          const lost = observations.lost[id * PROTOCOLS.length + code]!
+          if (lost > 0) yield [lost, labelOf(exporters, id), protocol]
+        }
+    },
+    ovsight_sequence_streams: () => [[sequences.streams]],
+    ovsight_sequence_streams_refused_total: () => [[sequences.refused]],
+    ovsight_sequence_streams_mixed: () => [[sequences.mixed]],
+    ovsight_sequence_late_total: () => [[sequences.late]],
+    ovsight_sequence_restarts_total: () => [[sequences.restarts]],
+    ovsight_strings_refused_total: () => [[pipeline.stringsRefused]],
+    ovsight_interfaces: () => [[observations.knownInterfaces.length]],
+    ovsight_interfaces_refused_total: () => [[observations.interfacesRefused]],
+    ovsight_blocks_total: () => [[counters.blocks]],
+    ovsight_blocks_waiting: () => [[pipeline.blocksWaiting]],
+  }
+}
+
+export function listenerReaders(listeners: Listeners): Readers {
+  const read = (pick: (stats: ReceiverStats) => number) => () =>
+    [...listeners].map(([name, receiver]): Sample => [pick(receiver.stats()), name]).filter(([value]) => value >= 0)
+  return {
+    ovsight_receive_datagrams_total: read((stats) => stats.datagrams),
+    ovsight_receive_bytes_total: read((stats) => stats.bytes),
+    ovsight_receive_kernel_drops_total: read((stats) => stats.kernelDrops),
+    ovsight_receive_truncated_total: read((stats) => stats.truncated),
+    ovsight_receive_buffer_bytes: read((stats) => stats.bufferBytes),
+  }
+}
+
+function* byProtocol(values: Float64Array): Generator<Sample> {
+  for (const [code, protocol] of PROTOCOLS.entries()) yield [values[code]!, protocol]
+}
+
+function* byExporter(exporters: ExporterTable, values: Float64Array): Generator<Sample> {
+  for (let id = 0; id < exporters.size; id++) yield [values[id]!, labelOf(exporters, id)]
+}
+
+function labelOf(exporters: ExporterTable, id: number): string {
+  return id < LABELLED && exporters.generation[id] === 1 ? formatAddress(exporters.address, id * 4) : 'other'
+}
