@@ -1,7 +1,7 @@
 /** The sockets of a collector, by configuration. */
 import type { Config, OptionName } from '../config/options.ts'
 import { AppError } from '../errors.ts'
-import { openReceiver } from '../receive/open.ts'
+import { openReceiver, slowReceiveReason } from '../receive/open.ts'
 import type { Receiver } from '../receive/receiver.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { INPUTS, type Input } from './demultiplex.ts'
@@ -39,6 +39,7 @@ export async function openListeners(config: Config, log: Logger): Promise<Listen
       else faults.push(error)
     }
   }
+  if (config.receiver === 'auto' && slowReceiveReason() !== '') log.info(`datagrams one by one: ${slowReceiveReason()}`)
   if (faults.length === 0) return open
   await Promise.all([...open.values()].map((receiver) => receiver.close()))
   throw combined(faults)
@@ -54,6 +55,8 @@ function portOf(config: Config, input: Input): number | null {
 
 function openOne(config: Config, input: Input, port: number): Promise<Receiver> {
   const kind = config.receiver === 'auto' ? undefined : (config.receiver as Receiver['kind'])
+  if (kind === 'koffi' && slowReceiveReason() !== '')
+    throw new AppError('socket_refused', `receiver koffi does not work on this machine: ${slowReceiveReason()}`)
   return openReceiver(
     {
       transport: input === 'gre' ? 'gre' : 'udp',
@@ -66,7 +69,10 @@ function openOne(config: Config, input: Input, port: number): Promise<Receiver> 
 }
 
 function warnNoGre(log: Logger, error: AppError): void {
-  log.warn({ listener: 'gre' }, `${error.message}${error.details.map((detail) => ` ${detail}`).join('')}; all else runs`)
+  log.warn(
+    { listener: 'gre' },
+    `${error.message}${error.details.map((detail) => ` ${detail}`).join('')}; all else runs`,
+  )
 }
 
 function combined(faults: readonly AppError[]): AppError {
