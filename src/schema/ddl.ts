@@ -1,0 +1,98 @@
+/**
+ * The tables as SQL: `ovsight show ddl` prints it, the migrations run it. One template for the embedded engine and a server.
+ */
+import { CODECS } from './codecs.ts'
+import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
+import { columnType } from './types.ts'
+
+/** A column as a statement needs it. */
+export interface ColumnSpec {
+  name: string
+  type: string
+  codec?: string
+  doc?: string
+}
+
+/** A table of the MergeTree family. */
+export interface TableSpec {
+  name: string
+  doc: string
+  columns: readonly ColumnSpec[]
+  partitionBy?: string
+  orderBy: readonly string[]
+  settings: Readonly<Record<string, number>>
+}
+
+/** Where the tables are made. */
+export interface DdlTarget {
+  database: string
+}
+
+/** The table of flow records, as every query and every block names it. */
+export const FLOWS = 'flows'
+
+export function flowColumn(name: ColumnName): ColumnSpec {
+  const { kind, doc } = columnFacts(name)
+  return { name, type: columnType(name), codec: CODECS[kind], doc }
+}
+
+/**
+ * The raw table. Sorted by time bucket, then project and ports: a question on a span reads its buckets, one on a project skips
+ * the rest of each.
+ */
+export const FLOWS_TABLE: TableSpec = {
+  name: FLOWS,
+  doc: 'Flow records, one row each. See docs/fields.md.',
+  columns: COLUMN_NAMES.map(flowColumn),
+  // By arrival, which is our own clock (a capture's in a replay): exporters whose clock is wrong would otherwise open partitions
+  // of any year, and a block of more than 100 of them is refused.
+  partitionBy: 'toDate(time_received)',
+  orderBy: ['toStartOfFiveMinutes(flow_end)', 'src_project_id', 'src_port_id', 'dst_port_id'],
+  settings: {
+    // Tokens of this many blocks are known, so that a block sent twice is stored once: a day at one block a second.
+    non_replicated_deduplication_window: 100_000,
+    // A part below this is one file, not three a column. Measured on blocks of 65,536 rows: 1.6 in place of 5.4 CPU seconds a
+    // million rows inserted.
+    min_bytes_for_wide_part: 128 * 1024 ** 2,
+  },
+}
+
+/** `CREATE TABLE IF NOT EXISTS …`, without a semicolon. */
+export function createTable(table: TableSpec, { database }: DdlTarget): string {
+  const columns = table.columns.map((column) => `    ${columnDefinition(column)}`)
+  const settings = Object.entries(table.settings).map(([name, value]) => `${name} = ${value}`)
+  return [
+    `CREATE TABLE IF NOT EXISTS ${identifier(database)}.${identifier(table.name)}\n(\n${columns.join(',\n')}\n)`,
+    'ENGINE = MergeTree',
+    ...(table.partitionBy === undefined ? [] : [`PARTITION BY ${table.partitionBy}`]),
+    `ORDER BY (${table.orderBy.join(', ')})`,
+    ...(settings.length === 0 ? [] : [`SETTINGS ${settings.join(', ')}`]),
+    `COMMENT ${quote(table.doc)}`,
+  ].join('\n')
+}
+
+export function createDatabase({ database }: DdlTarget): string {
+  return `CREATE DATABASE IF NOT EXISTS ${identifier(database)}`
+}
+
+/** `name Type COMMENT '…' CODEC(…)`, as CREATE and ALTER TABLE take it. */
+export function columnDefinition({ name, type, codec, doc }: ColumnSpec): string {
+  const comment = doc === undefined ? '' : ` COMMENT ${quote(doc)}`
+  return `${identifier(name)} ${type}${comment}${codec === undefined ? '' : ` CODEC(${codec})`}`
+}
+
+/** A name as SQL: bare when it is plain, else in backquotes. */
+export function identifier(name: string): string {
+  return /^[A-Za-z_]\w*$/.test(name) ? name : `\`${escaped(name, '`')}\``
+}
+
+/** A string literal. Backslash and quote are what could end it; a NUL is escaped since C code sees it. */
+export function quote(value: string): string {
+  return `'${escaped(value, "'")}'`
+}
+
+function escaped(value: string, quoteMark: string): string {
+  return value.replace(/[\\'`\0]/g, (character) =>
+    character === '\0' ? '\\0' : character === '\\' || character === quoteMark ? `\\${character}` : character,
+  )
+}
