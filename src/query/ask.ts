@@ -1,0 +1,134 @@
+import { AppError } from '../errors.ts'
+import { COLUMN_NAMES } from '../schema/columns.ts'
+import { parseDimensions } from './dimensions.ts'
+import { compileFilter } from './filter/compile.ts'
+import { parseFilter } from './filter/parse.ts'
+import { flowsPlan, type FlowsQuery } from './flows.ts'
+import { parseBy } from './measures.ts'
+import type { Asker, Params, Plan } from './plan.ts'
+import { holdings, spanText, wholeSpan, type Holdings } from './span.ts'
+import { parseSpan, type Span, type SpanRequest } from './times.ts'
+import { isSided, topColumns, topPlan, topRows, type TopQuery } from './top.ts'
+import { readableRecord } from './values.ts'
+
+/**
+ * Questions as people put them, in words, and their answers. The command line and the API both come through here, so they
+ * take the same words, refuse the same mistakes and give the same rows.
+ */
+export interface FlowsRequest extends SpanRequest {
+  n?: string | undefined
+  filter?: string | undefined
+}
+
+export interface TopRequest extends FlowsRequest {
+  dimensions: readonly string[]
+  by?: string | undefined
+  /** `once` (default) or `all`. */
+  count?: string | undefined
+}
+
+export interface Answer {
+  /** Result columns in order, also when there are no rows. */
+  readonly columns: readonly string[]
+  readonly rows: readonly Readonly<Record<string, string | number>>[]
+  /** The span the rows are of. */
+  readonly span: Span
+  /** What the user should know about the answer, a sentence each. */
+  readonly notes: readonly string[]
+}
+
+/** More rows than that are an export, not an answer. */
+export const MAX_ROWS = 50_000
+export const DEFAULT_TOP_ROWS = 10
+export const DEFAULT_FLOWS_ROWS = 20
+const DEFAULT_DIMENSIONS = ['server']
+
+/** Errors: column_unknown, filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
+export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
+  const dimensions = parseDimensions(request.dimensions.length === 0 ? DEFAULT_DIMENSIONS : request.dimensions)
+  const query: TopQuery = {
+    dimensions,
+    by: parseBy(request.by, isSided(dimensions)),
+    limit: parseLimit(request.n, DEFAULT_TOP_ROWS),
+    count: parseCount(request.count),
+    condition: conditionOf(request.filter),
+  }
+  const span = parseSpan(request, nowMs)
+  const found = await inSpan(asker, span, (within) => topPlan(query, within))
+  const rows = topRows(query, found.rows)
+  const why = rows.length > 0 || found.held === undefined ? [] : [noRows(found, request, query)]
+  return { columns: topColumns(query, rows), rows, span: found.span, notes: [...found.notes, ...why] }
+}
+
+/** Errors: filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
+export async function askFlows(asker: Asker, request: FlowsRequest, nowMs: number): Promise<Answer> {
+  const query: FlowsQuery = {
+    limit: parseLimit(request.n, DEFAULT_FLOWS_ROWS),
+    condition: conditionOf(request.filter),
+  }
+  const span = parseSpan(request, nowMs)
+  const found = await inSpan(asker, span, (within) => flowsPlan(query, within))
+  const why = found.rows.length > 0 || found.held === undefined ? [] : [noRows(found, request)]
+  return {
+    columns: COLUMN_NAMES,
+    rows: found.rows.map(readableRecord),
+    span: found.span,
+    notes: [...found.notes, ...why],
+  }
+}
+
+interface Found {
+  readonly rows: Record<string, unknown>[]
+  readonly span: Span
+  readonly notes: string[]
+  /** Known when there was a reason to ask. */
+  readonly held?: Holdings
+}
+
+/**
+ * Asks within the span; when nothing comes back, finds out why. The default span is only a guess at what is meant: when it
+ * holds no record at all (a replayed capture is old), the span that holds data takes its place, and a note says so.
+ */
+async function inSpan(asker: Asker, span: Span, plan: (span: Span) => Plan): Promise<Found> {
+  const { rows } = await asker.query(plan(span))
+  if (rows.length > 0) return { rows, span, notes: [] }
+  const held = await holdings(asker, span)
+  const whole = wholeSpan(held)
+  if (held.recordsInSpan > 0 || whole === undefined) return { rows, span, notes: [], held }
+  if (span.explicit) {
+    const note = `no records from ${spanText(span)}; the store holds ${spanText(whole)} (give --from and --to)`
+    return { rows, span, notes: [note] }
+  }
+  const note = `no records in the last 15 minutes; this is all the store holds, ${spanText(whole)}`
+  const again = await asker.query(plan(whole))
+  return { rows: again.rows, span: whole, notes: [note], held: { ...held, recordsInSpan: held.records } }
+}
+
+function noRows({ held, span }: Found, request: FlowsRequest, query?: TopQuery): string {
+  if (held === undefined || held.records === 0) return 'the store holds no records yet'
+  const records = `${held.recordsInSpan} records from ${spanText(span)}`
+  if (request.filter !== undefined && request.filter.trim() !== '') return `none of the ${records} matches`
+  if (query !== undefined && isSided(query.dimensions)) {
+    const names = query.dimensions.filter(({ sided }) => sided).map(({ name }) => name)
+    return `no ${names.join(', no ')} is known in the ${records}; collect or replay with --identity, or group by src_addr dst_addr`
+  }
+  return `nothing counts in the ${records}; --count all sums every record`
+}
+
+function conditionOf(filter: string | undefined): (params: Params) => string | undefined {
+  const tree = filter === undefined ? undefined : parseFilter(filter)
+  return (params) => (tree === undefined ? undefined : compileFilter(tree, params))
+}
+
+function parseLimit(text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  const limit = /^\d{1,9}$/.test(text.trim()) ? Number(text) : 0
+  if (limit >= 1 && limit <= MAX_ROWS) return limit
+  throw new AppError('usage', `-n ${JSON.stringify(text.slice(0, 60))} is no number of rows; give 1 to ${MAX_ROWS}`)
+}
+
+function parseCount(text: string | undefined): 'once' | 'all' {
+  if (text === undefined || text === 'once') return 'once'
+  if (text === 'all') return 'all'
+  throw new AppError('usage', `--count ${JSON.stringify(text.slice(0, 60))} is neither once nor all`)
+}

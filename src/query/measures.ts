@@ -1,0 +1,41 @@
+import { AppError } from '../errors.ts'
+import { didYouMean } from './nearest.ts'
+
+/**
+ * THE table of measures: what reports sum. `sum` is the expression over one record; `variance` the variance of that figure as
+ * an estimate, where sampling makes it one (addable, so a sum of records has the sum of the variances).
+ */
+export const MEASURES = {
+  bytes: { sum: 'bytes', variance: 'bytes_variance', unit: 'bytes' },
+  l2_bytes: { sum: 'l2_bytes', variance: 'l2_bytes_variance', unit: 'bytes' },
+  // R(R-1) times the sum of ones: what bytes_variance is for lengths of one.
+  packets: { sum: 'packets', variance: 'samples * sampling_rate * (toInt64(sampling_rate) - 1)', unit: 'count' },
+  records: { sum: 'toUInt64(1)', variance: undefined, unit: 'count' },
+} as const satisfies Record<string, { sum: string; variance: string | undefined; unit: 'bytes' | 'count' }>
+
+export type MeasureName = keyof typeof MEASURES
+export const MEASURE_NAMES = Object.keys(MEASURES) as MeasureName[]
+
+/** Prefixes of the figures of an entity: what it sent, what it received, and both with every byte once. */
+export const DIRECTIONS = ['sent_', 'received_', ''] as const
+
+/** Result columns a report can be sorted by. */
+export function figureNames(sided: boolean): string[] {
+  return MEASURE_NAMES.flatMap((measure) => (sided ? DIRECTIONS.map((direction) => direction + measure) : [measure]))
+}
+
+/** Checks `--by`. Errors: column_unknown. */
+export function parseBy(by: string | undefined, sided: boolean): string {
+  if (by === undefined) return 'bytes'
+  const names = figureNames(sided)
+  if (names.includes(by)) return by
+  if (figureNames(true).includes(by))
+    throw new AppError(
+      'column_unknown',
+      `${by} needs one of the dimensions project, server, port, network or host; sort by ${names.join(', ')}`,
+    )
+  throw new AppError(
+    'column_unknown',
+    `${JSON.stringify(by.slice(0, 60))} is no measure${didYouMean(by, names)}; sort by ${names.join(', ')}`,
+  )
+}
