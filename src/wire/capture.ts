@@ -24,12 +24,13 @@ export async function* readCapture(stream: AsyncIterable<Uint8Array>): AsyncGene
 }
 
 function noCapture(source: ByteSource): AppError {
-  const found = Buffer.from(source.bytes.subarray(source.start, source.end))
+  const start = Buffer.from(source.bytes.subarray(source.start, Math.min(source.end, source.start + 4))).toString('hex')
+  const compressed = start.startsWith('1f8b') || start === '28b52ffd' || start === 'fd377a58'
   const what =
-    found.length === 0
+    start === ''
       ? 'it is empty'
-      : found.readUInt16BE(0) === 0x1f8b || found.toString('hex', 0, 4) === '28b52ffd'
+      : compressed
         ? 'it is compressed: unpack it first (zcat FILE | ovsight replay -)'
-        : `it starts with ${found.toString('hex', 0, 4)}, which is neither pcap nor pcapng`
+        : `it starts with ${start}, which is neither pcap nor pcapng`
   return new AppError('file_unreadable', `not a packet capture: ${what}`)
 }
