@@ -92,6 +92,7 @@ exportCommand('record')
   .option('--factor <n>', 'multiply the bytes of the traffic', count, 1)
   .action(async (kinds: Kinds, folder: string, options: ExportOptions & { factor: number }) => {
     requireUp()
+    apply('off', options)()
     const truth = await record(folder, apply(kinds, options), { factor: options.factor, flushMs: flushMs(options) })
     process.stdout.write(truthText(truth))
   })

@@ -7,13 +7,13 @@ export type MirrorType = (typeof MIRROR_TYPES)[number]
 
 const OUTPUT = 'mirror0'
 const NAME = 'lab'
-/** Not 4789, which is the nodes' own tunnels'. */
-export const MIRROR_VXLAN_PORT = 4790
+/** Open vSwitch's default, and where ovsight listens; the nodes' own tunnels use it too, but not towards the collector. */
+export const MIRROR_VXLAN_PORT = 4789
 
 const OPTIONS: Record<MirrorType, (key: number | undefined) => string[]> = {
   gre: (key) => (key === undefined ? [] : [`options:key=${key}`]),
   erspan: (key) => [`options:key=${key ?? 1}`, 'options:erspan_ver=1', 'options:erspan_idx=1'],
-  vxlan: (key) => [`options:key=${key ?? 1}`, `options:dst_port=${MIRROR_VXLAN_PORT}`],
+  vxlan: (key) => [`options:key=${key ?? 1}`],
 }
 
 const portOf = (machine: string): Port => {

@@ -54,10 +54,13 @@ function runningPid(node: Node, program: string): number | undefined {
   const file = `${node.dir}/${program}.pid`
   if (!existsSync(file)) return undefined
   const pid = Number(readFileSync(file, 'utf8'))
-  // The pid may have gone to another program after a crash.
-  const commandFile = `/proc/${pid}/comm`
-  return existsSync(commandFile) && readFileSync(commandFile, 'utf8').trim() === program ? pid : undefined
+  // The pid may have gone to another program after a crash, or be a dead child that nobody has waited for.
+  const statFile = `/proc/${pid}/stat`
+  return existsSync(statFile) && RUNNING.exec(readFileSync(statFile, 'utf8'))?.[1] === program ? pid : undefined
 }
+
+/** proc(5): `pid (comm) state …`; Z is a zombie. */
+const RUNNING = /^\d+ \((.*)\) [^ZX] /
 
 export const isRunning = (node: Node): boolean => DAEMONS.every((program) => runningPid(node, program) !== undefined)
 
