@@ -102,7 +102,7 @@ function dissectLlc(
   row: number,
 ): DecodeStatus {
   packet.etherType[row] = 0
-  if (end - at < 8 || view.getUint32(at) !== 0xaaaa0300 || view.getUint8(at + 4) !== 0) return OK
+  if (end - at < 8 || view.getUint32(at) !== 0xaaaa0300 || view.getUint16(at + 4) !== 0) return OK
   const type = view.getUint16(at + 6)
   packet.etherType[row] = type
   packet.l2Length = at + 8 - start
