@@ -106,6 +106,8 @@ export const EVIDENCE = {
   no_match: 'the network is known, the address is not in it',
   several_matches: 'more than one port matches',
   not_ip: 'no address to look up',
+  host_mac: '(host, MAC): the interface is not known, a port with that MAC is on the host',
+  host_address_port: '(host, IP): ports at both hosts of a tunnel, joined by a network',
 } as const
 
 /** Counting role of a record. See docs/counting.md. */
