@@ -1,0 +1,268 @@
+/** CloudModel → IdentitySnapshot. */
+import { parseIp, type Lanes } from '../addresses.ts'
+import type { CloudModel } from '../cloud.ts'
+import { Devices } from './devices.ts'
+import { KIND, type Endpoints } from './endpoints.ts'
+import { buildTopology, type Topology } from './networks.ts'
+import { indexHosts, indexPorts } from './ports.ts'
+import { emptyTables, IdentitySnapshot, type Tables } from './snapshot.ts'
+import { buildInterfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.ts'
+
+/** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
+export const VNI_TYPES = ['vxlan', 'gre', 'geneve'] as const
+
+/** Neutron's patch from the integration bridge to the tunnel bridge. */
+const INTEGRATION_PATCH = 'patch-tun'
+
+/** Any report of what enters by an interface. */
+const ENTERING = REPORTS.ipfix_ingress | REPORTS.netflow | REPORTS.sflow | REPORTS.mirror_source
+
+/** A model of nothing, for running without any identity source. */
+export const EMPTY_CLOUD: CloudModel = {
+  hosts: [],
+  projects: [],
+  networks: [],
+  segments: [],
+  subnets: [],
+  ports: [],
+  servers: [],
+  routers: [],
+  floatingips: [],
+  trunks: [],
+  agents: [],
+  ovs: new Map(),
+}
+
+/**
+ * Lays the model out for lookup, as it is at `asOfMs`. The model is not kept. Costs about 10 µs a port.
+ */
+export function buildSnapshot(cloud: CloudModel, asOfMs: number): IdentitySnapshot {
+  const topology = buildTopology(cloud)
+  const tables = emptyTables(cloud.ports.length)
+  const { names, index: hostIndex } = numberHosts(cloud)
+  const ports = indexPorts(cloud, topology, hostIndex, tables)
+  const hostEndpoints = indexHosts(hostAddresses(cloud, hostIndex), names, tables, ports.endpoints)
+  const devices = new Devices(names, topology, ports, tables)
+  devices.segments = indexSegments(cloud, topology, tables)
+  for (const [name, ovs] of cloud.ovs) devices.add(hostIndex.get(name)!, ovs, physnetsOf(cloud, name, ovs.externalIds))
+  moveToDevices(devices.interfaces, names, ports.endpoints.facts)
+
+  const endpoints = ports.endpoints.build()
+  const withRouters = new Set(devices.interfaces.filter((item) => item.kind === 'router').map((item) => item.host))
+  const serverReports = serverBridgeReports(devices.interfaces, names.length)
+  const hosts = names.map((name, host): Host => {
+    const ovs = cloud.ovs.get(name)
+    const bridges = devices.bridgesOf[host]!
+    const netflowBridges = bridges.filter((bridge) => devices.bridges[bridge]!.netflow !== undefined)
+    return {
+      name,
+      endpoint: hostEndpoints[host]!,
+      ovs: ovs !== undefined,
+      ovn: ovs?.externalIds.has('ovn-encap-ip') ?? false,
+      bridges,
+      netflowBridges,
+      mirrors: devices.mirrorsOf[host]!,
+      routers: withRouters.has(host),
+      reports: serverReports[host]!,
+      tunnels: devices.tunnelsOf[host]!,
+    }
+  })
+  fillReports(endpoints, devices.interfaces, hosts, ports.parents)
+  for (const [i, item] of devices.interfaces.entries()) addHostKeys(tables, endpoints, item, i)
+  return new IdentitySnapshot({
+    asOfMs,
+    empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
+    endpoints,
+    interfaces: buildInterfaces(devices.interfaces),
+    topology,
+    hosts,
+    bridges: devices.bridges,
+    mirrors: devices.mirrors,
+    tables,
+    interfaceNames: devices.names,
+    portPrefixes: ports.prefixes,
+    pairRanges: ports.pairRanges,
+    subportsOf: ports.subports,
+    routerReported: reportedRouters(topology, endpoints),
+    ...routerLegs(topology, endpoints),
+  })
+}
+
+/** Numbers hosts from 1: the configured ones first, then those that only ports and agents name. */
+function numberHosts(cloud: CloudModel): { names: string[]; index: Map<string, number> } {
+  const names = ['']
+  const index = new Map<string, number>()
+  const add = (name: string) => {
+    if (name !== '' && !index.has(name)) index.set(name, names.push(name) - 1)
+  }
+  for (const host of cloud.hosts) add(host.name)
+  for (const name of cloud.ovs.keys()) add(name)
+  // Nova's and Neutron's name of a host may be the one its OVSDB carries, not the one the file gives it.
+  for (const [name, ovs] of cloud.ovs)
+    if (ovs.hostname !== '' && !index.has(ovs.hostname)) index.set(ovs.hostname, index.get(name)!)
+  for (const port of cloud.ports) add(port['binding:host_id'])
+  for (const server of cloud.servers) add(server['OS-EXT-SRV-ATTR:host'])
+  for (const agent of cloud.agents) add(agent.host)
+  return { names, index }
+}
+
+/** Addresses of each host: the given ones, its tunnel end points, its agent's. The first to claim one keeps it. */
+function hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number>): Map<number, Lanes[]> {
+  const addresses = new Map<number, Lanes[]>()
+  const owner = new Map<string, number>()
+  const add = (name: string, address: string | undefined) => {
+    const lanes = parseIp(address ?? '')
+    const host = hostIndex.get(name)
+    if (lanes === undefined || host === undefined || owner.has(String(lanes))) return
+    owner.set(String(lanes), host)
+    addresses.set(host, [...(addresses.get(host) ?? []), lanes])
+  }
+  for (const host of cloud.hosts) for (const address of host.addresses) add(host.name, address)
+  for (const [name, ovs] of cloud.ovs) {
+    add(name, ovs.externalIds.get('ovn-encap-ip'))
+    for (const bridge of ovs.bridges)
+      for (const port of bridge.ports) for (const item of port.interfaces) add(name, item.options.get('local_ip'))
+  }
+  for (const agent of cloud.agents) add(agent.host, agent.configurations.tunneling_ip)
+  return addresses
+}
+
+/** Bridge → physical network, from the agent's bridge_mappings or OVN's. */
+function physnetsOf(cloud: CloudModel, host: string, externalIds: ReadonlyMap<string, string>): Map<string, string> {
+  const physnets = new Map<string, string>()
+  for (const agent of cloud.agents) {
+    if (agent.host !== host) continue
+    for (const [physnet, bridge] of Object.entries(agent.configurations.bridge_mappings)) physnets.set(bridge, physnet)
+  }
+  for (const mapping of (externalIds.get('ovn-bridge-mappings') ?? '').split(',')) {
+    const [physnet = '', bridge = ''] = mapping.split(':')
+    if (bridge !== '') physnets.set(bridge, physnet)
+  }
+  return physnets
+}
+
+/** Fills the table of VNIs and lists the provider VLANs, of networks and of their segments. */
+function indexSegments(
+  cloud: CloudModel,
+  topology: Topology,
+  tables: Tables,
+): { physnet: string; vlan: number; network: number }[] {
+  const found: { physnet: string; vlan: number; network: number }[] = []
+  const add = (id: string, type: string, physnet: string, segmentation: number | undefined) => {
+    const network = topology.networkIndex.get(id)
+    if (network === undefined) return
+    if (type === 'flat') found.push({ physnet, vlan: 0, network })
+    if (type === 'vlan' && segmentation !== undefined) found.push({ physnet, vlan: segmentation, network })
+    const vni = VNI_TYPES.indexOf(type as (typeof VNI_TYPES)[number])
+    if (vni >= 0 && segmentation !== undefined) tables.byVni.add([vni, segmentation], network)
+  }
+  for (const network of cloud.networks) {
+    for (const item of [network, ...network.segments])
+      add(
+        network.id,
+        item['provider:network_type'],
+        item['provider:physical_network'],
+        item['provider:segmentation_id'],
+      )
+  }
+  for (const item of cloud.segments)
+    add(item.network_id, item.network_type, item.physical_network, item.segmentation_id)
+  return found
+}
+
+/**
+ * Where a port is plugged says better than its binding where it is. On several hosts at once (a migration, a distributed
+ * router) the binding decides, and where it names none of them the port has no one host.
+ */
+function moveToDevices(
+  interfaces: readonly InterfaceFacts[],
+  names: readonly string[],
+  endpoints: { host?: number; texts: { host?: string } }[],
+): void {
+  const hosts = new Map<number, Set<number>>()
+  for (const item of interfaces)
+    if (item.endpoint !== 0) hosts.set(item.endpoint, (hosts.get(item.endpoint) ?? new Set()).add(item.host))
+  for (const [endpoint, on] of hosts) {
+    const facts = endpoints[endpoint]!
+    if (on.has(facts.host ?? 0)) continue
+    facts.host = on.size === 1 ? [...on][0]! : 0
+    facts.texts.host = names[facts.host]!
+  }
+}
+
+/**
+ * By host: what reports the bridge that holds its servers, or the integration bridge when it holds none yet. A mirror is of
+ * the ports it selects, not of a port that is still to come.
+ */
+function serverBridgeReports(interfaces: readonly InterfaceFacts[], hosts: number): number[] {
+  const reports = new Array<number>(hosts).fill(0)
+  const settled = new Set<number>()
+  for (const item of interfaces) {
+    const own = item.kind === 'port'
+    if (settled.has(item.host) || (!own && item.name !== INTEGRATION_PATCH)) continue
+    reports[item.host] = item.reports & ~(REPORTS.mirror_source | REPORTS.mirror_destination)
+    if (own) settled.add(item.host)
+  }
+  return reports
+}
+
+function fillReports(
+  endpoints: Endpoints,
+  interfaces: readonly InterfaceFacts[],
+  hosts: readonly Host[],
+  parents: ReadonlyMap<number, number>,
+): void {
+  for (const item of interfaces) {
+    const { endpoint } = item
+    if (endpoint === 0 || endpoints.host[endpoint] !== item.host) continue
+    endpoints.reports[endpoint]! |= item.reports
+    endpoints.reportsKnown[endpoint] = 1
+  }
+  for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
+    const parent = parents.get(endpoint)
+    const host = hosts[endpoints.host[endpoint]!]!
+    if (parent !== undefined && endpoints.reportsKnown[parent] === 1) {
+      endpoints.reports[endpoint] = endpoints.reports[parent]!
+      endpoints.reportsKnown[endpoint] = 1
+    } else if (endpoints.reportsKnown[endpoint] === 0 && host.ovs) {
+      endpoints.reports[endpoint] = host.reports
+      endpoints.reportsKnown[endpoint] = 1
+    }
+  }
+}
+
+function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts, index: number): void {
+  const { endpoint, host } = item
+  if (index === 0 || endpoint === 0) return
+  tables.byHostEndpoint.add([host, endpoint], index)
+  tables.byHostMac.add([host, endpoints.macHigh[endpoint]!, endpoints.macLow[endpoint]!], endpoint)
+  const address = endpoints.address.subarray(endpoint * 4, endpoint * 4 + 4)
+  if (address[3] !== 0) tables.byHostAddress.add([host, ...address], endpoint)
+}
+
+/** Routers behind which every server's sending is reported. */
+function reportedRouters(topology: Topology, endpoints: Endpoints): Uint8Array {
+  const silent = new Set<number>()
+  for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
+    if (endpoints.kind[endpoint] === KIND.server && (endpoints.reports[endpoint]! & ENTERING) === 0)
+      silent.add(endpoints.network[endpoint]!)
+  return Uint8Array.from(topology.routers, (router) =>
+    router.networks.length > 0 && router.networks.every((network) => !silent.has(network)) ? 1 : 0,
+  )
+}
+
+/** Routers' ports on each network, and whether what enters there is reported. */
+function routerLegs(topology: Topology, endpoints: Endpoints): { routerPorts: number[][]; legReported: Uint8Array } {
+  const routerPorts: number[][] = topology.networks.map(() => [])
+  const legReported = new Uint8Array(topology.networks.length)
+  for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
+    if (endpoints.kind[endpoint] !== KIND.router) continue
+    const network = endpoints.network[endpoint]!
+    routerPorts[network]!.push(endpoint)
+    if ((endpoints.reports[endpoint]! & ENTERING) !== 0) legReported[network] = 1
+  }
+  return { routerPorts, legReported }
+}
+
+/** A snapshot that knows nothing. */
+export const EMPTY_SNAPSHOT = buildSnapshot(EMPTY_CLOUD, 0)

@@ -1,0 +1,299 @@
+/**
+ * Bridges and interfaces of the hosts' OVSDBs → what each interface is, whose it is, and what reports its traffic.
+ */
+import type { OvsBridge, OvsHost, OvsInterface, OvsMirror, OvsPort } from '../sources/ovsdb/host.ts'
+import { parseIp, parseMac } from '../addresses.ts'
+import type { Topology } from './networks.ts'
+import type { PortIndex } from './ports.ts'
+import type { Tables } from './snapshot.ts'
+import { REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mirror } from './vantage.ts'
+
+/** Bytes an outer header adds to a frame over IPv4; IPv6 is 20 more. Keyed by Interface.type. */
+const OVERHEAD: Readonly<Record<string, number>> = {
+  vxlan: 14 + 20 + 8 + 8,
+  geneve: 14 + 20 + 8 + 8,
+  gre: 14 + 20 + 8,
+  stt: 14 + 20 + 20 + 18,
+}
+const TUNNEL = /^(vxlan|gre|ip6gre|geneve|erspan|ip6erspan|stt|lisp|gtpu|bareudp|srv6)$/
+const DEVICE_NAME = /^(?:tap|qvo|vhu|qr-|qg-|sg-|fg-|ha-)([0-9a-f]{8}-[0-9a-f]{2})$/
+const DEAD_VLAN = 4095
+const LOCAL_OFPORT = 65534
+
+export const NO_INTERFACE: InterfaceFacts = {
+  name: '',
+  bridge: 0,
+  host: 0,
+  kind: 'unknown',
+  endpoint: 0,
+  network: 0,
+  ofport: 0,
+  ifIndex: 0,
+  remoteHost: 0,
+  overhead: 0,
+  reports: 0,
+  fromMs: 0,
+  toMs: Number.MAX_VALUE,
+}
+export const NO_BRIDGE: Bridge = { name: '', host: 0, userspace: false, netflow: undefined, ipfix: undefined }
+export const NO_MIRROR: Mirror = {
+  name: '',
+  host: 0,
+  bridge: 0,
+  key: 0,
+  selectAll: false,
+  source: new Set(),
+  destination: new Set(),
+  only: 0,
+}
+
+/** All devices of all hosts; index 0 of each list stands for "not known". */
+export class Devices {
+  readonly interfaces: InterfaceFacts[] = [NO_INTERFACE]
+  readonly bridges: Bridge[] = [NO_BRIDGE]
+  readonly mirrors: Mirror[] = [NO_MIRROR]
+  /** By host: names of interfaces, bridges, mirrors, tunnels to other hosts. */
+  readonly names: Map<string, number>[] = []
+  readonly bridgesOf: number[][] = []
+  readonly mirrorsOf: number[][] = []
+  readonly tunnelsOf: Map<number, number>[] = []
+  private readonly topology: Topology
+  private readonly ports: PortIndex
+  private readonly tables: Tables
+
+  private readonly hostNames: readonly string[]
+
+  constructor(hostNames: readonly string[], topology: Topology, ports: PortIndex, tables: Tables) {
+    this.hostNames = hostNames
+    this.topology = topology
+    this.ports = ports
+    this.tables = tables
+    for (let host = 0; host < hostNames.length; host++) {
+      this.names.push(new Map())
+      this.bridgesOf.push([])
+      this.mirrorsOf.push([])
+      this.tunnelsOf.push(new Map())
+    }
+  }
+
+  /** Adds a host's bridges. `hostAt` finds a host by address, `physnets` names the physical network of a bridge. */
+  add(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>): void {
+    for (const bridge of ovs.bridges) {
+      const index = this.bridges.push(readBridge(host, bridge)) - 1
+      this.bridgesOf[host]!.push(index)
+      const outputs = new Set(bridge.mirrors.map((mirror) => mirror.outputPort))
+      const byPort = new Map<string, number[]>()
+      for (const port of bridge.ports)
+        byPort.set(
+          port.name,
+          port.interfaces.map((item) => this.addInterface(host, index, bridge, port, item, outputs.has(port.name))),
+        )
+      this.addVlans(index, bridge, byPort, physnets)
+      for (const mirror of bridge.mirrors) this.addMirror(host, index, bridge, mirror, byPort)
+    }
+  }
+
+  private addInterface(
+    host: number,
+    bridge: number,
+    row: OvsBridge,
+    port: OvsPort,
+    item: OvsInterface,
+    output: boolean,
+  ): number {
+    const endpoint = this.endpointOf(host, port, item)
+    const kind = this.kindOf(row, item, endpoint, output)
+    const remote = kind === 'tunnel' ? parseIp(item.options.get('remote_ip') ?? '') : undefined
+    const facts: InterfaceFacts = {
+      name: item.name,
+      bridge,
+      host,
+      kind,
+      endpoint: kind === 'patch' ? 0 : endpoint,
+      network: this.ports.endpoints.facts[endpoint]?.network || this.networkOf(port),
+      ofport: item.ofport ?? 0,
+      ifIndex: item.ifIndex,
+      remoteHost: remote === undefined ? 0 : this.hostAt(remote),
+      overhead: remote === undefined ? 0 : (OVERHEAD[item.type] ?? 0) + (remote[2] === 0xffff0000 ? 0 : 20),
+      reports: reportsOf(row),
+      fromMs: 0,
+      toMs: Number.MAX_VALUE,
+    }
+    const index = this.interfaces.push(facts) - 1
+    if (item.name !== '') this.names[host]!.set(item.name, index)
+    if (item.ofport !== undefined && item.ofport > 0) this.tables.byOfport.add([bridge, item.ofport], index)
+    if (item.ifIndex > 0) this.tables.byIfIndex.add([host, item.ifIndex], index)
+    if (facts.remoteHost !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
+    return index
+  }
+
+  /** Endpoint by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. */
+  private endpointOf(host: number, port: OvsPort, item: OvsInterface): number {
+    const id = item.externalIds.get('iface-id')
+    if (id !== undefined) return this.ports.byId.get(id) ?? this.addEndpoint(host, id, port, item)
+    const [, prefix = ''] = DEVICE_NAME.exec(item.name) ?? []
+    return this.ports.prefixes.get(prefix) ?? 0
+  }
+
+  /**
+   * A port that OVSDB knows before Neutron's list does (or without it): what its writer noted is enough to tell it apart.
+   * os-vif writes `vm-uuid`, libvirt `vm-id`; routers' and DHCP's ports have neither.
+   */
+  private addEndpoint(host: number, id: string, port: OvsPort, item: OvsInterface): number {
+    if (item.type === 'patch') return 0
+    const server = item.externalIds.get('vm-uuid') ?? item.externalIds.get('vm-id') ?? ''
+    const network = this.networkOf(port)
+    const project = this.ports.names.serverProject(server)
+    const mac = parseMac(item.externalIds.get('attached-mac') ?? '')
+    const endpoint = this.ports.endpoints.add({
+      kind: server !== '' ? 'server' : /^(qr-|sg-|ha-|qg-|fg-)/.test(item.name) ? 'router' : 'other',
+      network,
+      host,
+      project: this.ports.names.projectNumber(project),
+      mac,
+      texts: {
+        project_id: project,
+        project: this.ports.names.project(project),
+        network_id: port.otherConfig.get('net_uuid') ?? '',
+        network: this.topology.networks[network]!.name || (port.otherConfig.get('net_uuid') ?? ''),
+        server_id: server,
+        server: this.ports.names.server(server),
+        port_id: id,
+        port: id,
+        host: this.hostNames[host]!,
+      },
+    })
+    this.ports.byId.set(id, endpoint)
+    if (mac !== undefined && network !== 0) this.tables.byNetworkMac.add([network, mac.high, mac.low], endpoint)
+    return endpoint
+  }
+
+  private kindOf(bridge: OvsBridge, item: OvsInterface, endpoint: number, output: boolean): InterfaceKind {
+    if (output) return 'mirror_output'
+    if (item.type === 'patch') return 'patch'
+    if (TUNNEL.test(item.type)) return 'tunnel'
+    if (endpoint !== 0) {
+      switch (this.ports.endpoints.facts[endpoint]!.kind) {
+        case 'dhcp':
+          return 'dhcp'
+        case 'snat':
+          return 'gateway'
+        case 'router':
+          return /^(qg-|fg-)/.test(item.name) ? 'gateway' : 'router'
+        default:
+          return 'port'
+      }
+    }
+    if (item.externalIds.has('iface-id')) return 'unknown'
+    if (item.type === 'internal' || item.name === bridge.name || item.ofport === LOCAL_OFPORT) return 'local'
+    return /^(tap|qvo|vhu)/.test(item.name) ? 'unknown' : 'uplink'
+  }
+
+  private networkOf(port: OvsPort): number {
+    return this.topology.networkIndex.get(port.otherConfig.get('net_uuid') ?? '') ?? 0
+  }
+
+  private hostAt(lanes: readonly [number, number, number, number]): number {
+    return Math.max(0, this.tables.hostByAddress.get5(0, lanes[0] | 0, lanes[1] | 0, lanes[2] | 0, lanes[3] | 0))
+  }
+
+  /**
+   * Which network a VLAN is on this bridge: by the tags of its ports, by the provider networks of the bridge's physical
+   * network, and untagged by the one network that all its ports are on (an external bridge with its routers' gateways).
+   */
+  private addVlans(
+    bridge: number,
+    row: OvsBridge,
+    byPort: ReadonlyMap<string, readonly number[]>,
+    physnets: ReadonlyMap<string, string>,
+  ): void {
+    const untagged = new Set<number>()
+    for (const port of row.ports) {
+      for (const index of byPort.get(port.name) ?? []) {
+        const { network } = this.interfaces[index]!
+        if (network === 0 || port.tag === DEAD_VLAN) continue
+        if (port.tag === undefined || port.tag === 0) untagged.add(network)
+        else this.tables.byVlan.add([bridge, port.tag], network)
+      }
+    }
+    for (const network of untagged) if (untagged.size === 1) this.tables.byVlan.add([bridge, 0], network)
+    const physnet = physnets.get(row.name)
+    if (physnet === undefined) return
+    for (const segment of this.segments.filter((item) => item.physnet === physnet))
+      this.tables.byVlan.add([bridge, segment.vlan], segment.network)
+  }
+
+  /** Provider segments; set before hosts are added. */
+  segments: readonly { physnet: string; vlan: number; network: number }[] = []
+
+  private addMirror(
+    host: number,
+    bridge: number,
+    row: OvsBridge,
+    mirror: OvsMirror,
+    byPort: ReadonlyMap<string, readonly number[]>,
+  ): void {
+    const output = row.ports.find((port) => port.name === mirror.outputPort)?.interfaces[0]
+    // Only a copy that leaves by a tunnel can arrive here.
+    if (output === undefined || !TUNNEL.test(output.type)) return
+    const select = (names: readonly string[]) => new Set(names.flatMap((name) => byPort.get(name) ?? []))
+    const every = mirror.selectAll ? [...byPort.values()].flat() : []
+    const source = new Set([...select(mirror.selectSource), ...every])
+    const destination = new Set([...select(mirror.selectDestination), ...every])
+    const selected = new Set([...source, ...destination])
+    for (const index of source) this.interfaces[index]!.reports |= REPORTS.mirror_source
+    for (const index of destination) this.interfaces[index]!.reports |= REPORTS.mirror_destination
+    const key = output.options.get('out_key') ?? output.options.get('key') ?? ''
+    this.mirrorsOf[host]!.push(
+      this.mirrors.push({
+        name: mirror.name,
+        host,
+        bridge,
+        key: /^\d+$/.test(key) ? Number(key) : 0,
+        selectAll: mirror.selectAll,
+        source,
+        destination,
+        only: selected.size === 1 ? [...selected][0]! : 0,
+      }) - 1,
+    )
+  }
+}
+
+function reportsOf(bridge: OvsBridge): number {
+  let reports = 0
+  if (bridge.ipfix !== undefined && bridge.ipfix.targets.length > 0) {
+    if (bridge.ipfix.inputSampling) reports |= REPORTS.ipfix_ingress
+    if (bridge.ipfix.outputSampling) reports |= REPORTS.ipfix_egress
+  }
+  if (bridge.netflow !== undefined && bridge.netflow.targets.length > 0) reports |= REPORTS.netflow
+  if (bridge.sflow !== undefined && bridge.sflow.targets.length > 0) reports |= REPORTS.sflow
+  return reports
+}
+
+function readBridge(host: number, { name, datapathType, netflow, ipfix }: OvsBridge): Bridge {
+  return {
+    name,
+    host,
+    userspace: datapathType === 'netdev',
+    netflow: netflow && {
+      engineType: netflow.engineType ?? -1,
+      engineId: netflow.engineId ?? -1,
+      addId: netflow.addIdToInterface,
+    },
+    ipfix: ipfix && {
+      domain: ipfix.observationDomain,
+      point: ipfix.observationPoint,
+      virtualObsId: ipfix.virtualObsId,
+      rate: effectiveRate(ipfix.sampling),
+    },
+  }
+}
+
+/**
+ * By what OVS multiplies the counts of a sampled packet: the rate becomes a 32-bit probability and is computed back from it
+ * (ofproto-dpif-ipfix.c, dpif_ipfix_bridge_sample), so 1 in 100,000 is counted as 100,001.
+ */
+function effectiveRate(sampling: number): number {
+  const rate = Math.max(1, Math.floor(sampling))
+  return Math.floor(0xffffffff / Math.max(1, Math.floor(0xffffffff / rate)))
+}

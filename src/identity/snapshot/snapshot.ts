@@ -1,0 +1,192 @@
+/**
+ * An immutable picture of the cloud, laid out for lookup on the hot path: hosts, bridges, interfaces, networks and endpoints
+ * are small numbers (0 = not known), keys go through open-addressed tables (lanes.ts), and no string is touched.
+ *
+ * An address alone never identifies an endpoint: every lookup takes a host, a bridge or a network. A lookup returns a raw
+ * value for `pick`, which knows how many endpoints hold at the record's own time and never takes the first of several.
+ */
+import type { Cidr } from '../addresses.ts'
+import { inCidr } from '../addresses.ts'
+import { LaneTable } from '../lanes.ts'
+import type { Endpoints } from './endpoints.ts'
+import { canReach, type Topology } from './networks.ts'
+import type { Bridge, Host, Interfaces, Mirror } from './vantage.ts'
+
+/** Lookup tables; the words of a key in brackets. */
+export interface Tables {
+  /** (0, address) → host. */
+  readonly hostByAddress: LaneTable
+  /** (bridge, ofport) → interface. */
+  readonly byOfport: LaneTable
+  /** (host, ifIndex) → interfaces: kernel tunnels share one. */
+  readonly byIfIndex: LaneTable
+  /** (network, MAC high, MAC low) → endpoint. */
+  readonly byNetworkMac: LaneTable
+  /** (host, MAC high, MAC low) → endpoint whose port is on that host. */
+  readonly byHostMac: LaneTable
+  /** (network, address) → endpoint; network 0 holds all external networks. */
+  readonly byNetworkAddress: LaneTable
+  /** (network, address) → endpoints that may use it by an allowed address pair. */
+  readonly byPair: LaneTable
+  /** (routing domain, address) → endpoint. */
+  readonly byDomainAddress: LaneTable
+  /** (host, address) → endpoint whose port is on that host. */
+  readonly byHostAddress: LaneTable
+  /** (external network, floating IP) → endpoint; network 0 holds all. */
+  readonly byFloating: LaneTable
+  /** (endpoint, address) → 1 for each address that is the endpoint's own. */
+  readonly owned: LaneTable
+  /** (tunnel type, VNI) → network. */
+  readonly byVni: LaneTable
+  /** (bridge, VLAN) → network: local VLANs on an integration bridge, provider VLANs on an outer one. */
+  readonly byVlan: LaneTable
+  /** (host, endpoint) → the interface it is plugged by there. */
+  readonly byHostEndpoint: LaneTable
+  /** (endpoint of a trunk's parent, VLAN) → endpoint of the subport. */
+  readonly subports: LaneTable
+}
+
+export function emptyTables(expected = 0): Tables {
+  const two = () => new LaneTable(2)
+  return {
+    hostByAddress: new LaneTable(5),
+    byOfport: two(),
+    byIfIndex: two(),
+    byNetworkMac: new LaneTable(3, expected),
+    byHostMac: new LaneTable(3, expected),
+    byNetworkAddress: new LaneTable(5, expected),
+    byPair: new LaneTable(5),
+    byDomainAddress: new LaneTable(5, expected),
+    byHostAddress: new LaneTable(5, expected),
+    byFloating: new LaneTable(5),
+    owned: new LaneTable(5, expected),
+    byVni: two(),
+    byVlan: two(),
+    byHostEndpoint: two(),
+    subports: two(),
+  }
+}
+
+export interface SnapshotParts {
+  asOfMs: number
+  empty: boolean
+  endpoints: Endpoints
+  interfaces: Interfaces
+  topology: Topology
+  hosts: readonly Host[]
+  bridges: readonly Bridge[]
+  mirrors: readonly Mirror[]
+  tables: Tables
+  /** Interfaces of each host by name. */
+  interfaceNames: readonly ReadonlyMap<string, number>[]
+  /** Neutron ports by the first eleven characters of their id, which device names carry; 0 where two share them. */
+  portPrefixes: ReadonlyMap<string, number>
+  /** Allowed address pairs that are ranges, by endpoint. */
+  pairRanges: ReadonlyMap<number, readonly Cidr[]>
+  /** Subports of a trunk by the endpoint of its parent. */
+  subportsOf: ReadonlyMap<number, readonly number[]>
+  /** Per router: 1 when the sending of every server behind it is reported, so that nothing from its SNAT address is new. */
+  routerReported: Uint8Array
+  /** Per network: 1 when a router's port on it reports what enters there, so that what comes routed is seen there. */
+  legReported: Uint8Array
+  /** Per network: endpoints of the routers' ports on it. */
+  routerPorts: readonly (readonly number[])[]
+}
+
+/** Device names that carry the first eleven characters of a Neutron port's id (ovs-vsctl shows them so). */
+const DEVICE_NAME = /^(?:tap|qvo|vhu|qr-|qg-|sg-|fg-|ha-)([0-9a-f]{8}-[0-9a-f]{2})$/
+
+const NONE: readonly number[] = []
+
+export class IdentitySnapshot {
+  /** When the picture was taken, ms since 1970. */
+  readonly asOfMs: number
+  /** No source is configured: nothing can be known. */
+  readonly empty: boolean
+  readonly endpoints: Endpoints
+  readonly interfaces: Interfaces
+  readonly topology: Topology
+  readonly hosts: readonly Host[]
+  readonly bridges: readonly Bridge[]
+  readonly mirrors: readonly Mirror[]
+  readonly tables: Tables
+  readonly routerReported: Uint8Array
+  readonly legReported: Uint8Array
+  readonly routerPorts: SnapshotParts['routerPorts']
+  private readonly interfaceNames: SnapshotParts['interfaceNames']
+  private readonly portPrefixes: SnapshotParts['portPrefixes']
+  private readonly pairRanges: SnapshotParts['pairRanges']
+  private readonly subportsOf: SnapshotParts['subportsOf']
+
+  constructor(parts: SnapshotParts) {
+    this.asOfMs = parts.asOfMs
+    this.empty = parts.empty
+    this.endpoints = parts.endpoints
+    this.interfaces = parts.interfaces
+    this.topology = parts.topology
+    this.hosts = parts.hosts
+    this.bridges = parts.bridges
+    this.mirrors = parts.mirrors
+    this.tables = parts.tables
+    this.routerReported = parts.routerReported
+    this.legReported = parts.legReported
+    this.routerPorts = parts.routerPorts
+    this.interfaceNames = parts.interfaceNames
+    this.portPrefixes = parts.portPrefixes
+    this.pairRanges = parts.pairRanges
+    this.subportsOf = parts.subportsOf
+  }
+
+  // Lanes and MAC words are signed here, see lanes.ts.
+
+  /** Host of an exporter address, 0 when it is of none (or of several, which the identity file refuses). */
+  hostOf(a0: number, a1: number, a2: number, a3: number): number {
+    return Math.max(0, this.tables.hostByAddress.get5(0, a0, a1, a2, a3))
+  }
+
+  /** The same for a row of an address column. */
+  hostAt(lanes: Uint32Array, row: number): number {
+    const at = row * 4
+    return this.hostOf(lanes[at]! | 0, lanes[at + 1]! | 0, lanes[at + 2]! | 0, lanes[at + 3]! | 0)
+  }
+
+  /** Whether two endpoints are in one network, or in two that a router joins. */
+  joins(one: number, other: number): boolean {
+    return canReach(this.topology, this.endpoints.network[one]!, this.endpoints.network[other]!)
+  }
+
+  /** Interface of a host by name, 0 when there is none. Cold: callers keep the answer by the code of the string. */
+  interfaceNamed(host: number, name: string): number {
+    return this.interfaceNames[host]?.get(name) ?? 0
+  }
+
+  /** Endpoint of the Neutron port whose id a device name carries, 0 when the name carries none. Cold. */
+  endpointOfDevice(name: string): number {
+    const [, prefix] = DEVICE_NAME.exec(name) ?? []
+    return prefix === undefined ? 0 : (this.portPrefixes.get(prefix) ?? 0)
+  }
+
+  /** Whether the address is one of the endpoint's own: a fixed IP, or by an allowed address pair. */
+  owns(endpoint: number, a0: number, a1: number, a2: number, a3: number): boolean {
+    const { address } = this.endpoints
+    const at = endpoint * 4
+    if (address[at + 3] === a3 && address[at + 2] === a2 && address[at + 1] === a1 && address[at] === a0) return true
+    if (this.tables.owned.get5(endpoint, a0, a1, a2, a3) !== 0) return true
+    if (this.pairRanges.size === 0) return false
+    const ranges = this.pairRanges.get(endpoint)
+    if (ranges === undefined) return false
+    for (const range of ranges) if (inCidr(range, a0, a1, a2, a3)) return true
+    return false
+  }
+
+  /** The subport of a trunk that owns the address, 0 when none or several do. For exporters that do not tell the VLAN. */
+  subportOf(parent: number, a0: number, a1: number, a2: number, a3: number): number {
+    let found = 0
+    for (const subport of this.subportsOf.get(parent) ?? NONE) {
+      if (!this.owns(subport, a0, a1, a2, a3)) continue
+      if (found !== 0) return 0
+      found = subport
+    }
+    return found
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A replica of the tables of Open_vSwitch that identity needs, and of them only the columns that are needed: `statistics` and
+ * `status` are rewritten every five seconds and are never asked for.
+ *
+ * The same tables are filled from a saved dump, from the answer to `monitor` and from its updates (RFC 7047, 4.1.5, 4.1.6).
+ */
+import type { Row } from './values.ts'
+
+/** THE table of what is monitored. Columns a database does not have (older schema) are left out of the request. */
+export const TABLES = {
+  Open_vSwitch: ['external_ids', 'bridges', 'ovs_version'],
+  Bridge: [
+    'name',
+    'datapath_id',
+    'datapath_type',
+    'ports',
+    'netflow',
+    'sflow',
+    'ipfix',
+    'mirrors',
+    'external_ids',
+    'other_config',
+  ],
+  Port: ['name', 'interfaces', 'tag', 'trunks', 'vlan_mode', 'other_config', 'external_ids'],
+  Interface: ['name', 'ofport', 'ifindex', 'type', 'options', 'mac_in_use', 'external_ids', 'link_speed'],
+  NetFlow: ['targets', 'engine_id', 'engine_type', 'active_timeout', 'add_id_to_interface'],
+  sFlow: ['targets', 'agent', 'sampling', 'header', 'polling'],
+  IPFIX: [
+    'targets',
+    'sampling',
+    'obs_domain_id',
+    'obs_point_id',
+    'cache_active_timeout',
+    'cache_max_flows',
+    'template_interval',
+    'other_config',
+  ],
+  Mirror: [
+    'name',
+    'select_all',
+    'select_src_port',
+    'select_dst_port',
+    'select_vlan',
+    'output_port',
+    'output_vlan',
+    'snaplen',
+    'filter',
+  ],
+  Flow_Sample_Collector_Set: ['id', 'bridge', 'ipfix'],
+} as const satisfies Record<string, readonly string[]>
+
+export type TableName = keyof typeof TABLES
+
+const TABLE_NAMES = Object.keys(TABLES) as TableName[]
+
+/** Rows by UUID, by table. Rows are replaced, never edited, so a reader may keep one. */
+export class OvsdbTables {
+  private readonly rows: Record<TableName, Map<string, Row>>
+
+  constructor() {
+    this.rows = Object.fromEntries(TABLE_NAMES.map((name) => [name, new Map()])) as unknown as Record<
+      TableName,
+      Map<string, Row>
+    >
+  }
+
+  table(name: TableName): ReadonlyMap<string, Row> {
+    return this.rows[name]
+  }
+
+  put(name: TableName, uuid: string, row: Row): void {
+    this.rows[name].set(uuid, row)
+  }
+
+  /**
+   * Applies table updates: the answer to `monitor` and the second parameter of an `update` notification have one form,
+   * `{table: {uuid: {old?, new?}}}`. `new` holds all monitored columns; a row without `new` is gone. Returns whether
+   * anything changed; what does not have the form is passed over.
+   */
+  apply(updates: unknown): boolean {
+    let changed = false
+    for (const [name, rows] of entries(updates)) {
+      if (!isTable(name)) continue
+      for (const [uuid, update] of entries(rows)) {
+        if (!isObject(update)) continue
+        const row = update['new']
+        if (isObject(row)) this.rows[name].set(uuid, row)
+        else this.rows[name].delete(uuid)
+        changed = true
+      }
+    }
+    return changed
+  }
+}
+
+export function isTable(name: string): name is TableName {
+  return Object.hasOwn(TABLES, name)
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function entries(value: unknown): [string, unknown][] {
+  return isObject(value) ? Object.entries(value) : []
+}
