@@ -1,0 +1,247 @@
+/**
+ * Attribution: who the two ends of each record are, how sure that is, and how the record counts.
+ *
+ * One Attributor belongs to one thread. It keeps what outlives a batch: names as codes of each string table, what hosts
+ * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
+ */
+import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
+import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import { REPORTS } from '../identity/snapshot/vantage.ts'
+import { getU64, type FlowBatch } from '../schema/batch.ts'
+import type { Columns } from '../schema/columns.ts'
+import { StringTable } from '../schema/strings.ts'
+import { DIRECTION, END_OF_KIND, EVIDENCE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
+import { Counting } from './counting.ts'
+import { EndFinder } from './find-ends.ts'
+import { splitInterfaces } from './interface-ids.ts'
+import { endColumns, Names, type EndColumns } from './names.ts'
+import { TunnelOverhead } from './overhead.ts'
+import { Place } from './place.ts'
+import { SOURCE, type Source } from './precedence.ts'
+import { finishSampling } from './sampling.ts'
+import { trafficClass } from './traffic-class.ts'
+
+export interface AttributorOptions {
+  /** Which source counts where a bridge is reported by several at once; those left out come last. */
+  precedence?: readonly Source[]
+}
+
+export class Attributor {
+  private snapshot: IdentitySnapshot = EMPTY_SNAPSHOT
+  private readonly place = new Place(EMPTY_SNAPSHOT)
+  private readonly ends = new EndFinder(EMPTY_SNAPSHOT, this.place)
+  private readonly counting: Counting
+  private readonly overhead = new TunnelOverhead()
+  private readonly namesOf = new WeakMap<StringTable, Names>()
+  private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
+
+  constructor(options: AttributorOptions = {}) {
+    this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
+  }
+
+  /**
+   * Fills, in rows `from … batch.rows − 1`, every column that attribution owns: all of `src_*` and `dst_*` from the project on,
+   * `exporter_host`, `bridge`, interface names that were not exported, `role`, `traffic_class` and `counts_*`; and corrects
+   * what only the model can: the sampling rate of OVS's IPFIX with samples and variances, interface numbers into which
+   * NetFlow mixed its engine id, NetFlow's tunnel overhead. Running it again on the same rows changes no count.
+   */
+  attribute(batch: FlowBatch, snapshot: IdentitySnapshot, from = 0): void {
+    const c = batch.columns
+    if (snapshot.empty) {
+      for (let row = from; row < batch.rows; row++) withoutModel(c, row)
+      return
+    }
+    this.use(snapshot, batch.strings)
+    const sources = endColumns(c, 'src')
+    const destinations = endColumns(c, 'dst')
+    for (let row = from; row < batch.rows; row++) {
+      this.resolve(c, row)
+      this.write(c, row, sources, destinations)
+    }
+  }
+
+  private use(snapshot: IdentitySnapshot, strings: StringTable): void {
+    if (snapshot !== this.snapshot) {
+      this.snapshot = snapshot
+      this.place.use(snapshot)
+      this.ends.use(snapshot)
+      this.counting.use(snapshot)
+    }
+    if (this.names.snapshot === snapshot && this.names.strings === strings) return
+    const known = this.namesOf.get(strings)
+    this.names = known?.snapshot === snapshot ? known : new Names(snapshot, strings)
+    this.namesOf.set(strings, this.names)
+  }
+
+  private resolve(c: Columns, row: number): void {
+    const { place, snapshot } = this
+    const atMs = getU64(c.flow_end, row)
+    this.ends.read(c, row, atMs)
+    place.atMs = atMs
+    place.clear(snapshot.hostAt(c.exporter, row))
+    switch (c.export_protocol[row]) {
+      case PROTOCOL.netflow5:
+        this.netflow(c, row)
+        return
+      case PROTOCOL.sflow5:
+        place.clear(snapshot.hostAt(c.agent, row) || place.host)
+        this.sflow(c, row)
+        return
+      case PROTOCOL.gre:
+      case PROTOCOL.erspan:
+      case PROTOCOL.vxlan:
+        this.mirror(c, row)
+        return
+      default:
+        this.ipfix(c, row)
+    }
+  }
+
+  private netflow(c: Columns, row: number): void {
+    const { place, ends, counting, snapshot } = this
+    const engine = c.observation_domain[row]!
+    if (place.host !== 0) place.findNetflow(engine, c.in_if[row]!, ends.source, ends.destination)
+    if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport[place.inIf]!)
+    this.findPorts(c, row)
+    ends.ingress(c, row, EVIDENCE.ofport)
+    counting.see(place.host, REPORTS.netflow)
+    counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
+    const network = snapshot.interfaces.network[place.inIf]!
+    const perPacket = this.overhead.perPacket(snapshot, place, network, ends.dst)
+    if (perPacket !== 0) this.overhead.correct(c, row, perPacket, place.inIf)
+  }
+
+  private sflow(c: Columns, row: number): void {
+    const { place, ends, counting, snapshot, names } = this
+    const { bridge } = snapshot.interfaces
+    place.inIf = place.interfaceOf(names.interfaces, 0, c.in_if[row]!)
+    if (c.output_kind[row] === OUTPUT.interface) place.outIf = place.interfaceOf(names.interfaces, 0, c.out_if[row]!)
+    place.bridge = bridge[place.inIf] || bridge[place.outIf]!
+    this.findPorts(c, row)
+    ends.ingress(c, row, EVIDENCE.if_index)
+    counting.see(place.host, REPORTS.sflow)
+    counting.ingress(place, ends.src, ends.dst, REPORTS.sflow, SOURCE.sflow)
+  }
+
+  /** IPFIX, and NetFlow v9 of routers, which have no ports of servers. */
+  private ipfix(c: Columns, row: number): void {
+    const { place, ends, counting, snapshot, names } = this
+    const { bridge } = snapshot.interfaces
+    const egress = c.flow_direction[row] === DIRECTION.egress
+    place.inIf = place.interfaceOf(names.interfaces, c.in_if_name[row]!, c.in_if[row]!)
+    if (egress) place.outIf = place.interfaceOf(names.interfaces, c.out_if_name[row]!, c.out_if[row]!)
+    // A sample taken at an output is of the bridge that owns the output port (ovs-facts 0.1).
+    place.bridge = bridge[egress ? place.outIf : place.inIf]!
+    if (place.bridge === 0 && place.host !== 0)
+      place.findIpfixBridge(c.observation_domain[row]!, c.observation_point[row]!)
+    this.findPorts(c, row)
+    const name = egress ? c.out_if_name[row] : c.in_if_name[row]
+    const evidence = name !== 0 ? EVIDENCE.if_name : EVIDENCE.if_index
+    if (egress) {
+      ends.egress(c, row, evidence)
+      counting.see(place.host, REPORTS.ipfix_egress)
+      counting.egress(place, ends.src, ends.dst, REPORTS.ipfix_egress)
+    } else {
+      ends.ingress(c, row, evidence)
+      counting.see(place.host, REPORTS.ipfix_ingress)
+      counting.ingress(place, ends.src, ends.dst, REPORTS.ipfix_ingress, SOURCE.ipfix)
+    }
+    if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, this.ipfixRate(c, row))
+  }
+
+  private mirror(c: Columns, row: number): void {
+    const { place, ends, counting, snapshot } = this
+    const { interfaces, tables } = snapshot
+    const { src, dst } = ends
+    if (place.host !== 0) place.findMirror(c.observation_point[row]!)
+    const mirror = snapshot.mirrors[place.mirror]!
+    const vlan = c.vlan[row]!
+    // Without a tag (the mirror port is an access port itself) the frame is of the network of the port selected.
+    ends.mirrored(c, row, (vlan === 0 ? 0 : place.vlanNetwork(vlan)) || interfaces.network[mirror.only]!)
+    place.inIf = Math.max(0, tables.byHostEndpoint.get2(place.host, src.endpoint))
+    place.outIf = Math.max(0, tables.byHostEndpoint.get2(place.host, dst.endpoint))
+    const only = mirror.only
+    if (only !== 0 && place.inIf !== only) {
+      // What the one selected port did not send, it received, also when it was broadcast.
+      const receives = mirror.destination.has(only)
+      if (receives) place.outIf = only
+      else place.inIf = only
+      const endpoint = interfaces.endpoint[only]!
+      if (receives) ends.resolver.onMirror(dst, ends.destination, endpoint)
+      else ends.resolver.onMirror(src, ends.source, endpoint)
+    }
+    counting.see(place.host, REPORTS.mirror_source | REPORTS.mirror_destination)
+    counting.mirrored(place, src, dst, place.inIf, place.outIf)
+  }
+
+  /** Whose ports the interfaces are: also by the device's name where OVSDB is not known, and by the VLAN on a trunk. */
+  private findPorts(c: Columns, row: number): void {
+    const { place, snapshot, names } = this
+    const { endpoint } = snapshot.interfaces
+    place.inEndpoint = endpoint[place.inIf]!
+    place.outEndpoint = endpoint[place.outIf]!
+    const inName = c.in_if_name[row]!
+    const outName = c.out_if_name[row]!
+    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(inName)
+    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(outName)
+    if (snapshot.tables.subports.size === 0) return
+    place.inEndpoint = place.onTrunk(place.inEndpoint, c.vlan[row]!, this.ends.source)
+    place.outEndpoint = place.onTrunk(place.outEndpoint, c.vlan[row]!, this.ends.destination)
+  }
+
+  /** Rate of the bridge's IPFIX, 0 when the bridge is not known or the record is of another sampler on it. */
+  private ipfixRate(c: Columns, row: number): number {
+    const ipfix = this.snapshot.bridges[this.place.bridge]!.ipfix
+    if (ipfix === undefined || ipfix.domain !== c.observation_domain[row] || ipfix.point !== c.observation_point[row])
+      return 0
+    return ipfix.rate
+  }
+
+  private write(c: Columns, row: number, sources: EndColumns, destinations: EndColumns): void {
+    const { place, names, counting, snapshot } = this
+    const { endpoints } = snapshot
+    const { src, dst } = this.ends
+    if (place.host !== 0) c.exporter_host[row] = names.host(place.host)
+    if (place.bridge !== 0) c.bridge[row] = names.bridge(place.bridge)
+    if (place.inIf !== 0 && c.in_if_name[row] === 0) c.in_if_name[row] = names.device(place.inIf)
+    if (c.out_if_name[row] === 0) {
+      const item = place.outIf !== 0 ? place.outIf : this.netflowOutput(c, row)
+      if (item !== 0) c.out_if_name[row] = names.device(item)
+    }
+    names.write(sources, row, src.endpoint, src.host)
+    names.write(destinations, row, dst.endpoint, dst.host)
+    c.src_kind[row] = END_OF_KIND[endpoints.kind[src.endpoint]!]!
+    c.dst_kind[row] = END_OF_KIND[endpoints.kind[dst.endpoint]!]!
+    c.src_grade[row] = src.grade
+    c.dst_grade[row] = dst.grade
+    c.src_evidence[row] = src.evidence
+    c.dst_evidence[row] = dst.evidence
+    c.src_candidates[row] = src.candidates
+    c.dst_candidates[row] = dst.candidates
+    c.role[row] = counting.role
+    c.counts_sent[row] = counting.sent
+    c.counts_received[row] = counting.received
+    c.counts_once[row] = counting.once
+    c.traffic_class[row] = trafficClass(endpoints, src.endpoint, dst.endpoint)
+  }
+
+  /**
+   * NetFlow's output is a number on some bridge, perhaps another one, perhaps a mirror's (ovs-facts 1.3): it is named only
+   * when it is the very port on this bridge where the destination is.
+   */
+  private netflowOutput(c: Columns, row: number): number {
+    const { place, snapshot } = this
+    if (c.export_protocol[row] !== PROTOCOL.netflow5 || c.output_kind[row] !== OUTPUT.interface) return 0
+    const item = Math.max(0, snapshot.tables.byHostEndpoint.get2(place.host, this.ends.dst.endpoint))
+    const { bridge, ofport } = snapshot.interfaces
+    return item !== 0 && bridge[item] === place.bridge && ofport[item] === c.out_if[row] ? item : 0
+  }
+}
+
+function withoutModel(c: Columns, row: number): void {
+  c.src_evidence[row] = EVIDENCE.no_model
+  c.dst_evidence[row] = EVIDENCE.no_model
+  c.role[row] = ROLE.unattributed
+  c.counts_once[row] = c.flow_direction[row] === DIRECTION.egress ? 0 : 1
+  if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, 0)
+}
