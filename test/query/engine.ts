@@ -8,6 +8,7 @@ import type { Asker } from '../../src/query/plan.ts'
 export type Record_ = Partial<Record<ColumnName, string | number>>
 
 export interface Engine extends Asker {
+  readonly name: string
   insert(records: readonly Record_[]): void
   close(): void
 }
@@ -19,6 +20,7 @@ export function openEngine(): Engine {
   session.query('USE test')
   session.query(`CREATE TABLE flows (${columns.join(', ')}) ENGINE = MergeTree ORDER BY flow_end`)
   return {
+    name: 'embedded test',
     insert(records) {
       const lines = records.map((record) => JSON.stringify(record)).join('\n')
       session.query(`INSERT INTO flows (${COLUMN_NAMES.join(', ')}) FORMAT JSONEachRow ${lines}`)

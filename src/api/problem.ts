@@ -1,0 +1,60 @@
+import type { FastifyError, FastifyReply } from 'fastify'
+import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
+
+/**
+ * An error as RFC 9457 problem details. `code` is one of errors.ts, for programs; `detail` is for people; `position` is the column of
+ * a mistake in a filter.
+ */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code?: ErrorCode
+  readonly details?: readonly string[]
+  readonly position?: number
+}
+
+/** After how many seconds a client may try again what may then work. */
+const RETRY_AFTER_S = 5
+
+export function problemOf(error: AppError): Problem {
+  return {
+    type: `urn:ovsight:error:${error.code}`,
+    title: ERRORS[error.code].doc,
+    status: ERRORS[error.code].http,
+    detail: error.message,
+    code: error.code,
+    ...(error.details.length === 0 ? {} : { details: error.details }),
+    ...('position' in error && typeof error.position === 'number' ? { position: error.position } : {}),
+  }
+}
+
+/** A refusal of the HTTP layer itself: not found, too long, not HTTP. */
+function plainProblem(status: number, title: string, detail: string): Problem {
+  return { type: 'about:blank', title, status, detail }
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.code !== undefined && ERRORS[problem.code].retriable) reply.header('retry-after', RETRY_AFTER_S)
+  return reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
+export function notFound(path: string): Problem {
+  const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path
+  return plainProblem(404, 'Not Found', `nothing is at ${shown}; see /api/v1/top, /api/v1/flows, /metrics, /healthz`)
+}
+
+/** The problem of anything thrown by a handler; undefined when it is a bug of ours. */
+export function problemOfThrown(error: FastifyError | AppError): Problem | undefined {
+  if (error instanceof AppError) return problemOf(error)
+  const status = error.statusCode
+  if (status === undefined || status < 400 || status >= 500) return undefined
+  return plainProblem(status, error.code, error.message)
+}
+
+export const BUG: Problem = plainProblem(
+  500,
+  'Internal Server Error',
+  'a fault of ovsight itself; its log has the stack',
+)

@@ -1,0 +1,73 @@
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import { AppError } from '../errors.ts'
+import type { Asker } from '../query/plan.ts'
+import { answerRoutes } from './answers.ts'
+import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
+
+/** What the API serves from; nothing here is changed by it. */
+export interface ApiOptions {
+  readonly store: Asker & { readonly name: string }
+  /** The page of /metrics in Prometheus' text format. */
+  readonly metricsText: () => string | Promise<string>
+  readonly now?: () => number
+  /** Told of faults of ovsight itself; the client gets a bare 500. */
+  readonly onBug?: (error: unknown) => void
+}
+
+/** Longest request head: a filter of the greatest length, every character in percent-encoding. */
+const MAX_HEAD_BYTES = 96 * 1024
+/** No request has a body. */
+const MAX_BODY_BYTES = 1024
+const REQUEST_TIMEOUT_MS = 10_000
+
+/**
+ * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows. Listens nowhere yet, see `listenApi`; `inject` is for tests.
+ */
+export function buildApi({ store, metricsText, now = Date.now, onBug = console.error }: ApiOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: MAX_HEAD_BYTES },
+    forceCloseConnections: true,
+    // An unknown parameter is a misspelt one: refused, not dropped.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
+  })
+  app.setErrorHandler((error: FastifyError | AppError, _request, reply) => {
+    const problem = problemOfThrown(error)
+    if (problem === undefined) onBug(error)
+    return sendProblem(reply, problem ?? BUG)
+  })
+  app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(request.url)))
+  app.get('/healthz', () => ({ status: 'ok', pid: process.pid, store: store.name }))
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
+  )
+  answerRoutes(app, store, now)
+  return app
+}
+
+/**
+ * Listens and returns the URL at which it answers; port 0 takes any free one. Errors: port_in_use, socket_refused.
+ */
+export async function listenApi(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'EADDRINUSE')
+      throw new AppError(
+        'port_in_use',
+        `TCP port ${port} of ${host} for HTTP is taken; give another with --http-port`,
+        {
+          cause,
+        },
+      )
+    throw new AppError(
+      'socket_refused',
+      `cannot listen for HTTP on ${host} port ${port}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { buildApi, listenApi } from '../../src/api/server.ts'
+import { AppError } from '../../src/errors.ts'
+import { askFlows, askTop } from '../../src/query/ask.ts'
+import { openEngine, type Engine } from '../query/engine.ts'
+import { RECORDS, T0 } from '../query/records.ts'
+
+const NOW = T0 + 60_000
+
+describe('the API', () => {
+  let engine: Engine
+  let app: FastifyInstance
+  before(() => {
+    engine = openEngine()
+    engine.insert(RECORDS)
+
+    app = buildApi({ store: engine, metricsText: () => '# TYPE up gauge\nup 1\n', now: () => NOW })
+  })
+  after(async () => {
+    await app.close()
+    engine.close()
+  })
+  const get = (url: string) => app.inject({ method: 'GET', url })
+
+  it('says that it is well, and whose it is', async () => {
+    const { statusCode, body } = await get('/healthz')
+    assert.equal(statusCode, 200)
+    assert.deepEqual(JSON.parse(body), { status: 'ok', pid: process.pid, store: 'embedded test' })
+  })
+
+  it('serves the metrics it is given', async () => {
+    const { headers, body } = await get('/metrics')
+    assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/)
+    assert.equal(body, '# TYPE up gauge\nup 1\n')
+  })
+
+  it('answers top as the command line does', async () => {
+    const { statusCode, headers, body } = await get(
+      '/api/v1/top?dimension=project&dimension=server&by=sent_bytes&n=2&filter=project%20red&last=5m',
+    )
+    const request = { dimensions: ['project', 'server'], by: 'sent_bytes', n: '2', filter: 'project red', last: '5m' }
+    assert.equal(statusCode, 200)
+    assert.deepEqual(JSON.parse(body), (await askTop(engine, request, NOW)).rows)
+    assert.equal(headers['ovsight-to'], new Date(NOW + 1).toISOString())
+    assert.match(String(headers['ovsight-columns']), /^project,project_id,server,/)
+  })
+
+  it('answers flows as the command line does', async () => {
+    const { body } = await get('/api/v1/flows?n=3')
+    assert.deepEqual(JSON.parse(body), (await askFlows(engine, { n: '3' }, NOW)).rows)
+  })
+
+  it('tells in a header which span holds data', async () => {
+    const { headers, body } = await get('/api/v1/flows?from=2020-01-01&to=2020-01-02')
+    assert.equal(body, '[]')
+    assert.match(decodeURIComponent(String(headers['ovsight-notes'])), /the store holds 2026-01-01T00:00:00\.000Z to/)
+  })
+
+  it('answers mistakes with problem details that carry the code and the position', async () => {
+    const problem = async (url: string, status: number) => {
+      const { statusCode, headers, body } = await get(url)
+      assert.equal(statusCode, status)
+      assert.match(String(headers['content-type']), /^application\/problem\+json/)
+      return JSON.parse(body) as Record<string, unknown>
+    }
+    const filter = await problem('/api/v1/flows?filter=project%20red%20and%20sever%20web', 400)
+    assert.equal(filter['code'], 'filter_invalid')
+    assert.equal(filter['position'], 17)
+    assert.match(String(filter['detail']), /did you mean server/)
+    assert.equal((await problem('/api/v1/top?dimension=servr', 400))['code'], 'column_unknown')
+    assert.equal((await problem('/api/v1/top?last=soon', 400))['code'], 'time_invalid')
+    assert.match(String((await problem('/api/v1/top?filtre=tcp', 400))['detail']), /did you mean filter/)
+    assert.equal((await problem('/api/v1/top?by=bytes&by=packets', 400))['code'], 'usage')
+    assert.equal((await problem('/api/v1/nothing', 404))['type'], 'about:blank')
+    assert.equal((await problem(`/api/v1/flows?filter=${'a'.repeat(9000)}`, 400))['code'], 'usage')
+  })
+
+  it('tells a client of a failing store when to come back, and of a bug nothing', async () => {
+    const bugs: unknown[] = []
+    let error: Error = new AppError('store_unreachable', 'no answer from db:8123')
+    const failing = buildApi({
+      store: { name: 'x', query: () => Promise.reject(error) },
+      metricsText: () => '',
+      onBug: (bug) => bugs.push(bug),
+    })
+    const first = await failing.inject('/api/v1/flows')
+    assert.equal(first.statusCode, 503)
+    assert.equal(first.headers['retry-after'], '5')
+    error = new Error('secret inside')
+    const second = await failing.inject('/api/v1/flows')
+    assert.equal(second.statusCode, 500)
+    assert.doesNotMatch(second.body, /secret/)
+    assert.deepEqual(bugs, [error])
+    await failing.close()
+  })
+
+  it('says when its port is taken', async () => {
+    const [first, second] = [
+      buildApi({ store: engine, metricsText: () => '' }),
+      buildApi({ store: engine, metricsText: () => '' }),
+    ]
+    const url = await listenApi(first, '127.0.0.1', 0)
+    await assert.rejects(listenApi(second, '127.0.0.1', Number(new URL(url).port)), { code: 'port_in_use' })
+    const long = await fetch(`${url}/api/v1/flows?filter=${'%E2%82%AC'.repeat(8000)}`)
+    assert.equal(long.status, 400)
+    assert.equal(((await long.json()) as { code: string }).code, 'filter_invalid')
+    await first.close()
+    await second.close()
+  })
+})
