@@ -33,7 +33,7 @@ export interface Datagram {
   /** Source address as four u32 lanes in memory order, like an `ip` column. */
   readonly exporter: Uint32Array
   exporterPort: number
-  /** Small dense number of the source address, given by the pipeline; bounded there. */
+  /** Number of the exporter, given by the pipeline; small while exporters stay, never given to a second one (a key, no index). */
   exporterId: number
 }
 

@@ -31,21 +31,20 @@ export class PipelineCounters {
   }
 
   /** One datagram that was not ok. */
-  fault(exporterId: number, generation: number, protocol: number, status: number, nowMs: number): void {
-    const place = this.faultTable.place(exporterId, generation, protocol, status, nowMs)
+  fault(exporterId: number, protocol: number, status: number, nowMs: number): void {
+    const place = this.faultTable.place(exporterId, protocol, status, 0, nowMs)
     if (place < 0) return
     if (this.faultTable.fresh) this.faultCounts[place] = 0
     this.faultCounts[place]!++
   }
 
-  /** Faults by exporter number and its generation, protocol and status. */
-  *faults(): Generator<{ exporterId: number; generation: number; protocol: number; status: number; count: number }> {
+  /** Faults by exporter, protocol and status. */
+  *faults(): Generator<{ exporterId: number; protocol: number; status: number; count: number }> {
     for (let place = 0; place < this.faultTable.size; place++)
       yield {
         exporterId: this.faultTable.word(place, 0),
-        generation: this.faultTable.word(place, 1),
-        protocol: this.faultTable.word(place, 2),
-        status: this.faultTable.word(place, 3),
+        protocol: this.faultTable.word(place, 1),
+        status: this.faultTable.word(place, 2),
         count: this.faultCounts[place]!,
       }
   }

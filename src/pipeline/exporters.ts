@@ -1,6 +1,7 @@
 /**
- * Exporters by source address: a small dense number for each (`exporterId`), under which decoders, sequence tracking and counters
- * keep their state. Bounded by `max_exporters`.
+ * Exporters by source address. Each has a place, 0 … max-1, for what is kept in arrays, and an id for keys, which is
+ * `generation * max + place`: when a place goes to another exporter its id is a new one, so nobody takes state of the old one
+ * (its templates, its sequence) for its own.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { KeyTable } from './key-table.ts'
@@ -10,37 +11,38 @@ export interface ExporterOptions {
   idleMs: number
   /** `from=to` pairs of addresses: a source to be taken for another exporter. */
   aliases?: readonly string[]
-  /** Called before a number goes to another exporter: templates of the old one must not serve the new. */
-  onForget?: (exporterId: number) => void
 }
 
 export class ExporterTable {
-  /** Address under which rows of exporter `id` are stored, four lanes each: its own, or its alias. */
+  /** Address under which rows of the exporter at a place are stored, four lanes each: its own, or its alias. */
   readonly address: Uint32Array
-  /** Goes up by one when the number goes to another exporter, so that nobody takes state of the old one for its own. */
+  /** How many exporters had a place before its present one. */
   readonly generation: Uint32Array
+  /** By place, over all exporters that had it: totals that only rise, as metrics need them. */
   readonly datagrams: Float64Array
   readonly bytes: Float64Array
   readonly rows: Float64Array
   /** Datagrams whose status was not ok. */
   readonly faults: Float64Array
 
+  private readonly max: number
   private readonly table: KeyTable
+  private readonly used: Uint8Array
   private readonly aliases: ReadonlyMap<string, Uint32Array>
-  private readonly onForget: (exporterId: number) => void
   /** The last exporter asked for: bursts come from one. */
   private readonly last = new Uint32Array(4)
-  private lastId = -1
+  private lastPlace = -1
 
-  constructor({ max, idleMs, aliases = [], onForget = () => {} }: ExporterOptions) {
+  constructor({ max, idleMs, aliases = [] }: ExporterOptions) {
+    this.max = max
     this.table = new KeyTable(max, idleMs)
+    this.used = new Uint8Array(max)
     this.address = new Uint32Array(max * 4)
     this.generation = new Uint32Array(max)
     this.datagrams = new Float64Array(max)
     this.bytes = new Float64Array(max)
     this.rows = new Float64Array(max)
     this.faults = new Float64Array(max)
-    this.onForget = onForget
     this.aliases = new Map(
       aliases.map((pair) => {
         const [from, to] = pair.split('=') as [string, string]
@@ -63,40 +65,43 @@ export class ExporterTable {
     return this.table.evicted
   }
 
-  /** Number of the source at `lanes[at .. at+4)`, or -1 when the bound is reached. */
-  idOf(lanes: Uint32Array, at: number, nowMs: number): number {
+  /** Place of the source at `lanes[at .. at+4)`, or -1 when the bound is reached. */
+  placeOf(lanes: Uint32Array, at: number, nowMs: number): number {
     const a = lanes[at]!
     const b = lanes[at + 1]!
     const c = lanes[at + 2]!
     const d = lanes[at + 3]!
     const { last } = this
-    if (this.lastId >= 0 && last[3] === d && last[2] === c && last[1] === b && last[0] === a) {
-      this.table.seenMs[this.lastId] = nowMs
-      return this.lastId
+    if (this.lastPlace >= 0 && last[3] === d && last[2] === c && last[1] === b && last[0] === a) {
+      this.table.seenMs[this.lastPlace] = nowMs
+      return this.lastPlace
     }
-    const id = this.table.place(a, b, c, d, nowMs)
-    if (id < 0) return -1
-    if (this.table.fresh) this.begin(id, lanes.subarray(at, at + 4))
+    const place = this.table.place(a, b, c, d, nowMs)
+    if (place < 0) return -1
+    if (this.table.fresh) this.begin(place, lanes.subarray(at, at + 4))
     last[0] = a
     last[1] = b
     last[2] = c
     last[3] = d
-    this.lastId = id
-    return id
+    this.lastPlace = place
+    return place
   }
 
-  /** When the exporter was last heard of, milliseconds since 1970. */
-  seenMs(id: number): number {
-    return this.table.seenMs[id]!
+  /** Id of the exporter that has a place now. */
+  idAt(place: number): number {
+    return this.generation[place]! * this.max + place
   }
 
-  private begin(id: number, source: Uint32Array): void {
-    if (this.generation[id]!++ > 0) this.onForget(id)
-    this.address.set(this.aliases.get(source.join()) ?? source, id * 4)
-    this.datagrams[id] = 0
-    this.bytes[id] = 0
-    this.rows[id] = 0
-    this.faults[id] = 0
+  /** Place of an id; -1 when another exporter has it now. */
+  placeOfId(id: number): number {
+    const place = id % this.max
+    return this.idAt(place) === id ? place : -1
+  }
+
+  private begin(place: number, source: Uint32Array): void {
+    if (this.used[place] === 1) this.generation[place]!++
+    this.used[place] = 1
+    this.address.set(this.aliases.get(source.join()) ?? source, place * 4)
   }
 }
 

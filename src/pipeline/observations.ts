@@ -24,9 +24,9 @@ export interface KnownInterface extends InterfaceCounters {
 
 export class Observations implements DecodeSink {
   readonly sequences: SequenceTracker
-  /** Lost records by exporter and protocol: `lost[exporterId * PROTOCOLS.length + protocol]`. */
+  /** Lost records by place of the exporter and protocol: `lost[place * PROTOCOLS.length + protocol]`. */
   readonly lost: Float64Array
-  /** Packets the datapath lost and packets the exporter did not send, by exporter. */
+  /** Packets the datapath lost and packets the exporter did not send, by place of the exporter. */
   readonly datapathLostPackets: Float64Array
   readonly unsentPackets: Float64Array
 
@@ -47,9 +47,9 @@ export class Observations implements DecodeSink {
     this.sequences = new SequenceTracker({
       maxStreams,
       idleMs,
-      generation: exporters.generation,
       onLost: (exporterId, protocol, records) => {
-        this.lost[exporterId * PROTOCOLS.length + protocol]! += records
+        const place = exporters.placeOfId(exporterId)
+        if (place >= 0) this.lost[place * PROTOCOLS.length + protocol]! += records
       },
     })
     this.interfaces = new KeyTable(maxInterfaces, idleMs)
@@ -67,13 +67,6 @@ export class Observations implements DecodeSink {
     return this.interfaces.refused
   }
 
-  /** Clears the counters of a number that goes to another exporter. */
-  forget(exporterId: number): void {
-    this.lost.fill(0, exporterId * PROTOCOLS.length, (exporterId + 1) * PROTOCOLS.length)
-    this.datapathLostPackets[exporterId] = 0
-    this.unsentPackets[exporterId] = 0
-  }
-
   sequence(datagram: Datagram, protocol: Protocol, stream: number, sequence: number, records: number): void {
     const { exporterId, exporterPort, receivedMs } = datagram
     this.sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
@@ -81,8 +74,7 @@ export class Observations implements DecodeSink {
 
   interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void {
     const { exporterId, receivedMs } = datagram
-    const generation = this.exporters.generation[exporterId]!
-    const place = this.interfaces.place(exporterId, generation, subAgent, counters.ifIndex, receivedMs)
+    const place = this.interfaces.place(exporterId, 0, subAgent, counters.ifIndex, receivedMs)
     if (place < 0) return
     const known = this.interfaceRows[place]
     if (known === undefined) this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs }
@@ -90,23 +82,28 @@ export class Observations implements DecodeSink {
   }
 
   datapathLost(datagram: Datagram, subAgent: number, lost: number): void {
-    this.datapathLostPackets[datagram.exporterId]! += this.rise(datagram, 0, subAgent, lost)
+    this.add(this.datapathLostPackets, datagram, this.rise(datagram, 0, subAgent, lost))
   }
 
   notSent(datagram: Datagram, domain: number, packets: number): void {
-    this.unsentPackets[datagram.exporterId]! += this.rise(datagram, 1, domain, packets)
+    this.add(this.unsentPackets, datagram, this.rise(datagram, 1, domain, packets))
   }
 
   samplingRate(datagram: Datagram, domain: number, samplerId: number, rate: number): void {
     const { exporterId, receivedMs } = datagram
-    const place = this.rates.place(exporterId, this.exporters.generation[exporterId]!, domain, samplerId, receivedMs)
+    const place = this.rates.place(exporterId, 0, domain, samplerId >>> 0, receivedMs)
     if (place >= 0) this.rateOf[place] = rate
   }
 
   /** Rate that an exporter told by options data, 0 when it did not. */
   toldSamplingRate(exporterId: number, domain: number, samplerId: number): number {
-    const place = this.rates.find(exporterId, this.exporters.generation[exporterId]!, domain, samplerId)
+    const place = this.rates.find(exporterId, 0, domain, samplerId >>> 0)
     return place < 0 ? 0 : this.rateOf[place]!
+  }
+
+  private add(counts: Float64Array, datagram: Datagram, count: number): void {
+    const place = this.exporters.placeOfId(datagram.exporterId)
+    if (place >= 0) counts[place]! += count
   }
 
   /** By how much a running total went up; one that fell has started again, and the first one says nothing. */
@@ -114,8 +111,7 @@ export class Observations implements DecodeSink {
     const { exporterId, receivedMs } = datagram
     // The statistics of two bridges come from two source ports (IPFIX); sFlow has its sub-agent.
     const port = kind === 1 ? datagram.exporterPort : 0
-    const tag = ((this.exporters.generation[exporterId]! << 1) | kind) >>> 0
-    const place = this.totals.place(exporterId, tag, stream, port, receivedMs)
+    const place = this.totals.place(exporterId, kind, stream, port, receivedMs)
     if (place < 0) return 0
     const before = this.totals.fresh ? total : this.lastTotal[place]!
     this.lastTotal[place] = total

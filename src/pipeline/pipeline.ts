@@ -115,21 +115,21 @@ export class Pipeline {
     datagram.view = batch.view
     datagram.receivedMs = receivedMs
     for (let i = 0; i < batch.count; i++) {
-      const id = exporters.idOf(source, i * 4, receivedMs)
-      if (id < 0) {
+      const place = exporters.placeOf(source, i * 4, receivedMs)
+      if (place < 0) {
         this.counters.dropped.exporters++
         continue
       }
       datagram.start = start[i]!
       datagram.end = end[i]!
-      datagram.exporterId = id
+      datagram.exporterId = exporters.idAt(place)
       datagram.exporterPort = sourcePort[i]!
-      const lane = id * 4
+      const lane = place * 4
       datagram.exporter[0] = exporters.address[lane]!
       datagram.exporter[1] = exporters.address[lane + 1]!
       datagram.exporter[2] = exporters.address[lane + 2]!
       datagram.exporter[3] = exporters.address[lane + 3]!
-      this.decode(input)
+      this.decode(input, place)
     }
   }
 
@@ -153,10 +153,10 @@ export class Pipeline {
     while (this.busy) await this.taken()
   }
 
-  private decode(input: Input): void {
+  private decode(input: Input, place: number): void {
     const { datagram, counters } = this
     const { exporters, decoders } = this.parts
-    const { view, start, end, exporterId, receivedMs } = datagram
+    const { view, start, end, receivedMs } = datagram
     const length = end - start
     const out = this.room(rowsBound(length))
     if (out === undefined) {
@@ -172,17 +172,17 @@ export class Pipeline {
     counters.count(code, status)
     counters.bytes[code]! += length
     counters.rows[code]! += rows
-    exporters.datagrams[exporterId]!++
-    exporters.bytes[exporterId]! += length
-    exporters.rows[exporterId]! += rows
-    if (isFault(status)) this.fault(code, status)
+    exporters.datagrams[place]!++
+    exporters.bytes[place]! += length
+    exporters.rows[place]! += rows
+    if (isFault(status)) this.fault(place, code, status)
   }
 
-  private fault(protocol: number, status: number): void {
+  private fault(place: number, protocol: number, status: number): void {
     const { exporterId, exporter, exporterPort, receivedMs, start, end } = this.datagram
     const { exporters, log } = this.parts
-    exporters.faults[exporterId]!++
-    this.counters.fault(exporterId, exporters.generation[exporterId]!, protocol, status, receivedMs)
+    exporters.faults[place]!++
+    this.counters.fault(exporterId, protocol, status, receivedMs)
     const kind = `${PROTOCOLS[protocol]} ${DECODE_STATUS_NAMES[status]}`
     if (log?.wants(kind, receivedMs) !== true) return
     const name = DECODE_STATUS_NAMES[status]!

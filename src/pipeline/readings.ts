@@ -35,19 +35,19 @@ export function pipelineReaders(pipeline: Pipeline): Readers {
     ovsight_exporter_datapath_lost_packets_total: () => byExporter(exporters, observations.datapathLostPackets),
     ovsight_exporter_unsent_packets_total: () => byExporter(exporters, observations.unsentPackets),
     ovsight_exporter_faults_total: function* () {
-      for (const { exporterId, generation, protocol, status, count } of counters.faults())
+      for (const { exporterId, protocol, status, count } of counters.faults())
         yield [
           count,
-          generation === exporters.generation[exporterId] ? labelOf(exporters, exporterId) : 'other',
+          labelOf(exporters, exporters.placeOfId(exporterId)),
           PROTOCOLS[protocol]!,
           DECODE_STATUS_NAMES[status]!,
         ]
     },
     ovsight_exporter_lost_records_total: function* () {
-      for (let id = 0; id < exporters.size; id++)
+      for (let place = 0; place < exporters.size; place++)
         for (const [code, protocol] of PROTOCOLS.entries()) {
-          const lost = observations.lost[id * PROTOCOLS.length + code]!
-          if (lost > 0) yield [lost, labelOf(exporters, id), protocol]
+          const lost = observations.lost[place * PROTOCOLS.length + code]!
+          if (lost > 0) yield [lost, labelOf(exporters, place), protocol]
         }
     },
     ovsight_sequence_streams: () => [[sequences.streams]],
@@ -80,9 +80,11 @@ function* byProtocol(values: Float64Array): Generator<Sample> {
 }
 
 function* byExporter(exporters: ExporterTable, values: Float64Array): Generator<Sample> {
-  for (let id = 0; id < exporters.size; id++) yield [values[id]!, labelOf(exporters, id)]
+  for (let place = 0; place < exporters.size; place++) yield [values[place]!, labelOf(exporters, place)]
 }
 
-function labelOf(exporters: ExporterTable, id: number): string {
-  return id < LABELLED && exporters.generation[id] === 1 ? formatAddress(exporters.address, id * 4) : 'other'
+/** The first exporter at one of the first places has its own label; an exporter that is gone (-1) has none. */
+function labelOf(exporters: ExporterTable, place: number): string {
+  const own = place >= 0 && place < LABELLED && exporters.generation[place] === 0
+  return own ? formatAddress(exporters.address, place * 4) : 'other'
 }

@@ -32,15 +32,13 @@ const HOLD = 16
 const MIXED = 64
 
 const CODE = Object.fromEntries(PROTOCOLS.map((name, code) => [name, code])) as Readonly<Record<Protocol, number>>
-/** Tells the IPFIX counter of a session from the one of a domain, in the key word `generation << 8 | SESSION | protocol`. */
+/** Tells the IPFIX counter of a session from the one of a domain, in the key word of the protocol. */
 const SESSION = 0x80
 const PROTOCOL_MASK = 0x7f
 
 export interface SequenceOptions {
   maxStreams: number
   idleMs: number
-  /** By exporter, see ExporterTable: a stream of an exporter that gave up its number to another is not continued. */
-  generation: Uint32Array
   /** Called with records that were lost for good, of one exporter. */
   onLost: (exporterId: number, protocol: number, records: number) => void
 }
@@ -51,7 +49,6 @@ export class SequenceTracker {
   restarts = 0
 
   private readonly table: KeyTable
-  private readonly generation: Uint32Array
   private readonly onLost: SequenceOptions['onLost']
   private readonly previous: Uint32Array
   /** Records of the previous datagram; -1 = not known, the next number proves nothing. */
@@ -70,9 +67,8 @@ export class SequenceTracker {
   /** How many streams have something missing. */
   private open = 0
 
-  constructor({ maxStreams, idleMs, generation, onLost }: SequenceOptions) {
+  constructor({ maxStreams, idleMs, onLost }: SequenceOptions) {
     this.table = new KeyTable(maxStreams, idleMs)
-    this.generation = generation
     this.onLost = onLost
     this.previous = new Uint32Array(maxStreams)
     this.previousRecords = new Int32Array(maxStreams)
@@ -114,7 +110,7 @@ export class SequenceTracker {
     records: number,
     nowMs: number,
   ): void {
-    const code = this.tag(exporterId) + CODE[protocol]
+    const code = CODE[protocol]
     const port = protocol === 'ipfix' ? exporterPort : 0
     const place = this.table.place(exporterId, code, stream, port, nowMs)
     if (place < 0) return
@@ -242,16 +238,10 @@ export class SequenceTracker {
   }
 
   private giveUp(place: number): void {
-    const exporterId = this.table.word(place, 0)
-    const tag = this.table.word(place, 1)
-    const current = tag >>> 8 === this.tag(exporterId) >>> 8
-    if (current && this.disorder[place]! < MIXED) this.onLost(exporterId, tag & PROTOCOL_MASK, this.missing[place]!)
+    if (this.disorder[place]! < MIXED)
+      this.onLost(this.table.word(place, 0), this.table.word(place, 1) & PROTOCOL_MASK, this.missing[place]!)
     this.missing[place] = 0
     this.open--
-  }
-
-  private tag(exporterId: number): number {
-    return (this.generation[exporterId]! << 8) >>> 0
   }
 
   private upset(place: number): void {

@@ -18,7 +18,7 @@ describe('ExporterTable', () => {
     const table = new ExporterTable({ max: 16, idleMs: 1000 })
     const lanes = new Uint32Array([...parseAddress('10.0.0.1'), ...parseAddress('10.0.0.2')])
     assert.deepEqual(
-      [0, 4, 0, 0, 4].map((at) => table.idOf(lanes, at, 0)),
+      [0, 4, 0, 0, 4].map((at) => table.placeOf(lanes, at, 0)),
       [0, 1, 0, 0, 1],
     )
     assert.equal(formatAddress(table.address, 4), '10.0.0.2')
@@ -26,25 +26,24 @@ describe('ExporterTable', () => {
 
   it('stores rows of an aliased source under the other address', () => {
     const table = new ExporterTable({ max: 16, idleMs: 1000, aliases: ['127.0.0.2=10.0.10.14', '::1=10.0.10.23'] })
-    assert.equal(formatAddress(table.address, table.idOf(parseAddress('127.0.0.2'), 0, 0) * 4), '10.0.10.14')
-    assert.equal(formatAddress(table.address, table.idOf(parseAddress('::1'), 0, 0) * 4), '10.0.10.23')
-    assert.equal(formatAddress(table.address, table.idOf(parseAddress('127.0.0.3'), 0, 0) * 4), '127.0.0.3')
+    assert.equal(formatAddress(table.address, table.placeOf(parseAddress('127.0.0.2'), 0, 0) * 4), '10.0.10.14')
+    assert.equal(formatAddress(table.address, table.placeOf(parseAddress('::1'), 0, 0) * 4), '10.0.10.23')
+    assert.equal(formatAddress(table.address, table.placeOf(parseAddress('127.0.0.3'), 0, 0) * 4), '127.0.0.3')
   })
 
-  it('refuses sources beyond its bound, and tells whom to forget when an idle one gives up its place', () => {
-    const forgotten: number[] = []
-    const table = new ExporterTable({ max: 2, idleMs: 1000, onForget: (id) => forgotten.push(id) })
+  it('refuses sources beyond its bound, and gives the place of an idle one away under a new id', () => {
+    const table = new ExporterTable({ max: 2, idleMs: 1000 })
     const [a, b, c] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(parseAddress) as [Uint32Array, Uint32Array, Uint32Array]
-    table.idOf(a, 0, 0)
-    table.idOf(b, 0, 900)
-    table.rows[0] = 7
-    forgotten.length = 0
-    assert.equal(table.idOf(c, 0, 1000), -1)
+    table.placeOf(a, 0, 0)
+    table.placeOf(b, 0, 900)
+    assert.deepEqual([table.idAt(0), table.idAt(1)], [0, 1])
+    assert.equal(table.placeOf(c, 0, 1000), -1)
     assert.equal(table.refused, 1)
-    assert.equal(table.idOf(c, 0, 1500), 0)
-    assert.deepEqual(forgotten, [0])
-    assert.equal(table.rows[0], 0)
+    assert.equal(table.placeOf(c, 0, 1500), 0)
+    assert.equal(table.idAt(0), 2)
+    assert.equal(table.placeOfId(2), 0)
+    assert.equal(table.placeOfId(0), -1)
     assert.equal(formatAddress(table.address, 0), '10.0.0.3')
-    assert.equal(table.idOf(a, 0, 1500), -1)
+    assert.equal(table.placeOf(a, 0, 1500), -1)
   })
 })

@@ -16,7 +16,6 @@ function run(protocol: Protocol, seen: readonly Seen[]) {
   const tracker = new SequenceTracker({
     maxStreams: 64,
     idleMs: 60_000,
-    generation: new Uint32Array(1),
     onLost: (_, __, records) => (lost += records),
   })
   for (const [ms, { sequence, records, stream = 0, port = 1 }] of seen.entries())
@@ -135,20 +134,6 @@ describe('sequence numbers', () => {
     const { lost, mixed } = run('netflow5', seen)
     assert.equal(mixed, 1)
     assert.ok(lost < 20, `${lost} lost`)
-  })
-
-  it('of an exporter that gave up its number are not continued by the next one', () => {
-    const generation = new Uint32Array(1)
-    let lost = 0
-    const onLost = () => lost++
-    const tracker = new SequenceTracker({ maxStreams: 64, idleMs: 60_000, generation, onLost })
-    for (let i = 0; i < 10; i++) tracker.observe(0, 1, 'sflow5', 0, i, 1, i)
-    tracker.observe(0, 1, 'sflow5', 0, 20, 1, 20)
-    generation[0] = 1
-    for (let i = 0; i < 10; i++) tracker.observe(0, 1, 'sflow5', 0, 500 + i, 1, 30 + i)
-    tracker.settle(1e9)
-    assert.equal(lost, 0)
-    assert.equal(tracker.restarts, 0)
   })
 
   it('are followed for a bounded number of streams', () => {
