@@ -20,7 +20,7 @@ describe('the lab', { skip }, () => {
   before(async () => {
     up()
     const ipfix = { ...EXPORT_DEFAULTS, cacheTimeout: 2 }
-    truth = await record(folder, () => switchOn('ipfix', ipfix), { flushMs: 4000 })
+    truth = await record(folder, { begin: () => switchOn('ipfix', ipfix), flushMs: 4000 })
   })
   after(() => {
     down()

@@ -93,7 +93,11 @@ exportCommand('record')
   .action(async (kinds: Kinds, folder: string, options: ExportOptions & { factor: number }) => {
     requireUp()
     apply('off', options)()
-    const truth = await record(folder, apply(kinds, options), { factor: options.factor, flushMs: flushMs(options) })
+    const truth = await record(folder, {
+      factor: options.factor,
+      begin: apply(kinds, options),
+      flushMs: flushMs(options),
+    })
     process.stdout.write(truthText(truth))
   })
 
