@@ -68,6 +68,11 @@ export interface DecodeSink {
    * `records` is by how much the protocol's own counter advances with this datagram.
    */
   sequence(datagram: Datagram, protocol: Protocol, stream: number, sequence: number, records: number): void
+  /**
+   * Sequence numbers of the flow samples of one sFlow data source: `samples` of them, following each other, the first is `sequence`.
+   * What is missing here was lost between the sampler and us, in datagrams or before.
+   */
+  sampleSequence(datagram: Datagram, subAgent: number, source: number, sequence: number, samples: number): void
   interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void
   /** OVS datapath counters (sFlow 2207): packets the datapath lost on their way to vswitchd, a running total. */
   datapathLost(datagram: Datagram, subAgent: number, lost: number): void
@@ -80,6 +85,7 @@ export interface DecodeSink {
 /** A sink that ignores everything. */
 export const NO_SINK: DecodeSink = {
   sequence() {},
+  sampleSequence() {},
   interfaceCounters() {},
   datapathLost() {},
   notSent() {},

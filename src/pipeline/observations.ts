@@ -24,8 +24,12 @@ export interface KnownInterface extends InterfaceCounters {
 
 export class Observations implements DecodeSink {
   readonly sequences: SequenceTracker
+  /** The sequences of sFlow samplers. */
+  readonly samples: SequenceTracker
   /** Lost records by place of the exporter and protocol: `lost[place * PROTOCOLS.length + protocol]`. */
   readonly lost: Float64Array
+  /** sFlow samples lost between sampler and us, by place of the exporter. */
+  readonly lostSamples: Float64Array
   /** Packets the datapath lost and packets the exporter did not send, by place of the exporter. */
   readonly datapathLostPackets: Float64Array
   readonly unsentPackets: Float64Array
@@ -52,6 +56,15 @@ export class Observations implements DecodeSink {
         if (place >= 0) this.lost[place * PROTOCOLS.length + protocol]! += records
       },
     })
+    this.lostSamples = new Float64Array(maxExporters)
+    this.samples = new SequenceTracker({
+      maxStreams,
+      idleMs,
+      onLost: (exporterId, _, samples) => {
+        const place = exporters.placeOfId(exporterId)
+        if (place >= 0) this.lostSamples[place]! += samples
+      },
+    })
     this.interfaces = new KeyTable(maxInterfaces, idleMs)
     this.totals = new KeyTable(maxStreams, idleMs)
     this.lastTotal = new Float64Array(maxStreams)
@@ -70,6 +83,13 @@ export class Observations implements DecodeSink {
   sequence(datagram: Datagram, protocol: Protocol, stream: number, sequence: number, records: number): void {
     const { exporterId, exporterPort, receivedMs } = datagram
     this.sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
+  }
+
+  sampleSequence(datagram: Datagram, subAgent: number, source: number, sequence: number, samples: number): void {
+    const { exporterId, exporterPort, receivedMs } = datagram
+    // One stream for each source of each sub-agent; the odd constant keeps small numbers apart.
+    const stream = (source ^ Math.imul(subAgent, 0x9e3779b1)) >>> 0
+    this.samples.observe(exporterId, exporterPort, 'sflow5', stream, sequence, samples, receivedMs)
   }
 
   interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void {

@@ -137,6 +137,7 @@ export class Pipeline {
   tick(nowMs: number): void {
     const { holding, observations } = this.parts
     observations.sequences.settle(nowMs)
+    observations.samples.settle(nowMs)
     for (const decoder of holding) this.fill((out) => void decoder.expire(nowMs, out), nowMs)
     if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
   }

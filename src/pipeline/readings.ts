@@ -32,6 +32,7 @@ export function pipelineReaders(pipeline: Pipeline): Readers {
     ovsight_exporters_evicted_total: () => [[exporters.evicted]],
     ovsight_exporter_datagrams_total: () => byExporter(exporters, exporters.datagrams),
     ovsight_exporter_rows_total: () => byExporter(exporters, exporters.rows),
+    ovsight_exporter_lost_samples_total: () => byExporter(exporters, observations.lostSamples),
     ovsight_exporter_datapath_lost_packets_total: () => byExporter(exporters, observations.datapathLostPackets),
     ovsight_exporter_unsent_packets_total: () => byExporter(exporters, observations.unsentPackets),
     ovsight_exporter_faults_total: function* () {

@@ -57,6 +57,11 @@ export const METRICS = {
     labels: ['exporter', 'protocol'],
     doc: 'Records (sFlow, NetFlow v9: datagrams) lost on the way, from gaps in sequence numbers.',
   },
+  ovsight_exporter_lost_samples_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'sFlow flow samples lost between sampler and collector, from the sequence numbers of each data source.',
+  },
   ovsight_exporter_datapath_lost_packets_total: {
     type: 'counter',
     labels: ['exporter'],
