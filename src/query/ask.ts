@@ -45,15 +45,7 @@ const DEFAULT_DIMENSIONS = ['server']
 
 /** Errors: column_unknown, filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
 export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
-  const dimensions = parseDimensions(request.dimensions.length === 0 ? DEFAULT_DIMENSIONS : request.dimensions)
-  const query: TopQuery = {
-    dimensions,
-    by: parseBy(request.by, isSided(dimensions)),
-    limit: parseLimit(request.n, DEFAULT_TOP_ROWS),
-    count: parseCount(request.count),
-    condition: conditionOf(request.filter),
-  }
-  const span = parseSpan(request, nowMs)
+  const { query, span } = readTop(request, nowMs)
   const found = await inSpan(asker, span, (within) => topPlan(query, within))
   const rows = topRows(query, found.rows)
   const why = rows.length > 0 || found.held === undefined ? [] : [noRows(found, request, query)]
@@ -62,19 +54,38 @@ export async function askTop(asker: Asker, request: TopRequest, nowMs: number): 
 
 /** Errors: filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
 export async function askFlows(asker: Asker, request: FlowsRequest, nowMs: number): Promise<Answer> {
-  const query: FlowsQuery = {
-    limit: parseLimit(request.n, DEFAULT_FLOWS_ROWS),
+  const { query, span } = readFlows(request, nowMs)
+  const found = await inSpan(asker, span, (within) => flowsPlan(query, within))
+  const rows = found.rows.map(readableRecord)
+  const why = rows.length > 0 || found.held === undefined ? [] : [noRows(found, request)]
+  return { columns: COLUMN_NAMES, rows, span: found.span, notes: [...found.notes, ...why] }
+}
+
+/** Finds the mistakes of a request without asking anybody. Errors: column_unknown, filter_invalid, time_invalid, usage. */
+export function checkTop(request: TopRequest, nowMs: number): void {
+  readTop(request, nowMs)
+}
+
+/** The same for flows. */
+export function checkFlows(request: FlowsRequest, nowMs: number): void {
+  readFlows(request, nowMs)
+}
+
+function readTop(request: TopRequest, nowMs: number): { query: TopQuery; span: Span } {
+  const dimensions = parseDimensions(request.dimensions.length === 0 ? DEFAULT_DIMENSIONS : request.dimensions)
+  const query = {
+    dimensions,
+    by: parseBy(request.by, isSided(dimensions)),
+    limit: parseLimit(request.n, DEFAULT_TOP_ROWS),
+    count: parseCount(request.count),
     condition: conditionOf(request.filter),
   }
-  const span = parseSpan(request, nowMs)
-  const found = await inSpan(asker, span, (within) => flowsPlan(query, within))
-  const why = found.rows.length > 0 || found.held === undefined ? [] : [noRows(found, request)]
-  return {
-    columns: COLUMN_NAMES,
-    rows: found.rows.map(readableRecord),
-    span: found.span,
-    notes: [...found.notes, ...why],
-  }
+  return { query, span: parseSpan(request, nowMs) }
+}
+
+function readFlows(request: FlowsRequest, nowMs: number): { query: FlowsQuery; span: Span } {
+  const query = { limit: parseLimit(request.n, DEFAULT_FLOWS_ROWS), condition: conditionOf(request.filter) }
+  return { query, span: parseSpan(request, nowMs) }
 }
 
 interface Found {

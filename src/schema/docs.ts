@@ -9,7 +9,7 @@ Every column of the table \`flows\`, and so every field of \`ovsight flows\`, di
 Written from the tables in \`src/schema\`; a test holds it equal. \`ovsight show columns\` prints the same, \`ovsight show ddl\` the SQL.
 
 A value that the exporter does not send, or that could not be found, is the column's zero: 0, an empty string, \`::\`, or the
-first value of its set. Columns marked Σ are summed in reports; all others are dimensions.
+first value of its set; in answers an address, MAC address or time that is not set is an empty string. Columns marked Σ are summed in reports; all others are dimensions.
 `
 
 /** What a kind looks like to a user; `kinds.ts` says how it is stored. */

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { AppError } from '../errors.ts'
+import { askFlows, askTop, type Answer, type FlowsRequest, type TopRequest } from '../query/ask.ts'
+import type { CliContext, StoreTarget } from './context.ts'
+import { readCollectorNote } from './collector-note.ts'
+import { remoteBackend } from './remote.ts'
+
+/** Whoever answers questions: a running collector over HTTP, or the store opened here. The user need not know which. */
+export interface Backend {
+  /** What to show: `collector http://127.0.0.1:8080` or the store's name. */
+  readonly name: string
+  top(request: TopRequest): Promise<Answer>
+  flows(request: FlowsRequest): Promise<Answer>
+  close(): Promise<void>
+}
+
+/**
+ * A collector holds the embedded store of its data directory, so it is asked when it runs there; else, and for a server, the
+ * store is opened here. Errors: file_unreadable when there is no data; those of opening a store.
+ */
+export async function openBackend(target: StoreTarget, context: CliContext): Promise<Backend> {
+  if (target.clickhouse === null) {
+    const url = await readCollectorNote(target.data)
+    if (url !== undefined) return remoteBackend(url)
+    if (!existsSync(target.data))
+      throw new AppError(
+        'file_unreadable',
+        `there is no data in ${resolve(target.data)}; run ovsight collect or ovsight replay first, or give --data`,
+      )
+  }
+  return storeBackend(target, context)
+}
+
+async function storeBackend(target: StoreTarget, context: CliContext): Promise<Backend> {
+  const store = await context.openStore(target)
+  return {
+    name: store.name,
+    top: (request) => askTop(store, request, context.now()),
+    flows: (request) => askFlows(store, request, context.now()),
+    close: () => store.close(),
+  }
+}

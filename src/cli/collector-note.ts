@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/**
+ * The note that a running collector leaves in its data directory: `collector.json`, `{"pid": 4711, "url": "http://127.0.0.1:8080"}`.
+ * It is written once the collector answers and removed when it stops; one left behind by a crash is ignored.
+ */
+export const COLLECTOR_NOTE = 'collector.json'
+
+const NOTE = z.object({ pid: z.int().positive(), url: z.url({ protocol: /^https?$/ }) })
+const HEALTH = z.object({ pid: z.int() })
+const HEALTH_TIMEOUT_MS = 2000
+
+/** URL of the collector that runs on a data directory; undefined when none does. */
+export async function readCollectorNote(data: string): Promise<string | undefined> {
+  const note = NOTE.safeParse(readJson(join(data, COLLECTOR_NOTE)))
+  if (!note.success || !lives(note.data.pid)) return undefined
+  return (await healthyPid(note.data.url)) === note.data.pid ? note.data.url : undefined
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    // Absent is the usual case; unreadable or torn is as good as absent.
+    return undefined
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // It lives, but belongs to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** The pid that answers at the URL: after a crash both the pid and the port may belong to others. */
+async function healthyPid(url: string): Promise<number | undefined> {
+  try {
+    const response = await fetch(new URL('/healthz', url), { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })
+    return HEALTH.safeParse(await response.json()).data?.pid
+  } catch {
+    // Refused, timed out or not JSON: no collector of ours.
+    return undefined
+  }
+}

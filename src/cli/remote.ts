@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
+import type { Answer, FlowsRequest, TopRequest } from '../query/ask.ts'
+import type { Backend } from './backend.ts'
+
+/** A running collector, asked over its HTTP API. */
+export function remoteBackend(url: string): Backend {
+  const ask = async (
+    resource: string,
+    request: FlowsRequest & { by?: string; count?: string },
+    more: [string, string][] = [],
+  ) => {
+    const given = Object.entries(request).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    return answerOf(
+      await get(new URL(`/api/v1/${resource}?${new URLSearchParams([...more, ...given]).toString()}`, url)),
+    )
+  }
+  return {
+    name: `collector ${url}`,
+    top: ({ dimensions, ...rest }: TopRequest) =>
+      ask('top', rest as FlowsRequest, dimensions.length === 0 ? [] : [['dimension', dimensions.join(',')]]),
+    flows: (request) => ask('flows', request),
+    close: () => Promise.resolve(),
+  }
+}
+
+const ROWS = z.array(z.record(z.string(), z.union([z.string(), z.number()])))
+const NOTES = z.array(z.string())
+const PROBLEM = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+  details: z.array(z.string()).optional(),
+})
+
+async function get(url: URL): Promise<Response> {
+  try {
+    return await fetch(url)
+  } catch (cause) {
+    throw new AppError('store_unreachable', `the collector at ${url.origin} does not answer; is it stopping?`, {
+      cause,
+    })
+  }
+}
+
+/** The answer in a response. Errors: whatever the collector says; query_failed when it cannot be understood. */
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text()
+  const header = (name: string) => response.headers.get(`ovsight-${name}`) ?? ''
+  if (!response.ok) throw errorOf(response, text)
+  const rows = ROWS.safeParse(parseJson(text))
+  const notes = NOTES.safeParse(parseJson(decodeURIComponent(header('notes'))))
+  if (!rows.success || !notes.success) throw notUnderstood(response)
+  return {
+    columns: header('columns').split(','),
+    rows: rows.data,
+    span: { fromMs: Date.parse(header('from')), toMs: Date.parse(header('to')), explicit: true },
+    notes: notes.data,
+  }
+}
+
+function errorOf(response: Response, text: string): AppError {
+  const problem = PROBLEM.safeParse(parseJson(text))
+  if (!problem.success) return notUnderstood(response)
+  const { code, detail, details } = problem.data
+  return new AppError(code, detail, details === undefined ? {} : { details })
+}
+
+function notUnderstood(response: Response): AppError {
+  return new AppError('query_failed', `the collector answered ${response.status} in words this version does not know`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // What is no JSON fails the schema that comes next.
+    return undefined
+  }
+}

@@ -1,0 +1,78 @@
+import type { Command } from 'commander'
+import { addOptions, givenFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { OPTION_NAMES } from '../config/options.ts'
+import { showConfig } from '../config/show.ts'
+import { COLUMN_NAMES, columnFacts } from '../schema/columns.ts'
+import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
+import { enumValues } from '../schema/enums.ts'
+import type { CliContext } from './context.ts'
+import { parseFormat, writeRows, writeTable } from './output.ts'
+import type { TableColumn } from './table.ts'
+
+const EXAMPLES = `
+Examples:
+  $ ovsight show columns                               what to filter by and group by
+  $ ovsight show columns -f json
+  $ ovsight show config                                the options in force, and where each comes from
+  $ ovsight show ddl                                   the tables, as SQL`
+
+/** The database that `show ddl` names: that of the embedded store. */
+const DATABASE = 'ovsight'
+
+/** Declares `ovsight show columns|config|ddl`. */
+export function addShow(program: Command, context: CliContext): void {
+  const show = program
+    .command('show')
+    .summary('columns, configuration, tables')
+    .description('Shows what ovsight knows about itself.')
+    .addHelpText('after', EXAMPLES)
+  addFormat(
+    show.command('columns').description('Columns of a record: dimensions, and measures, which are summed.'),
+  ).action(({ format }: { format: string }) => writeShown(context, format, columnRows()))
+  addOptions(
+    addFormat(show.command('config').description('Options in force and where each comes from; secrets hidden.')),
+    OPTION_NAMES,
+  ).action(({ format, config: file, ...flags }: { format: string; config?: string } & Record<string, unknown>) => {
+    const loaded = loadConfig({ flags: givenFlags(flags, OPTION_NAMES), file, env: context.env })
+    const rows = showConfig(loaded).map(({ option, value, origin }) => ({ option, value, origin }))
+    writeShown(context, format, rows)
+  })
+  show
+    .command('ddl')
+    .description('The tables as SQL, for a ClickHouse server that somebody else administers.')
+    .action(() => {
+      const target = { database: DATABASE }
+      context.stdout.write(`${createDatabase(target)};\n\n${createTable(FLOWS_TABLE, target)};\n`)
+    })
+}
+
+function addFormat(command: Command): Command {
+  return command.option('-f, --format <format>', 'table, json or csv', 'table')
+}
+
+function columnRows(): Record<string, string>[] {
+  return COLUMN_NAMES.map((column) => {
+    const { kind, measure, of, doc } = columnFacts(column)
+    const values = of === undefined ? '' : enumValues(of).join(' ')
+    return { column, use: measure === true ? 'measure' : 'dimension', type: kind, doc, values }
+  })
+}
+
+function writeShown(context: CliContext, format: string, rows: readonly Record<string, string>[]): void {
+  const parsed = parseFormat(format)
+  const columns = Object.keys(rows[0] ?? {})
+  if (parsed !== 'table') return writeRows(context.stdout, parsed, columns, rows)
+  const titles = columns.filter((title) => title !== 'values')
+  writeTable(
+    context,
+    titles.map((title): TableColumn => ({
+      title,
+      weight: 1,
+      keep: true,
+      ...(title === 'doc' || title === 'value' ? { minWidth: 20 } : {}),
+      ...(title === 'doc' ? { wrap: true } : {}),
+      cells: rows.map((row) => row[title] ?? ''),
+    })),
+  )
+}
