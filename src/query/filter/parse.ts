@@ -168,9 +168,11 @@ class Parser {
   private comparison(named: Field, end: End): Test {
     const { op, token } = this.op()
     const values = op === 'in' || op === 'not in' ? this.list() : [this.valueToken()]
-    const field = meant(named, values)
+    const field = this.meant(named, values)
     if (!fieldType(field).ops.includes(op))
       throw this.fault(token, `"${op}" does not go with ${field.name}; ${fieldType(field).ops.join(', ')} do`)
+    const cut = op.endsWith('like') ? values.find(({ text }) => /(?:^|[^\\])(?:\\\\)*\\$/.test(text)) : undefined
+    if (cut !== undefined) throw this.fault(cut, 'a pattern cannot end with a backslash that takes nothing')
     return { type: 'test', field: field.name, end, op, values: values.map((value) => this.value(field, value)) }
   }
 
@@ -213,6 +215,19 @@ class Parser {
     return token
   }
 
+  /**
+   * The field that `port` and `host` mean: `port 443` is a transport port, `port web` and `port "443"` a Neutron port; `host 10.0.0.1`
+   * is an address, as tcpdump users type it.
+   */
+  private meant(field: Field, values: readonly Token[]): Field {
+    const [fits, other] = WHEN_VALUES[field.name] ?? []
+    if (fits === undefined || other === undefined) return field
+    const fitting = values.map((value) => value.kind === 'word' && fits(value.text))
+    const odd = fitting.indexOf(!fitting[0])
+    if (odd > 0) throw this.fault(values[odd]!, 'numbers and names in one list; quote a name that looks like a number')
+    return fitting[0] === true ? FIELDS.get(other)! : field
+  }
+
   private value(field: Field, token: Token): Value {
     const value = fieldType(field).read(token.text, fieldColumns(field, 'src')[0]!)
     if (value instanceof Refusal) throw this.fault(token, value.text)
@@ -240,16 +255,6 @@ class Parser {
   private fault(token: Token, message: string): FilterError {
     return new FilterError(this.text, token.at, message)
   }
-}
-
-/**
- * The field that `port` and `host` mean: `port 443` is a transport port, `port web` and `port "443"` a Neutron port; `host 10.0.0.1`
- * is an address, as tcpdump users type it.
- */
-function meant(field: Field, values: readonly Token[]): Field {
-  const [fits, other] = WHEN_VALUES[field.name] ?? []
-  if (fits === undefined || other === undefined) return field
-  return values.every((value) => value.kind === 'word' && fits(value.text)) ? FIELDS.get(other)! : field
 }
 
 const WHEN_VALUES: Readonly<Record<string, readonly [fits: (text: string) => boolean, field: string]>> = {
