@@ -3,11 +3,21 @@
  * tables and does not reconnect: monitor.ts and whoever keeps a host's model current build on it.
  */
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls, type SecureContextOptions } from 'node:tls'
 import { JsonSplitter } from './splitter.ts'
 import { isObject } from './tables.ts'
 import type { OvsdbTarget } from './target.ts'
 
+/** Keys for `ssl:` and `pssl:`, PEM. Open vSwitch's own PKI signs both sides, and checks no names. */
+export interface OvsdbKeys {
+  key: Buffer
+  cert: Buffer
+  ca: Buffer
+}
+
 export interface ConnectionOptions {
+  /** Needed for `ssl:`. */
+  keys?: OvsdbKeys
   /** Longest wait for the connection and for each answer. */
   timeoutMs?: number
   /** After this long without a byte the server is asked for an echo; after as long again it counts as gone. 0 = never ask. */
@@ -49,11 +59,12 @@ export class OvsdbConnection {
     this.armProbe()
   }
 
-  /** Connects. Rejects with a plain Error naming the cause (refused, no route, no answer in time). */
+  /** Connects. Rejects with a plain Error naming the cause (refused, no route, no answer in time, not trusted). */
   static open(target: OvsdbTarget, options: ConnectionOptions = {}): Promise<OvsdbConnection> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
-    const socket =
-      target.kind === 'unix' ? connect({ path: target.path }) : connect({ host: target.host, port: target.port })
+    if (target.kind === 'ssl' && options.keys === undefined)
+      return Promise.reject(new Error('ssl: needs a private key, a certificate and a CA certificate'))
+    const socket = openSocket(target, options.keys)
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
         clearTimeout(timer)
@@ -62,12 +73,17 @@ export class OvsdbConnection {
       }
       const timer = setTimeout(() => fail(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
       socket.once('error', fail)
-      socket.once('connect', () => {
+      socket.once(target.kind === 'ssl' ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer)
         socket.off('error', fail)
         resolve(new OvsdbConnection(socket, options))
       })
     })
+  }
+
+  /** A connection that a server opened to us (its Manager row has our address): we are the client all the same. */
+  static over(socket: Socket, options: ConnectionOptions = {}): OvsdbConnection {
+    return new OvsdbConnection(socket, options)
   }
 
   /** Sends a request, returns its result. Rejects when the server answers with an error, late, or not at all. */
@@ -147,6 +163,22 @@ export class OvsdbConnection {
     this.pending.clear()
     this.options.onClose?.(reason)
   }
+}
+
+function openSocket(target: OvsdbTarget, keys: OvsdbKeys | undefined): Socket {
+  if (target.kind === 'unix') return connect({ path: target.path })
+  if (target.kind === 'tcp') return connect({ host: target.host, port: target.port })
+  return connectTls({ host: target.host, port: target.port, ...tlsOptions(keys) })
+}
+
+/**
+ * Options of both sides of a TLS connection. The certificates of `ovs-pki` name a switch, not an address, and Open vSwitch
+ * itself checks only that the CA signed them (ovs lib/stream-ssl.c); so do we.
+ */
+export function tlsOptions(
+  keys: OvsdbKeys | undefined,
+): SecureContextOptions & { checkServerIdentity: () => undefined } {
+  return { ...keys, checkServerIdentity: () => undefined }
 }
 
 /** RFC 7047, 3.1 <error>: `{"error": "…", "details": "…"}`; ovsdb-server also sends bare strings. */

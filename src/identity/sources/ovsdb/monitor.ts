@@ -28,17 +28,27 @@ export interface Monitored {
   tables: OvsdbTables
 }
 
+export interface MonitorOptions extends Omit<ConnectionOptions, 'onNotification'> {
+  /** Called after each update that came after the first snapshot. */
+  onChange?: () => void
+}
+
+/** How a connection is made: by calling, or by being called. */
+type Open = (options: ConnectionOptions) => Promise<OvsdbConnection> | OvsdbConnection
+
 /**
  * Connects and monitors. Resolves when the first snapshot is in; `onChange` is called after each later update. Updates that
  * come before the first answer is read are applied after it. Rejects with a plain Error naming the cause.
  */
-export async function monitor(
-  target: OvsdbTarget,
-  options: Omit<ConnectionOptions, 'onNotification'> & { onChange?: () => void } = {},
-): Promise<Monitored> {
+export function monitor(target: OvsdbTarget, options: MonitorOptions = {}): Promise<Monitored> {
+  return monitorOver((more) => OvsdbConnection.open(target, more), options)
+}
+
+/** The same over a connection made by `open`. */
+export async function monitorOver(open: Open, options: MonitorOptions = {}): Promise<Monitored> {
   const tables = new OvsdbTables()
   let early: unknown[] | undefined = []
-  const connection = await OvsdbConnection.open(target, {
+  const connection = await open({
     ...options,
     onNotification: (method, [id, updates]) => {
       if (method !== 'update' || id !== MONITOR_ID) return
