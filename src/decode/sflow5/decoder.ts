@@ -101,7 +101,8 @@ export class Sflow5Decoder implements Decoder {
       return
     }
     out.rows = row + 1
-    if (this.runLength > 0 && flows.source === this.runSource && flows.sequence === this.runStart + this.runLength) {
+    const next = (this.runStart + this.runLength) >>> 0
+    if (this.runLength > 0 && flows.source === this.runSource && flows.sequence === next) {
       this.runLength++
       return
     }

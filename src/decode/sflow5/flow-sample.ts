@@ -127,8 +127,8 @@ export class FlowSampleDecoder {
 
   /** Octets of a packet with a header; `without` octets of its Ethernet header are not in the sampled one. */
   private measure(without: number, frameLength: number, stripped: number, row: number): void {
-    const framed = stripped >= without + FCS
-    const octets = framed && frameLength >= FCS ? frameLength - FCS : frameLength
+    const framed = stripped >= without + FCS && frameLength >= FCS
+    const octets = framed ? frameLength - FCS : frameLength
     if (framed) this.columns.corrections[row] = NO_FCS
     // Below IP and MPLS frame_length says nothing of layer 2 unless as much was stripped.
     this.layer2 = framed || without === 0 ? octets : 0
