@@ -11,14 +11,14 @@ import { mirrored, NOW } from './mirror-feed.ts'
 /** A frame between two ports `n` milliseconds after NOW. */
 function frame(port: number, n: number, flags = 0x10): MirroredFrame {
   const result = new MirroredFrame()
-  // Exporter, protocol TCP, ports.
-  result.key.set([0, 0, 0xffff0000, 0x0e0a000a], 0)
-  result.key[10] = 6 << 8
-  result.key[11] = (port << 16) | 5400
+  result.from(Uint32Array.of(0, 0, 0xffff0000, 0x0e0a000a), 0, 0, 5)
+  result.columns.ip_protocol[0] = 6
+  result.columns.src_l4_port[0] = port
+  result.columns.dst_l4_port[0] = 5400
+  result.columns.tcp_flags[0] = flags
   result.atMs = NOW + n
   result.bytes = 100
   result.l2Bytes = 114
-  result.tcpFlags = flags
   return result
 }
 
@@ -183,10 +183,11 @@ describe('sums over rows are sums over frames', () => {
       for (let i = 0, at = 0; i < 3000; i++) {
         at += dice.below(20) === 0 ? dice.below(2000) : dice.below(10)
         const one = frame(1 + dice.below(ports), at, dice.below(0x40))
-        one.key[9] = 1 + dice.below(3)
+        const { src_l4_port: port, vlan, tcp_flags: flags } = one.columns
+        vlan[0] = 1 + dice.below(3)
         one.bytes = dice.below(1500)
         one.l2Bytes = one.bytes + 14
-        addTo(sent, `${one.key[11]! >>> 16} ${one.key[9]}`, 1, one.bytes, one.l2Bytes, one.tcpFlags)
+        addTo(sent, `${port[0]} ${vlan[0]}`, 1, one.bytes, one.l2Bytes, flags[0]!)
         if (batch.free < 2) drain()
         cache.add(one, batch)
         assert.ok(cache.size <= options.maxFlows)

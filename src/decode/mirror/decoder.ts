@@ -5,7 +5,7 @@ import { layer3Octets, PacketDissector } from '../packet.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import { Encapsulation, INNER } from './encapsulation.ts'
 import { FlowCache, type FlowCacheOptions } from './flow-cache.ts'
-import { clearScratch, MirroredFrame, scratchColumns } from './frame.ts'
+import { MirroredFrame } from './frame.ts'
 import { unwrapGre } from './gre.ts'
 import { unwrapVxlan } from './vxlan.ts'
 
@@ -34,9 +34,8 @@ export class MirrorDecoder implements Decoder {
   private readonly keyTos: boolean
   private readonly tagInserted: boolean
   private readonly encapsulation = new Encapsulation()
-  private readonly columns = scratchColumns()
-  private readonly packet = new PacketDissector(this.columns)
   private readonly frame = new MirroredFrame()
+  private readonly packet = new PacketDissector(this.frame.columns)
 
   constructor(protocol: 'gre' | 'vxlan', options: Partial<MirrorOptions> = {}) {
     this.protocol = protocol
@@ -49,13 +48,10 @@ export class MirrorDecoder implements Decoder {
     const from = this.encapsulation
     const unwrapped = this.protocol === 'gre' ? unwrapGre(from, datagram) : unwrapVxlan(from, datagram)
     if (unwrapped !== STATUS.ok) return unwrapped
+    this.frame.clear()
     const status = this.dissect(datagram.view)
-    if (this.columns.ether_type[0] === 0 && this.packet.l2Length === 0) {
-      clearScratch(this.columns)
-      return status
-    }
+    if (this.frame.columns.ether_type[0] === 0 && this.packet.l2Length === 0) return status
     this.measure(datagram)
-    clearScratch(this.columns)
     this.cache.add(this.frame, out)
     return status
   }
@@ -78,7 +74,8 @@ export class MirrorDecoder implements Decoder {
 
   /** Key and lengths of the frame. Never from the captured size where the headers tell: a mirror may cut frames (snaplen). */
   private measure(datagram: Datagram): void {
-    const { columns, encapsulation: from, frame, packet } = this
+    const { encapsulation: from, frame, packet } = this
+    const { columns } = frame
     let corrections = 0
     let length = from.frameLength
     if (packet.ipLength > 0 && packet.l2Length + packet.ipLength > from.end - from.start) {
@@ -94,6 +91,8 @@ export class MirrorDecoder implements Decoder {
     if (packet.tags === 0) columns.vlan[0] = from.vlan
     frame.corrections = corrections
     frame.atMs = datagram.receivedMs
-    frame.take(columns, datagram.exporter, from, this.keyTos)
+    frame.tos = columns.tos[0]!
+    if (!this.keyTos) columns.tos[0] = 0
+    frame.from(datagram.exporter, from.point, from.domain, from.exportProtocol)
   }
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { setTime, setU64, type FlowBatch } from '../../schema/batch.ts'
 import { enumCodes } from '../../schema/enums.ts'
-import { KEY_WORDS, writeKey, type MirroredFrame } from './frame.ts'
+import { KEY_WORDS, KeyWriter, type MirroredFrame } from './frame.ts'
 import { Order } from './order.ts'
 
 const REASON = enumCodes('flow_end_reason')
@@ -44,7 +44,8 @@ export class FlowCache {
   /** Hashes cannot be foreseen by who sends the frames. */
   private readonly seed = randomInt(0x1_0000_0000)
 
-  private readonly keys: Uint32Array
+  private readonly keys: Uint32Array<ArrayBuffer>
+  private readonly keyWriter: KeyWriter
   private readonly hashes: Uint32Array
   private readonly startMs: Float64Array
   private readonly endMs: Float64Array
@@ -68,6 +69,7 @@ export class FlowCache {
     this.slots = new Uint32Array(slots)
     this.mask = slots - 1
     this.keys = new Uint32Array(flows * KEY_WORDS)
+    this.keyWriter = new KeyWriter(this.keys)
     this.hashes = new Uint32Array(flows)
     this.startMs = new Float64Array(flows)
     this.endMs = new Float64Array(flows)
@@ -86,8 +88,8 @@ export class FlowCache {
 
   /** Counts a frame. Appends at most two rows to `out`, which has room for them: a flow due or evicted, and one that ends. */
   add(frame: MirroredFrame, out: FlowBatch): void {
-    const hash = this.hash(frame.key)
-    let flow = this.find(frame.key, hash)
+    const hash = this.hash(frame.words)
+    let flow = this.find(frame.words, hash)
     if (flow >= 0) {
       const due = this.due(flow, frame.atMs)
       if (due !== 0) {
@@ -102,9 +104,10 @@ export class FlowCache {
     this.packets[flow]! += 1
     this.bytes[flow]! += frame.bytes
     this.l2Bytes[flow]! += frame.l2Bytes
-    this.tcpFlags[flow]! |= frame.tcpFlags
+    this.tcpFlags[flow]! |= frame.columns.tcp_flags[0]!
     this.corrections[flow]! |= frame.corrections
-    if (this.options.endOnTcpClose && (frame.tcpFlags & FIN_OR_RST) !== 0) this.report(flow, REASON.end_of_flow, out)
+    if (this.options.endOnTcpClose && (frame.columns.tcp_flags[0]! & FIN_OR_RST) !== 0)
+      this.report(flow, REASON.end_of_flow, out)
   }
 
   /**
@@ -137,14 +140,18 @@ export class FlowCache {
     return out.rows - before
   }
 
+  /** Two halves side by side, since each step waits for the multiplication before it. */
   private hash(key: Uint32Array): number {
-    let hash = this.seed
-    for (let i = 0; i < KEY_WORDS; i++) {
-      hash = Math.imul(hash ^ key[i]!, 0x9e3779b1)
-      hash ^= hash >>> 15
+    let even = this.seed
+    let odd = ~this.seed
+    for (let i = 0; i < KEY_WORDS; i += 2) {
+      even = Math.imul(even ^ key[i]!, 0x9e3779b1)
+      odd = Math.imul(odd ^ key[i + 1]!, 0x85ebca77)
+      even ^= even >>> 15
+      odd ^= odd >>> 13
     }
-    hash = Math.imul(hash, 0x85ebca6b)
-    return (hash ^ (hash >>> 13)) >>> 0
+    const hash = Math.imul(even ^ (odd << 16) ^ (odd >>> 16), 0xc2b2ae3d)
+    return (hash ^ (hash >>> 16)) >>> 0
   }
 
   private find(key: Uint32Array, hash: number): number {
@@ -173,13 +180,13 @@ export class FlowCache {
     while (this.slots[slot] !== 0) slot = (slot + 1) & this.mask
     this.slots[slot] = flow + 1
     this.hashes[flow] = hash
-    this.keys.set(frame.key, flow * KEY_WORDS)
+    for (let i = 0; i < KEY_WORDS; i++) this.keys[flow * KEY_WORDS + i] = frame.words[i]!
     this.startMs[flow] = this.endMs[flow] = frame.atMs
     this.packets[flow] = this.bytes[flow] = this.l2Bytes[flow] = 0
     this.tcpFlags[flow] = this.corrections[flow] = 0
     this.tos[flow] = frame.tos
-    this.ttl[flow] = frame.ttl
-    this.flowLabel[flow] = frame.flowLabel
+    this.ttl[flow] = frame.columns.ttl[0]!
+    this.flowLabel[flow] = frame.columns.flow_label[0]!
     this.lastSeen.append(flow)
     this.firstSeen.append(flow)
     return flow
@@ -188,7 +195,8 @@ export class FlowCache {
   private report(flow: number, reason: number, out: FlowBatch): void {
     const row = out.rows
     const { columns } = out
-    writeKey(this.keys, flow * KEY_WORDS, out, row)
+    this.keyWriter.write(flow, out, row)
+    for (let lane = row * 4; lane < row * 4 + 4; lane++) columns.agent[lane] = columns.exporter[lane]!
     setTime(columns.flow_start, row, this.startMs[flow]!)
     setTime(columns.flow_end, row, this.endMs[flow]!)
     setTime(columns.time_received, row, this.endMs[flow]!)
