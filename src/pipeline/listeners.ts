@@ -41,8 +41,13 @@ export async function openListeners(config: Config, log: Logger): Promise<Listen
   }
   if (config.receiver === 'auto' && slowReceiveReason() !== '') log.info(`datagrams one by one: ${slowReceiveReason()}`)
   if (faults.length === 0) return open
-  await Promise.all([...open.values()].map((receiver) => receiver.close()))
+  await closeListeners(open)
   throw combined(faults)
+}
+
+/** Hands over what the kernel still holds, then closes. */
+export async function closeListeners(listeners: Listeners): Promise<void> {
+  await Promise.all([...listeners.values()].map((receiver) => receiver.close()))
 }
 
 /** UDP port of an input, 0 for GRE, null when it is off. */

@@ -42,8 +42,7 @@ export interface PipelineParts {
   /** Fills the columns that attribution owns, in place. */
   attribute: (batch: FlowBatch) => void
   /**
-   * Takes a block over; resolves when it is safe (on disk, or given up and counted). `block.bytes` is valid only until this call
-   * returns. Rejecting is a bug.
+   * Takes a block over, its memory included; resolves when it is safe (on disk, or given up and counted). Rejecting is a bug.
    */
   emit: (block: NativeBlock) => Promise<void>
   log?: SampledLog

@@ -1,11 +1,13 @@
 /** The pipeline's counters as samples of the table of metrics. */
 import { PROTOCOLS } from '../decode/decoder.ts'
 import { DECODE_STATUS_NAMES } from '../decode/status.ts'
-import type { Receiver, ReceiverStats } from '../receive/receiver.ts'
+import type { ReceiverStats } from '../receive/receiver.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
+import type { IpfixCounters } from '../decode/ipfix/decoder.ts'
+import type { BuiltPipeline } from './build.ts'
 import { DROP_REASONS } from './counters.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { Listeners } from './listeners.ts'
 
 /**
  * Exporters with a label of their own; all further ones share `other`, so that a flood of sources cannot fill the answer. The
@@ -13,10 +15,17 @@ import type { Pipeline } from './pipeline.ts'
  */
 const LABELLED = 500
 
-/** Receivers by the name that labels their metrics. */
-export type Listeners = ReadonlyMap<string, Receiver>
+/** What happens to templates, by the counter of the decoder. */
+const TEMPLATE_EVENTS = {
+  learned: 'templates',
+  withdrawn: 'withdrawals',
+  refused: 'refused',
+  fell_back: 'fallBacks',
+  set_without_template: 'unknownSets',
+  set_mismatched: 'mismatchedSets',
+} as const satisfies Record<string, keyof IpfixCounters>
 
-export function pipelineReaders(pipeline: Pipeline): Readers {
+export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Readers {
   const { counters, parts } = pipeline
   const { exporters, observations } = parts
   const { sequences } = observations
@@ -59,6 +68,13 @@ export function pipelineReaders(pipeline: Pipeline): Readers {
     ovsight_strings_refused_total: () => [[pipeline.stringsRefused]],
     ovsight_interfaces: () => [[observations.knownInterfaces.length]],
     ovsight_interfaces_refused_total: () => [[observations.interfacesRefused]],
+    ovsight_templates: () => [[ipfix.templates.size]],
+    ovsight_templates_events_total: () => [
+      ...Object.entries(TEMPLATE_EVENTS).map(([event, counter]): Sample => [ipfix.counters[counter], event]),
+      [ipfix.templates.evicted, 'evicted'],
+    ],
+    ovsight_mirror_flows: () => mirrors.map(({ cache, protocol }) => [cache.size, protocol]),
+    ovsight_mirror_flows_evicted_total: () => mirrors.map(({ cache, protocol }) => [cache.evicted, protocol]),
     ovsight_blocks_total: () => [[counters.blocks]],
     ovsight_blocks_waiting: () => [[pipeline.blocksWaiting]],
   }

@@ -47,6 +47,7 @@ export class Replay {
   private readonly transport = new Transport()
   private readonly one: Mutable<DatagramBatch>
   private hash: Hash = createHash('sha256')
+  private blocks = 0
   private readonly stamp = new Float64Array(4)
   private readonly stampBytes = new Uint8Array(this.stamp.buffer)
   private tickMs = -Infinity
@@ -67,6 +68,7 @@ export class Replay {
    */
   async run(capture: AsyncIterable<CapturedPacket>): Promise<void> {
     this.hash = createHash('sha256')
+    this.blocks = 0
     this.tickMs = -Infinity
     try {
       for await (const packet of capture) {
@@ -80,10 +82,10 @@ export class Replay {
 
   /**
    * Deduplication token of a block of `rows` rows that is sealed now: the same capture gives the same tokens, whatever it is
-   * called and whenever it is replayed.
+   * called and whenever it is replayed. To be asked once a block.
    */
   token(rows: number): string {
-    return `replay-${this.hash.copy().digest('hex').slice(0, 40)}-${rows}`
+    return `replay-${this.hash.copy().digest('hex').slice(0, 40)}-${this.blocks++}-${rows}`
   }
 
   private feed(packet: CapturedPacket): void {

@@ -89,13 +89,17 @@ export const METRICS = {
   ovsight_templates_events_total: {
     type: 'counter',
     labels: ['event'],
-    doc: 'What happened to templates, see docs/configuration.md for their bounds.',
+    doc: 'What happened to templates: learned (or refreshed), withdrawn, refused (invalid), evicted (max_templates), fell_back (a set was decoded by a template of another session), set_without_template, set_mismatched.',
   },
-  ovsight_mirror_flows: { type: 'gauge', labels: [], doc: 'Flows of mirrored frames not yet written as records.' },
-  ovsight_mirror_events_total: {
+  ovsight_mirror_flows: {
+    type: 'gauge',
+    labels: ['protocol'],
+    doc: 'Flows of mirrored frames not yet written as records.',
+  },
+  ovsight_mirror_flows_evicted_total: {
     type: 'counter',
-    labels: ['event'],
-    doc: 'What happened to mirrored frames and their flows.',
+    labels: ['protocol'],
+    doc: 'Flows of mirrored frames written early because mirror_flows was reached.',
   },
   ovsight_strings_refused_total: {
     type: 'counter',
@@ -113,10 +117,20 @@ export const METRICS = {
   ovsight_rows_dropped_total: {
     type: 'counter',
     labels: ['reason'],
-    doc: 'Rows lost after decoding: spool_full (the store did not take them for too long) or refused (the store refused them for good).',
+    doc: 'Rows lost after decoding: spool_full (the store did not take them for too long) or damaged (their file in the spool was).',
+  },
+  ovsight_rows_quarantined_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Rows that the store refused for good; their blocks are kept in the directory quarantine.',
   },
   ovsight_spool_blocks: { type: 'gauge', labels: [], doc: 'Blocks on disk that the store has not taken yet.' },
   ovsight_spool_bytes: { type: 'gauge', labels: [], doc: 'Their size.' },
+  ovsight_spool_failures_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Attempts to write a block to the spool that failed, for want of disk space for example.',
+  },
   ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
   ovsight_inserted_rows_total: { type: 'counter', labels: [], doc: 'Rows the store has acknowledged.' },
   ovsight_insert_failures_total: { type: 'counter', labels: [], doc: 'Inserts that failed and are tried again.' },

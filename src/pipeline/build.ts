@@ -1,0 +1,59 @@
+/** A pipeline by configuration: the same for a collector and for replay. */
+import type { Config } from '../config/options.ts'
+import { IpfixDecoder } from '../decode/ipfix/decoder.ts'
+import { MirrorDecoder } from '../decode/mirror/decoder.ts'
+import { Netflow5Decoder } from '../decode/netflow5.ts'
+import { Sflow5Decoder } from '../decode/sflow5/decoder.ts'
+import { ExporterTable } from './exporters.ts'
+import { Observations } from './observations.ts'
+import { Pipeline, type PipelineLimits, type PipelineParts } from './pipeline.ts'
+
+/** What the surroundings give. */
+export type PipelineEnds = Pick<PipelineParts, 'attribute' | 'emit' | 'log'>
+
+export interface BuiltPipeline {
+  pipeline: Pipeline
+  ipfix: IpfixDecoder
+  mirrors: readonly MirrorDecoder[]
+}
+
+export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partial<PipelineLimits> = {}): BuiltPipeline {
+  const idleMs = config.exporter_idle
+  const exporters = new ExporterTable({ max: config.max_exporters, idleMs, aliases: config.exporter_alias })
+  const observations = new Observations(exporters, {
+    maxExporters: config.max_exporters,
+    maxStreams: config.max_streams,
+    maxInterfaces: config.max_interfaces,
+    idleMs,
+  })
+  const mirrorOptions = {
+    maxFlows: config.mirror_flows,
+    activeTimeoutMs: config.mirror_active_timeout,
+    inactiveTimeoutMs: config.mirror_inactive_timeout,
+    tagInserted: config.mirror_tag_inserted,
+  }
+  const gre = new MirrorDecoder('gre', mirrorOptions)
+  const vxlan = new MirrorDecoder('vxlan', mirrorOptions)
+  const ipfix = new IpfixDecoder(observations, {
+    limits: { maxTemplates: config.max_templates, maxTemplatesPerExporter: config.max_templates_per_exporter },
+  })
+  const decoders = {
+    netflow5: new Netflow5Decoder(observations),
+    netflow9: ipfix,
+    ipfix,
+    sflow5: new Sflow5Decoder(observations),
+    gre,
+    vxlan,
+  }
+  const pipeline = new Pipeline(
+    { ...ends, decoders, holding: [gre, vxlan], exporters, observations },
+    {
+      batchRows: config.batch_rows,
+      flushAfterMs: config.flush_after,
+      maxBlocks: config.max_blocks,
+      exporterIdleMs: idleMs,
+      ...limits,
+    },
+  )
+  return { pipeline, ipfix, mirrors: [gre, vxlan] }
+}
