@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/options.ts'
 import { AppError } from '../../src/errors.ts'
-import { openListeners } from '../../src/pipeline/listeners.ts'
+import { buildPipeline } from '../../src/pipeline/build.ts'
+import { closeListeners, openListeners } from '../../src/pipeline/listeners.ts'
 import { listenerReaders, pipelineReaders } from '../../src/pipeline/readings.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { METRIC_NAMES, createRegistry } from '../../src/telemetry/metrics.ts'
-import { testPipeline } from './parts.ts'
 
 const LOCAL = {
   bind: '127.0.0.1',
@@ -24,6 +24,10 @@ function configured(flags: Partial<Record<keyof Config, unknown>>): Config {
   return loadConfig({ flags: { ...LOCAL, receive_buffer: '64KiB', ...flags } }).config
 }
 
+function newPipeline() {
+  return buildPipeline(configured({}), { attribute: () => {}, emit: () => Promise.resolve() })
+}
+
 function logger() {
   const lines: string[] = []
   return { lines, log: createLog({ level: 'info', format: 'text', to: { write: (line: string) => lines.push(line) } }) }
@@ -35,7 +39,8 @@ for (const receiver of ['auto', 'dgram'])
       const { log } = logger()
       const listeners = await openListeners(configured({ receiver }), log)
       assert.deepEqual([...listeners.keys()], ['netflow', 'ipfix'])
-      const pipeline = testPipeline()
+      const built = newPipeline()
+      const { pipeline } = built
       for (const [input, listening] of listeners) listening.start((batch) => pipeline.feed(input, batch))
       const socket = createSocket('udp4')
       for (const input of ['netflow', 'ipfix'] as const) {
@@ -45,8 +50,8 @@ for (const receiver of ['auto', 'dgram'])
       }
       for (let i = 0; i < 100 && pipeline.counters.rows[0]! < 2; i++) await sleep(20)
       socket.close()
-      const text = await createRegistry({ ...pipelineReaders(pipeline), ...listenerReaders(listeners) }).metrics()
-      await Promise.all([...listeners.values()].map((open) => open.close()))
+      const text = await createRegistry({ ...pipelineReaders(built), ...listenerReaders(listeners) }).metrics()
+      await closeListeners(listeners)
       for (const line of [
         'ovsight_receive_datagrams_total{listener="netflow"} 1',
         'ovsight_receive_bytes_total{listener="ipfix"} 72',
@@ -73,9 +78,9 @@ describe('listeners', () => {
     assert.equal(error.exitCode, 5)
     assert.match(error.message, new RegExp(ports.netflow_port))
     assert.match(error.details.join('\n'), new RegExp(ports.sflow_port))
-    await Promise.all([...taken.values()].map((open) => open.close()))
+    await closeListeners(taken)
     const again = await openListeners(configured(ports), log)
-    await Promise.all([...again.values()].map((open) => open.close()))
+    await closeListeners(again)
   })
 
   it('share one port for NetFlow and IPFIX when both options name it', async () => {
@@ -94,13 +99,13 @@ describe('listeners', () => {
     if (listeners.has('gre')) assert.equal(lines.join(''), '')
     else assert.match(lines.join(''), /CAP_NET_RAW.*all else runs/i)
     assert.ok(listeners.has('netflow'))
-    await Promise.all([...listeners.values()].map((open) => open.close()))
+    await closeListeners(listeners)
   })
 })
 
 describe('readers', () => {
   it('are of metrics that the table has', () => {
-    const names = Object.keys({ ...pipelineReaders(testPipeline()), ...listenerReaders(new Map()) })
+    const names = Object.keys({ ...pipelineReaders(newPipeline()), ...listenerReaders(new Map()) })
     for (const name of names) assert.ok((METRIC_NAMES as string[]).includes(name), name)
   })
 })
