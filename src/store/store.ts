@@ -3,15 +3,29 @@
  * cluster through its official client. Both get the same Native bytes and answer the same SQL.
  */
 
-/** A sealed batch in ClickHouse's Native format, columns in the order of `columns`. */
-export interface Block {
+/** What is known of a sealed batch wherever it lies. */
+export interface BlockFacts {
   /** Target table, without database. */
   table: string
+  /** The columns inside, in order; the table's other columns take their defaults. */
   columns: readonly string[]
   rows: number
-  bytes: Uint8Array
   /** Deduplication token: the same token is stored once, however often it is inserted. */
   token: string
+}
+
+/** A sealed batch in ClickHouse's Native format, in memory. */
+export interface Block extends BlockFacts {
+  bytes: Uint8Array
+  /** Gives the memory of `bytes` back, see schema/native.ts. */
+  release?: () => void
+}
+
+/** The same in a file, which the store only reads. */
+export interface FileBlock extends BlockFacts {
+  /** Absolute path. */
+  file: string
+  bytesInFile: number
 }
 
 /** SQL with bound parameters only: `{name:Type}` in the text, values here. Never a value in the text. */
@@ -39,7 +53,7 @@ export interface Store {
   /** Brings the schema up to date. Errors: store_unreachable, store_newer, store_refused. */
   migrate(): Promise<void>
   /** Acknowledged = durable. The same token again has no effect. Errors: store_unreachable (try again), store_refused (never). */
-  insert(block: Block): Promise<void>
+  insert(block: Block | FileBlock): Promise<void>
   /** Errors: query_failed, store_unreachable. */
   query(plan: QueryPlan): Promise<Rows>
   close(): Promise<void>

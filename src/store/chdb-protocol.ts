@@ -1,0 +1,27 @@
+/** What goes between the store and the process that holds the engine. */
+
+/** Inserts and DDL have a session of their own, so that a slow question does not hold them up. */
+export type Lane = 'write' | 'read'
+
+export interface EngineRequest {
+  id: number
+  lane: Lane
+  /** Run in order in one session; the answer of the last one is the answer. */
+  statements: readonly string[]
+  format: string
+}
+
+export interface EngineAnswer {
+  text: string
+  /** Rows the engine took in; for an insert those of its file. */
+  rowsRead: number
+}
+
+export type ToEngine = EngineRequest | { close: true }
+
+export type FromEngine =
+  | { ready: true }
+  /** The engine did not start; `missing`: it is not installed or not for this machine. */
+  | { failed: string; missing: boolean }
+  | { id: number; answer: EngineAnswer }
+  | { id: number; error: string }

@@ -1,0 +1,148 @@
+/** A ClickHouse server as a Store, through its official client over HTTP. */
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { ClickHouseError, ClickHouseLogLevel, type ClickHouseClient, createClient } from '@clickhouse/client'
+import { AppError } from '../errors.ts'
+import { type DdlTarget, createDatabase, identifier } from '../schema/ddl.ts'
+import { ANSWER_FORMAT, ANSWER_SETTINGS, parseAnswer } from './answers.ts'
+import { DEFAULT_QUERY_TIMEOUT_MS } from './chdb.ts'
+import { EngineError, insertFailure, queryFailure, statementFailure } from './engine-error.ts'
+import { INSERT_SETTINGS } from './insert-settings.ts'
+import { type Database, migrate } from './migrations/migrate.ts'
+import { checkPlaceholders } from './parameters.ts'
+import { type ServerUrl, parseServerUrl } from './server-url.ts'
+import type { Block, FileBlock, QueryPlan, Rows, Store } from './store.ts'
+
+export interface ClickHouseOptions {
+  /** `http://user:password@host:8123/database`, https too. */
+  url: string
+  /** Where user and password come from when the URL has none. */
+  environment?: Readonly<Record<string, string | undefined>>
+  queryTimeoutMs?: number
+  /** Whether blocks are compressed on the wire (gzip): saves three quarters of the bytes for much CPU. */
+  compress?: boolean
+}
+
+const REQUEST_LIMIT_MS = 300_000
+/** The server stops a question by itself; this much later the connection is given up. */
+const GRACE_MS = 15_000
+/** The answer comes when it is whole: an error half-way is a status then, not a broken end. */
+const WHOLE_ANSWER = { wait_end_of_query: 1 } as const
+
+export class ClickHouseStore implements Store {
+  readonly name: string
+
+  private readonly target: DdlTarget
+  private readonly queryTimeoutMs: number
+  private readonly client: ClickHouseClient
+  /** Beside the database, which may not exist yet. */
+  private readonly outside: ClickHouseClient
+
+  /** Connects at the first use only. Errors: config_invalid (the URL). */
+  constructor({ url, environment = process.env, queryTimeoutMs, compress = false }: ClickHouseOptions) {
+    const server = parseServerUrl(url, environment)
+    this.name = server.name
+    this.target = { database: server.database }
+    this.queryTimeoutMs = queryTimeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS
+    this.client = connect(server, server.database, compress)
+    this.outside = connect(server, 'default', compress)
+  }
+
+  async migrate(): Promise<void> {
+    const database: Database = {
+      name: this.name,
+      target: this.target,
+      run: (sql) => this.run(sql),
+      query: (plan) => this.ask(this.outside, plan),
+    }
+    const { rows } = await database.query({
+      sql: 'SELECT 1 FROM system.databases WHERE name = {database:String}',
+      params: { database: this.target.database },
+    })
+    if (rows.length === 0) await this.run(createDatabase(this.target))
+    await migrate(database)
+  }
+
+  async insert(block: Block | FileBlock): Promise<void> {
+    const { database } = this.target
+    const columns = block.columns.map(identifier).join(', ')
+    const values = 'file' in block ? createReadStream(block.file) : Readable.from([bufferOf(block.bytes)])
+    try {
+      const { stream } = await this.client.exec({
+        query: `INSERT INTO ${identifier(database)}.${identifier(block.table)} (${columns}) FORMAT Native`,
+        values,
+        clickhouse_settings: { ...INSERT_SETTINGS, ...WHOLE_ANSWER, insert_deduplication_token: block.token },
+      })
+      stream.resume()
+    } catch (error) {
+      const answered = this.engineError(error)
+      throw answered === undefined ? this.unreachable(error) : insertFailure(this.name, block.rows, answered)
+    } finally {
+      values.destroy()
+    }
+  }
+
+  query(plan: QueryPlan): Promise<Rows> {
+    return this.ask(this.client, plan)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.client.close(), this.outside.close()])
+  }
+
+  private async run(sql: string): Promise<void> {
+    try {
+      await this.outside.command({ query: sql, clickhouse_settings: WHOLE_ANSWER })
+    } catch (error) {
+      const answered = this.engineError(error)
+      throw answered === undefined ? this.unreachable(error) : statementFailure(this.name, answered)
+    }
+  }
+
+  private async ask(client: ClickHouseClient, plan: QueryPlan): Promise<Rows> {
+    checkPlaceholders(plan)
+    const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
+    try {
+      const result = await client.query({
+        query: plan.sql,
+        query_params: { ...plan.params },
+        format: ANSWER_FORMAT,
+        clickhouse_settings: { ...ANSWER_SETTINGS, ...WHOLE_ANSWER, max_execution_time: timeoutMs / 1000 },
+        abort_signal: AbortSignal.timeout(timeoutMs + GRACE_MS),
+      })
+      return parseAnswer(await result.text())
+    } catch (error) {
+      const answered = this.engineError(error)
+      throw answered === undefined ? this.unreachable(error) : queryFailure(this.name, answered, timeoutMs)
+    }
+  }
+
+  private engineError(error: unknown): EngineError | undefined {
+    return error instanceof ClickHouseError ? new EngineError(error.message, Number(error.code)) : undefined
+  }
+
+  private unreachable(error: unknown): AppError {
+    const { message, code } = error as { message?: string; code?: string }
+    const why = [code, message?.split('\n')[0]?.slice(0, 300)]
+      .filter((part) => part !== undefined && part !== '')
+      .join(' ')
+    return new AppError('store_unreachable', `${this.name} does not answer: ${why}`, { cause: error })
+  }
+}
+
+function connect({ url, username, password }: ServerUrl, database: string, compress: boolean): ClickHouseClient {
+  return createClient({
+    url,
+    username,
+    password,
+    database,
+    application: 'ovsight',
+    request_timeout: REQUEST_LIMIT_MS,
+    compression: { request: compress, response: true },
+    log: { level: ClickHouseLogLevel.OFF },
+  })
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,9 @@
+/** Settings of every insert, on both stores. */
+export const INSERT_SETTINGS = {
+  insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  // A block is a part or a few; more threads only cut it into smaller ones.
+  max_insert_threads: '1',
+  // A capture may span more days than the 100 partitions that are allowed by default.
+  throw_on_max_partitions_per_insert_block: 0,
+} as const
