@@ -1,6 +1,7 @@
 /** Captures read beside Wireshark's own tools, where they are installed. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -107,6 +108,32 @@ describe('variants, as editcap writes them', { skip: missing('editcap') }, () =>
 })
 
 describe('files', () => {
+  it('are read from standard input for "-"', () => {
+    const modules = ['capture', 'source'].map((name) => new URL(`../../src/wire/${name}.js`, import.meta.url).href)
+    const script = `
+      import { readCapture } from '${modules[0]}'
+      import { fileBytes } from '${modules[1]}'
+      let count = 0
+      for await (const packet of readCapture(fileBytes('-'))) count = packet.number
+      console.log(count)`
+    const input = readFileSync(`${PCAPS}sflow5/capture.pcap`)
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { input, encoding: 'utf8' })
+    assert.equal(child.stdout, '87\n', child.stderr)
+  })
+
+  it('are closed when the reader stops early', async () => {
+    let closed = false
+    async function* stream(): AsyncGenerator<Uint8Array> {
+      try {
+        for await (const chunk of fileBytes(`${PCAPS}sflow5/capture.pcap`)) yield chunk
+      } finally {
+        closed = true
+      }
+    }
+    for await (const packet of readCapture(stream())) if (packet.number === 2) break
+    assert.ok(closed)
+  })
+
   it('that cannot be read are an operational fault with the reason', async () => {
     for (const [path, reason] of [
       ['/does/not/exist', /there is no such file/],

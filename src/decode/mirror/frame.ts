@@ -1,4 +1,4 @@
-import type { FlowBatch } from '../../schema/batch.ts'
+import type { BatchLayout, FlowBatch } from '../../schema/batch.ts'
 import { columnFacts, type ColumnName } from '../../schema/columns.ts'
 import { KINDS, type Kind } from '../../schema/kinds.ts'
 import type { PacketColumns } from '../packet.ts'
@@ -87,34 +87,62 @@ export class MirroredFrame {
   }
 }
 
-/** Copies keys into rows. */
+/**
+ * Copies keys into rows, size by size through the whole-buffer views of a batch. Measured: 0.3 to 0.4 µs for
+ * a row of the cache, 0.8 to 2 µs through the twenty typed arrays of the columns.
+ */
 export class KeyWriter {
-  private readonly fields: readonly {
-    name: keyof typeof KEY
-    lanes: number
-    /** All keys as elements of the column's size; a key begins every `stride` elements. */
-    from: Uint8Array | Uint16Array | Uint32Array
-    first: number
-    stride: number
-  }[]
+  private readonly keys8: Uint8Array
+  private readonly keys16: Uint16Array
+  private readonly keys32: Uint32Array
+  private layout: BatchLayout | undefined = undefined
+  private moves8 = new Int32Array(0)
+  private moves16 = new Int32Array(0)
+  private moves32 = new Int32Array(0)
 
   /** `keys` holds keys of KEY_WORDS words one behind another. */
   constructor(keys: Uint32Array<ArrayBuffer>) {
-    this.fields = KEY_NAMES.map((name) => {
-      const { array, lanes } = kindOf(name)
-      const from = new array(keys.buffer) as Uint8Array | Uint16Array | Uint32Array
-      const size = array.BYTES_PER_ELEMENT
-      return { name, lanes, from, first: KEY[name] / size, stride: (KEY_WORDS * 4) / size }
-    })
+    this.keys8 = new Uint8Array(keys.buffer)
+    this.keys16 = new Uint16Array(keys.buffer)
+    this.keys32 = keys
   }
 
   /** Key number `index` into row `row`. */
   write(index: number, out: FlowBatch, row: number): void {
-    for (const { name, lanes, from, first, stride } of this.fields) {
-      const column = out.columns[name]
-      for (let lane = 0; lane < lanes; lane++) column[row * lanes + lane] = from[index * stride + first + lane]!
+    if (out.layout !== this.layout) this.bind(out.layout)
+    const { moves8, moves16, moves32 } = this
+    for (let i = 0; i < moves32.length; i += 3) {
+      out.u32[moves32[i + 1]! + row * moves32[i + 2]!] = this.keys32[index * KEY_WORDS + moves32[i]!]!
+    }
+    for (let i = 0; i < moves16.length; i += 3) {
+      out.u16[moves16[i + 1]! + row * moves16[i + 2]!] = this.keys16[index * KEY_WORDS * 2 + moves16[i]!]!
+    }
+    for (let i = 0; i < moves8.length; i += 3) {
+      out.u8[moves8[i + 1]! + row * moves8[i + 2]!] = this.keys8[index * KEY_WORDS * 4 + moves8[i]!]!
     }
   }
+
+  private bind(layout: BatchLayout): void {
+    this.layout = layout
+    this.moves8 = moves(layout, 1)
+    this.moves16 = moves(layout, 2)
+    this.moves32 = moves(layout, 4)
+  }
+}
+
+/** For each element of `size` bytes in a key: its place in the key, that of row 0 in the batch, and elements a row. */
+function moves(layout: BatchLayout, size: number): Int32Array<ArrayBuffer> {
+  return Int32Array.from(
+    KEY_NAMES.flatMap((name) => {
+      const { array, lanes } = kindOf(name)
+      if (array.BYTES_PER_ELEMENT !== size) return []
+      return Array.from({ length: lanes }, (_, lane) => [
+        KEY[name] / size + lane,
+        layout.first[name] + lane,
+        lanes,
+      ]).flat()
+    }),
+  )
 }
 
 function kindOf(name: ColumnName): (typeof KINDS)[Kind] {
