@@ -3,11 +3,15 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { AppError } from '../../src/errors.ts'
 import { loadCloud } from '../../src/identity/sources/openstack/clouds.ts'
 import { faultText } from '../../src/identity/sources/openstack/faults.ts'
-import { readChanges, readCloud, readList } from '../../src/identity/sources/openstack/read.ts'
+import { LIST_NAMES } from '../../src/identity/sources/openstack/lists.ts'
+import { mergeSections, toSections } from '../../src/identity/sources/openstack/model.ts'
+import { readChanges, readCloud, readList, type CloudLists } from '../../src/identity/sources/openstack/read.ts'
 import { CloudSession } from '../../src/identity/sources/openstack/session.ts'
 import { RecordedCloud } from './recorded-cloud.ts'
 
-const cloud = new RecordedCloud()
+const EMPTY_LISTS = Object.fromEntries(LIST_NAMES.map((name) => [name, []])) as unknown as CloudLists
+
+let cloud = new RecordedCloud()
 let session: CloudSession
 
 function login(now?: () => number): CloudSession {
@@ -149,5 +153,46 @@ describe('fault texts', () => {
     assert.equal(faultText('<!doctype html><title>404</title><h1>Not Found</h1><p>gone</p>'), 'Not Found gone')
     assert.equal(faultText('{"message": "a<br /><br />\\nb\\n\\n", "code": "503 Service Unavailable"}'), 'a b')
     assert.ok(faultText('x'.repeat(10_000)).length <= 300)
+  })
+})
+
+describe('the model of a real cloud', () => {
+  before(() => {
+    cloud = new RecordedCloud()
+    return cloud.listen()
+  })
+  after(() => cloud.close())
+
+  it('holds hosts with their tunnel addresses, both tenants on one address, and trunks', async () => {
+    cloud.who = 'admin'
+    cloud.faults.length = 0
+    cloud.cutAt = undefined
+    const { sections, warnings } = toSections(await readCloud(login(() => RECORDED_AT)), 'tcp:{address}:6640')
+    assert.deepEqual(warnings, [])
+    const hosts = new Map(sections.hosts.map((host) => [host.name, [host.addresses[0], host.ovsdb]]))
+    assert.deepEqual(hosts.get('os-c0'), ['10.20.0.14', 'tcp:10.20.0.14:6640'])
+    assert.deepEqual(hosts.get('os-c1'), ['10.20.0.23', 'tcp:10.20.0.23:6640'])
+    const owners = sections.ports
+      .filter((port) => port.fixed_ips.some((ip) => ip.ip_address === '192.168.10.8'))
+      .map((port) => port.project_id)
+    assert.equal(new Set(owners).size, 2)
+    assert.equal(sections.trunks[0]?.sub_ports.length, 1)
+  })
+
+  it('loses one odd entry, not the list', async () => {
+    const lists = await readCloud(login(() => RECORDED_AT))
+    const odd = { ...lists, ports: [...lists.ports, { id: 'odd', mac_address: 'no', network_id: 'n' }] }
+    const { sections, warnings } = toSections(odd)
+    assert.equal(sections.ports.length, lists.ports.length)
+    assert.match(warnings.join(), /ports "odd" is left out: mac_address: is not a MAC address/)
+  })
+
+  it('gives way to the file where both name the same thing', async () => {
+    const { sections } = toSections(await readCloud(login(() => RECORDED_AT)))
+    const [project] = sections.projects
+    const file = { ...toSections({ ...EMPTY_LISTS }).sections, projects: [{ ...project!, name: 'renamed' }] }
+    const merged = mergeSections(sections, file)
+    assert.equal(merged.projects.length, sections.projects.length)
+    assert.equal(merged.projects.find((one) => one.id === project!.id)?.name, 'renamed')
   })
 })
