@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
@@ -11,6 +11,18 @@ export const COLLECTOR_NOTE = 'collector.json'
 const NOTE = z.object({ pid: z.int().positive(), url: z.url({ protocol: /^https?$/ }) })
 const HEALTH = z.object({ pid: z.int() })
 const HEALTH_TIMEOUT_MS = 2000
+
+/** Leaves the note; it appears whole or not at all. */
+export function writeCollectorNote(data: string, url: string): void {
+  const path = join(data, COLLECTOR_NOTE)
+  const note: z.infer<typeof NOTE> = { pid: process.pid, url }
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(note)}\n`)
+  renameSync(`${path}.tmp`, path)
+}
+
+export function removeCollectorNote(data: string): void {
+  rmSync(join(data, COLLECTOR_NOTE), { force: true })
+}
 
 /** URL of the collector that runs on a data directory; undefined when none does. */
 export async function readCollectorNote(data: string): Promise<string | undefined> {

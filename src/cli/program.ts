@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import { AppError } from '../errors.ts'
+import { addCollect } from './collect.ts'
 import type { CliContext } from './context.ts'
 import { addFlows } from './flows.ts'
+import { addReplay } from './replay.ts'
 import { addShow } from './show.ts'
 import { addTop } from './top.ts'
 
@@ -30,6 +32,8 @@ export function buildProgram(context: CliContext, version: string): Command {
       getOutHelpWidth: () => context.stdout.columns ?? 100,
     })
     .exitOverride()
+  addCollect(program, context)
+  addReplay(program, context)
   addTop(program, context)
   addFlows(program, context)
   addShow(program, context)

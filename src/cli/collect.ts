@@ -1,0 +1,115 @@
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { addOptions, givenFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { type Config, OPTION_NAMES } from '../config/options.ts'
+import { AppError } from '../errors.ts'
+import type { Input } from '../pipeline/demultiplex.ts'
+import { type Logger, createLog } from '../telemetry/log.ts'
+import { Collector } from './collector.ts'
+import type { CliContext } from './context.ts'
+import { loadIdentity } from './engine.ts'
+import { VERSION } from './version.ts'
+
+const DESCRIPTION = `Receives NetFlow, IPFIX, sFlow and mirrored frames, finds out whose they are, and stores them.
+
+Runs until SIGTERM or SIGINT (Ctrl-C), then writes what it holds and exits. ovsight top and flows ask it while it runs on the
+same data directory.`
+
+const EXAMPLES = `
+Examples:
+  $ ovsight collect --identity cloud.yaml
+  $ ovsight collect --config /etc/ovsight.yaml --check        says what is wrong, starts nothing
+  $ ovsight collect --clickhouse http://ovsight@db:8123/ovsight --netflow-port off`
+
+/** What listeners receive, as people call it. */
+const LISTENER_NAMES: Readonly<Record<Input, string>> = {
+  netflow: 'NetFlow',
+  ipfix: 'IPFIX',
+  sflow: 'sFlow',
+  vxlan: 'VXLAN mirror',
+  gre: 'GRE mirror',
+}
+
+interface CollectOptions extends Record<string, unknown> {
+  config?: string
+  check?: boolean
+}
+
+/** Declares `ovsight collect`. */
+export function addCollect(program: Command, context: CliContext): void {
+  const command = program
+    .command('collect')
+    .summary('receive, attribute and store flows')
+    .description(DESCRIPTION)
+    .option('--check', 'check options, identity file and data directory, then exit')
+  addOptions(command, OPTION_NAMES)
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: CollectOptions) => {
+      const flags = givenFlags(options, OPTION_NAMES)
+      const { config } = loadConfig({ flags, file: options.config, env: context.env })
+      const log = logOf(config, context)
+      if (options.check === true) await check(config, log, context)
+      else await collect(config, log, context)
+    })
+}
+
+/** Logs to standard error as the configuration says. */
+export function logOf(config: Config, { stderr }: CliContext): Logger {
+  const format = config.log_format as 'auto' | 'json' | 'text'
+  return createLog({ level: config.log_level, format, to: stderr })
+}
+
+async function check(config: Config, log: Logger, { stdout }: CliContext): Promise<void> {
+  const identity = await loadIdentity(config, log)
+  checkDirectory(config.data)
+  // Number 0 is no host.
+  const hosts = config.identity === null ? 'no identity file' : `identity with ${identity.hosts.length - 1} hosts`
+  stdout.write(`sound: ${hosts}, data in ${resolve(config.data)}\n`)
+}
+
+/** Only looked at: a collector may be running on it. */
+function checkDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new AppError(
+      'data_dir_unwritable',
+      `cannot write to the data directory ${path}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+async function collect(config: Config, log: Logger, { stdout }: CliContext): Promise<void> {
+  const stopping = stopSignal()
+  const collector = await Collector.start(config, log)
+  stdout.write(`${startLine(collector, config)}\n`)
+  log.info(`stopping on ${await stopping}`)
+  await collector.stop()
+}
+
+/** `ovsight 0.1.0 listens on 0.0.0.0: NetFlow 2055, IPFIX 4739, GRE mirror; HTTP http://127.0.0.1:8080; store embedded ./ovsight-data`. */
+export function startLine({ listeners, url, store }: Collector, config: Config): string {
+  const where = [...listeners].map(([input, { port }]) => `${LISTENER_NAMES[input]}${port === 0 ? '' : ` ${port}`}`)
+  const http = url === undefined ? 'HTTP off' : `HTTP ${url}`
+  const identity = config.identity === null ? 'no identity (give --identity FILE)' : `identity ${config.identity}`
+  return `ovsight ${VERSION} listens on ${config.bind}: ${where.join(', ')}; ${http}; store ${store.name}; ${identity}`
+}
+
+/** The first signal to stop; a second one ends the process at once, what is in the spool stays there. */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        if (asked) process.exit(1)
+        asked = true
+        resolve(signal)
+      })
+  })
+}

@@ -1,0 +1,165 @@
+/** A running collector: receivers → pipeline → spool → store, and the HTTP API beside it. */
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { buildApi, listenApi } from '../api/server.ts'
+import type { Config } from '../config/options.ts'
+import { AppError } from '../errors.ts'
+import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
+import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
+import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
+import { type OpenWriter, openWriter } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
+import type { Writer } from '../store/writer.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { createRegistry } from '../telemetry/metrics.ts'
+import { SampledLog } from '../telemetry/sampled-log.ts'
+import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
+import { attributeBy, flowBlock, loadIdentity, openMigrated } from './engine.ts'
+import { VERSION } from './version.ts'
+import { writerReaders } from './writer-readings.ts'
+
+const TICK_MS = 100
+
+export class Collector {
+  readonly store: Store
+  readonly listeners: Listeners
+  readonly built: BuiltPipeline
+  /** Where the API answers; undefined when it is off. */
+  url: string | undefined
+
+  private readonly log: Logger
+  private readonly config: Config
+  private readonly spool: OpenWriter
+  private identity: IdentitySnapshot
+  private api: FastifyInstance | undefined
+  private timer: NodeJS.Timeout | undefined
+
+  private constructor(config: Config, log: Logger, opened: Opened, spool: OpenWriter) {
+    const { store, listeners, identity } = opened
+    const { writer } = spool
+    this.config = config
+    this.log = log
+    this.store = store
+    this.listeners = listeners
+    this.spool = spool
+    this.identity = identity
+    const sampled = new SampledLog(log)
+    // Tokens are of this run: no other block ever has one of them.
+    const run = randomUUID()
+    let number = 0
+    this.built = buildPipeline(config, {
+      attribute: attributeBy(() => this.identity),
+      emit: (block) => writer.enqueue(flowBlock(block, `${run}-${number++}`)),
+      log: sampled,
+    })
+    const registry = createRegistry({
+      ovsight_info: () => [[1, VERSION, process.version, store.name]],
+      ...pipelineReaders(this.built),
+      ...listenerReaders(listeners),
+      ...writerReaders(writer),
+      ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
+    })
+    this.api = buildApi({
+      store,
+      metricsText: () => registry.metrics(),
+      onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
+    })
+  }
+
+  /**
+   * Opens everything and starts to receive. What fails is reported at once and together; nothing stays open then.
+   * Errors: those of identity, listeners, store and API.
+   */
+  static async start(config: Config, log: Logger): Promise<Collector> {
+    const opened = await openAll(config, log)
+    let collector: Collector | undefined
+    try {
+      const spool = await openWriter(opened.store, { data: config.data, spoolBytes: config.spool_max, log })
+      collector = new Collector(config, log, opened, spool)
+      await collector.begin()
+      return collector
+    } catch (error) {
+      await (collector === undefined ? closeAll(opened) : collector.stop())
+      throw error
+    }
+  }
+
+  get writer(): Writer {
+    return this.spool.writer
+  }
+
+  /** Attributes what is stored from now on by another identity. */
+  use(identity: IdentitySnapshot): void {
+    this.identity = identity
+  }
+
+  private async begin(): Promise<void> {
+    const { config, api, built, listeners } = this
+    if (config.http_port !== null && api !== undefined) {
+      this.url = await listenApi(api, config.http_bind, config.http_port)
+      this.spool.announce(this.url)
+      writeCollectorNote(config.data, this.url)
+    }
+    for (const [input, receiver] of listeners) receiver.start((batch) => built.pipeline.feed(input, batch))
+    this.timer = setInterval(() => built.pipeline.tick(Date.now()), TICK_MS)
+  }
+
+  /**
+   * Stops receiving, decodes what the kernel still holds, and writes everything: to the store as far as it takes it within
+   * `limitMs`, the rest stays in the spool for the next start.
+   */
+  async stop(limitMs = 8_000): Promise<void> {
+    clearInterval(this.timer)
+    removeCollectorNote(this.config.data)
+    await closeListeners(this.listeners)
+    await this.built.pipeline.flush()
+    await this.spool.close(limitMs)
+    if (this.writer.spoolBlocks > 0)
+      this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
+    await this.api?.close()
+    await this.store.close()
+  }
+}
+
+interface Opened {
+  identity: IdentitySnapshot
+  listeners: Listeners
+  store: Store
+}
+
+/** Opens what can fail, all of it, so that one start tells all faults. */
+async function openAll(config: Config, log: Logger): Promise<Opened> {
+  const [identity, listeners, store] = await Promise.allSettled([
+    loadIdentity(config, log),
+    openListeners(config, log),
+    openMigrated(config),
+  ])
+  if (identity.status === 'fulfilled' && listeners.status === 'fulfilled' && store.status === 'fulfilled')
+    return { identity: identity.value, listeners: listeners.value, store: store.value }
+  if (listeners.status === 'fulfilled') await closeListeners(listeners.value)
+  if (store.status === 'fulfilled') await store.value.close()
+  throw together(
+    [identity, listeners, store].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
+  )
+}
+
+async function closeAll({ listeners, store }: Opened): Promise<void> {
+  await closeListeners(listeners)
+  await store.close()
+}
+
+/** One error that names all faults, with the code of the first. A bug goes before them. */
+function together(errors: readonly unknown[]): unknown {
+  const faults = errors.filter((error) => error instanceof AppError)
+  const [first, ...rest] = faults
+  if (first === undefined || faults.length < errors.length) return errors.find((error) => !(error instanceof AppError))
+  if (rest.length === 0) return first
+  return new AppError(first.code, first.message, {
+    cause: first.cause,
+    details: [
+      ...first.details,
+      ...rest.flatMap((fault) => [fault.message, ...fault.details.map((line) => `  ${line}`)]),
+    ],
+  })
+}

@@ -1,0 +1,44 @@
+/** What commands that write share: the store, the identity, and a pipeline between them. */
+import { Attributor } from '../attribute/attributor.ts'
+import type { Config } from '../config/options.ts'
+import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
+import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import { loadIdentityFile } from '../identity/sources/file.ts'
+import type { FlowBatch } from '../schema/batch.ts'
+import { FLOWS } from '../schema/ddl.ts'
+import type { NativeBlock } from '../schema/native.ts'
+import { openStore } from '../store/open.ts'
+import type { Block, Store } from '../store/store.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { StoreTarget } from './context.ts'
+
+/** The identity that the configuration names; the empty one, which attributes nothing, when it names none. */
+export async function loadIdentity(config: Config, log: Logger): Promise<IdentitySnapshot> {
+  if (config.identity === null) return EMPTY_SNAPSHOT
+  const { cloud, warnings } = await loadIdentityFile(config.identity)
+  for (const warning of warnings) log.warn(warning)
+  return buildSnapshot(cloud, Date.now())
+}
+
+/** Attributes batches by the snapshot of the moment. */
+export function attributeBy(snapshot: () => IdentitySnapshot): (batch: FlowBatch) => void {
+  const attributor = new Attributor()
+  return (batch) => attributor.attribute(batch, snapshot())
+}
+
+/** A sealed batch as a block of the flow table. */
+export function flowBlock(block: NativeBlock, token: string): Block {
+  return { table: FLOWS, ...block, token }
+}
+
+/** The store that the configuration names, open and migrated. */
+export async function openMigrated(config: StoreTarget): Promise<Store> {
+  const store = await openStore(config)
+  try {
+    await store.migrate()
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
