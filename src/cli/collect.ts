@@ -103,13 +103,13 @@ export function startLine({ listeners, url, store }: Collector, config: Config):
 
 /** The first signal to stop; a second one ends the process at once, what is in the spool stays there. */
 export function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
+  return new Promise((stop) => {
     let asked = false
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => {
         if (asked) process.exit(1)
         asked = true
-        resolve(signal)
+        stop(signal)
       })
   })
 }
