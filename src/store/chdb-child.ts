@@ -88,8 +88,14 @@ async function start(): Promise<void> {
 async function answer(sessions: Sessions, { id, statements, format }: EngineRequest): Promise<void> {
   try {
     const result = await sessions.use(async (session) => {
-      for (const statement of statements.slice(0, -1)) await session.queryAsync(statement)
-      return session.queryAsync(statements.at(-1)!, { format })
+      try {
+        for (const statement of statements.slice(0, -1)) await session.queryAsync(statement)
+        return await session.queryAsync(statements.at(-1)!, { format })
+      } catch (error) {
+        // What a failed statement had written already comes before the answer of the session's next one (chdb 3.4).
+        await session.queryAsync('SELECT 1')
+        throw error
+      }
     })
     send({ id, answer: { text: result.text(), rowsRead: result.rowsRead } })
   } catch (error) {

@@ -56,7 +56,7 @@ export class ChdbStore implements Store {
   /** Errors: data_dir_locked, data_dir_unwritable, store_unavailable, store_refused. */
   static async open(options: ChdbOptions): Promise<ChdbStore> {
     const directory = resolve(options.directory)
-    const lock = lockDirectory(directory)
+    const lock = await lockDirectory(directory)
     const engine = new EngineProcess(directory, `embedded ${options.directory}`)
     try {
       await engine.start()

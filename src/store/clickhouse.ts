@@ -1,5 +1,5 @@
 /** A ClickHouse server as a Store, through its official client over HTTP. */
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { ClickHouseError, ClickHouseLogLevel, type ClickHouseClient, createClient } from '@clickhouse/client'
 import { AppError } from '../errors.ts'
@@ -53,7 +53,7 @@ export class ClickHouseStore implements Store {
       name: this.name,
       target: this.target,
       run: (sql) => this.run(sql),
-      query: (plan) => this.ask(this.outside, plan),
+      query: (plan) => this.ask(this.outside, plan, (error) => statementFailure(this.name, error)),
     }
     const { rows } = await database.query({
       sql: 'SELECT 1 FROM system.databases WHERE name = {database:String}',
@@ -66,24 +66,29 @@ export class ClickHouseStore implements Store {
   async insert(block: Block | FileBlock): Promise<void> {
     const { database } = this.target
     const columns = block.columns.map(identifier).join(', ')
-    const values = 'file' in block ? createReadStream(block.file) : Readable.from([bufferOf(block.bytes)])
+    const body = await this.bodyOf(block)
+    const broken = new AbortController()
+    // The client does not listen: without this a file that cannot be read on would end the process, or hang the request.
+    body.on('error', () => broken.abort())
     try {
       const { stream } = await this.client.exec({
         query: `INSERT INTO ${identifier(database)}.${identifier(block.table)} (${columns}) FORMAT Native`,
-        values,
+        values: body,
         clickhouse_settings: { ...INSERT_SETTINGS, ...WHOLE_ANSWER, insert_deduplication_token: block.token },
+        abort_signal: broken.signal,
       })
       stream.resume()
     } catch (error) {
       const answered = this.engineError(error)
       throw answered === undefined ? this.unreachable(error) : insertFailure(this.name, block.rows, answered)
     } finally {
-      values.destroy()
+      body.destroy()
     }
   }
 
   query(plan: QueryPlan): Promise<Rows> {
-    return this.ask(this.client, plan)
+    const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
+    return this.ask(this.client, plan, (error) => queryFailure(this.name, error, timeoutMs))
   }
 
   async close(): Promise<void> {
@@ -99,7 +104,11 @@ export class ClickHouseStore implements Store {
     }
   }
 
-  private async ask(client: ClickHouseClient, plan: QueryPlan): Promise<Rows> {
+  private async ask(
+    client: ClickHouseClient,
+    plan: QueryPlan,
+    refused: (error: EngineError) => AppError,
+  ): Promise<Rows> {
     checkPlaceholders(plan)
     const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
     try {
@@ -113,7 +122,18 @@ export class ClickHouseStore implements Store {
       return parseAnswer(await result.text())
     } catch (error) {
       const answered = this.engineError(error)
-      throw answered === undefined ? this.unreachable(error) : queryFailure(this.name, answered, timeoutMs)
+      throw answered === undefined ? this.unreachable(error) : refused(answered)
+    }
+  }
+
+  private async bodyOf(block: Block | FileBlock): Promise<Readable> {
+    if (!('file' in block)) return Readable.from([bufferOf(block.bytes)])
+    try {
+      return (await open(block.file)).createReadStream()
+    } catch (error) {
+      throw new AppError('store_unreachable', `cannot read a block for ${this.name}: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
 

@@ -1,17 +1,18 @@
 /**
- * One process a data directory. The file `lock` in it names the holder, and where the holder's HTTP API answers, so that the
- * command line can ask a running collector. The engine has a kernel lock on its own files besides, so a mistake here cannot
- * damage them.
+ * One process a data directory. Every process that wants it has a file of its own there, `lock-PID-START.json`, and looks for
+ * others' after it has made its own: of two that come at once at least one sees the other. A file whose process is gone is removed by
+ * whoever sees it; its name is never used again, so nobody's lock is removed by mistake.
+ *
+ * The file says where the holder's HTTP API answers, so that the command line can ask a running collector. The engine has a
+ * kernel lock on its own files besides.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../errors.ts'
 
 /** Who holds a data directory. */
 export interface Holder {
   pid: number
-  /** When the process started, by the kernel's clock, '' where that is not known: tells a reused pid from the holder. */
-  started: string
   /** Where its HTTP API answers, once it does. */
   api?: string
 }
@@ -22,16 +23,26 @@ export interface Lock {
   release(): void
 }
 
-const FILE = 'lock'
+interface Content {
+  state: 'trying' | 'holding'
+  api?: string
+}
+
+interface Candidate extends Content, Holder {
+  name: string
+}
+
+/** Two that see each other step back for a random while and try again, this often. */
+const TRIES = 20
+const STEP_BACK_MS = 50
 
 /**
- * Makes the directory if needed and takes it. A lock whose process is gone is taken over.
- * Errors: data_dir_locked (names the process), data_dir_unwritable.
+ * Makes the directory if needed and takes it. Errors: data_dir_locked (names the process), data_dir_unwritable.
  */
-export function lockDirectory(directory: string): Lock {
+export async function lockDirectory(directory: string): Promise<Lock> {
   try {
     makeDirectory(directory)
-    return take(directory)
+    return await take(directory)
   } catch (error) {
     if (error instanceof AppError) throw error
     throw new AppError(
@@ -42,95 +53,94 @@ export function lockDirectory(directory: string): Lock {
   }
 }
 
-function take(directory: string): Lock {
-  const file = join(directory, FILE)
-  const me: Holder = { pid: process.pid, started: startOf(process.pid) }
-  // Written aside and linked into place: either the whole lock is there or none.
-  const mine = `${file}.${process.pid}`
-  writeFileSync(mine, JSON.stringify(me))
-  try {
-    for (;;) {
-      if (tryLink(mine, file)) break
-      const holder = lockHolder(directory)
-      if (holder !== undefined) throw locked(directory, holder)
-      removeStale(file, mine)
-    }
-  } finally {
-    rmSync(mine, { force: true })
-  }
-  return {
-    announce(api) {
-      writeFileSync(mine, JSON.stringify({ ...me, api } satisfies Holder))
-      renameSync(mine, file)
-    },
-    release() {
-      if (lockHolder(directory)?.pid === process.pid) rmSync(file, { force: true })
-    },
-  }
-}
-
 /** The living process that holds the directory, or undefined. */
 export function lockHolder(directory: string): Holder | undefined {
-  const holder = readHolder(join(directory, FILE))
-  return holder !== undefined && isAlive(holder) ? holder : undefined
+  const holder = candidates(directory).find(({ state }) => state === 'holding')
+  return holder && { pid: holder.pid, ...(holder.api === undefined ? {} : { api: holder.api }) }
 }
 
-function readHolder(file: string): Holder | undefined {
+async function take(directory: string): Promise<Lock> {
+  const name = fileName(process.pid)
+  const file = join(directory, name)
+  const write = (content: Content) => {
+    writeFileSync(`${file}.tmp`, JSON.stringify(content))
+    renameSync(`${file}.tmp`, file)
+  }
+  for (let attempt = 1; ; attempt++) {
+    const before = candidates(directory).find(({ state }) => state === 'holding')
+    if (before !== undefined) throw locked(directory, before)
+    write({ state: 'trying' })
+    const other = candidates(directory).find((candidate) => candidate.name !== name)
+    if (other === undefined) break
+    rmSync(file, { force: true })
+    if (attempt === TRIES) throw locked(directory, other)
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * STEP_BACK_MS))
+  }
+  write({ state: 'holding' })
+  return {
+    announce: (api) => write({ state: 'holding', api }),
+    release: () => rmSync(file, { force: true }),
+  }
+}
+
+/** The processes that have a file there and live; the files of the others are removed. */
+function candidates(directory: string): Candidate[] {
+  return readNames(directory).flatMap((name) => {
+    const [, pid] = /^lock-(\d+)-\d*\.json$/.exec(name) ?? []
+    if (pid === undefined) return []
+    if (isAlive(Number(pid)) && fileName(Number(pid)) === name)
+      return [{ name, pid: Number(pid), ...readContent(join(directory, name)) }]
+    rmSync(join(directory, name), { force: true })
+    return []
+  })
+}
+
+function readNames(directory: string): string[] {
   try {
-    const holder = JSON.parse(readFileSync(file, 'utf8')) as Holder
-    return Number.isSafeInteger(holder.pid) && holder.pid > 0 ? holder : undefined
+    return readdirSync(directory)
   } catch (error) {
-    // Not there, or not written by us.
-    if (error instanceof SyntaxError || isCode(error, 'ENOENT')) return undefined
+    if (isCode(error, 'ENOENT')) return []
     throw error
   }
 }
 
-function isAlive({ pid, started }: Holder): boolean {
+/** The name tells who it is; the content only what is known besides. */
+function readContent(file: string): Content {
   try {
-    process.kill(pid, 0)
+    const content = JSON.parse(readFileSync(file, 'utf8')) as Partial<Content> | null
+    if (content?.state !== 'holding') return { state: 'trying' }
+    return { state: 'holding', ...(typeof content.api === 'string' ? { api: content.api } : {}) }
   } catch (error) {
-    // EPERM: it lives, and is somebody else's.
-    if (!isCode(error, 'EPERM')) return false
+    // Just removed, or written to by somebody else.
+    if (error instanceof SyntaxError || isCode(error, 'ENOENT')) return { state: 'trying' }
+    throw error
   }
-  const now = startOf(pid)
-  return started === '' || now === '' || now === started
 }
 
-/** Field 22 of /proc/PID/stat, ticks since boot. The second field is the command in parentheses and may hold anything. */
+function fileName(pid: number): string {
+  return `lock-${pid}-${startOf(pid)}.json`
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // EPERM: it lives, and is somebody else's.
+    return isCode(error, 'EPERM')
+  }
+}
+
+/**
+ * When a process started, in ticks since boot, '' where that is not known: tells a number that is used again. Field 22 of
+ * /proc/PID/stat; the second field is the command in parentheses and may hold anything.
+ */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   } catch {
+    // No /proc on this system, or the process is gone.
     return ''
-  }
-}
-
-/**
- * Moves a stale lock aside. Two processes may come here at once, and the slower one must not move the lock that the faster one
- * has just taken: what was moved is looked at, and put back if it is a living process's.
- */
-function removeStale(file: string, mine: string): void {
-  const aside = `${mine}.stale`
-  try {
-    renameSync(file, aside)
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return
-    throw error
-  }
-  const moved = readHolder(aside)
-  if (moved !== undefined && isAlive(moved)) tryLink(aside, file)
-  rmSync(aside, { force: true })
-}
-
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to)
-    return true
-  } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
-    throw error
   }
 }
 

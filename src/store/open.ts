@@ -41,7 +41,7 @@ export async function openWriter(
   { data, ...options }: { data: string } & Omit<WriterOptions, 'directory'>,
 ): Promise<OpenWriter> {
   const directory = resolve(data)
-  const lock = store instanceof ChdbStore ? undefined : lockDirectory(directory)
+  const lock = store instanceof ChdbStore ? undefined : await lockDirectory(directory)
   try {
     const writer = await Writer.open(store, { ...options, directory })
     return {

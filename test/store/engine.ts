@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Session } from 'chdb'
 
 /** Reason to skip where the optional engine is not installed, or false. */
 export const NO_ENGINE: string | false = await import('chdb').then(
@@ -13,6 +14,7 @@ export const NO_ENGINE: string | false = await import('chdb').then(
 
 export interface Engine {
   directory: string
+  session: Session
   /** Runs a statement; throws with the engine's message. */
   run(sql: string): Promise<void>
   /** Rows of a query as arrays of what JSON makes of the values, 64-bit integers as strings. */
@@ -23,14 +25,15 @@ export interface Engine {
 }
 
 export async function openEngine(): Promise<Engine> {
-  const { Session } = await import('chdb')
+  const chdb = await import('chdb')
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-engine-'))
-  const session = new Session(join(directory, 'db'))
+  const session = new chdb.Session(join(directory, 'db'))
   const settings = 'SETTINGS output_format_json_quote_64bit_integers = 1'
   let files = 0
   const run = async (sql: string) => void (await session.queryAsync(sql))
   return {
     directory,
+    session,
     run,
     async rows(sql) {
       const result = await session.queryAsync(`${sql} ${settings}`, { format: 'JSONCompactEachRow' })
