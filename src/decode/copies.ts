@@ -105,9 +105,9 @@ const text: Copy = {
   min: 1,
   max: 0xffff,
   emit: (layout, to, from, length) =>
-    `${cell(layout, to)}=strings.internBytes(bytes,${position(from)},${num(Math.min(length, MAX_TEXT))})`,
+    `${cell(layout, to)}=strings.internName(v,bytes,${position(from)},${num(Math.min(length, MAX_TEXT))})`,
   emitVariable: (layout, to) =>
-    `${cell(layout, to)}=strings.internBytes(bytes,q,length>${num(MAX_TEXT)}?${num(MAX_TEXT)}:length)`,
+    `${cell(layout, to)}=length===0?0:strings.internName(v,bytes,q,length>${num(MAX_TEXT)}?${num(MAX_TEXT)}:length)`,
   walk({ bytes }, from, length, out, to, row) {
     out.columns[to][row] = out.strings.internBytes(bytes, from, Math.min(length, MAX_TEXT))
   },
@@ -129,8 +129,11 @@ function recode(codes: readonly number[], other: number): Copy {
   return {
     min: 1,
     max: 1,
-    emit: (layout, to, from) =>
-      `t=${low32(from, 1)};${cell(layout, to)}=${codes.map((code, i) => `t===${num(i)}?${num(code)}:`).join('')}${num(other)}`,
+    emit(layout, to, from) {
+      const cases = codes.map((code, i) => `t===${num(i)}?${num(code)}:`).join('')
+      const same = codes.every((code, i) => code === i)
+      return `t=${low32(from, 1)};${cell(layout, to)}=${same ? `t<${num(codes.length)}?t:` : cases}${num(other)}`
+    },
     walk({ view }, from, _length, out, to, row) {
       out.columns[to][row] = codes[view.getUint8(from)] ?? other
     },

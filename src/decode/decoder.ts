@@ -13,7 +13,8 @@ export const MAX_ROWS_PER_DATAGRAM = 4096
  * Four bytes are less than any record that says something.
  */
 export function rowsBound(length: number): number {
-  return Math.min(MAX_ROWS_PER_DATAGRAM, (length >> 2) + 1)
+  const rows = (length >> 2) + 1
+  return rows < MAX_ROWS_PER_DATAGRAM ? rows : MAX_ROWS_PER_DATAGRAM
 }
 
 /**

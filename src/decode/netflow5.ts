@@ -11,9 +11,10 @@ import type { ColumnName } from '../schema/columns.ts'
 import { enumCodes } from '../schema/enums.ts'
 import { COPIES, type Copy, type CopyName } from './copies.ts'
 import type { Datagram, DecodeSink, Decoder } from './decoder.ts'
-import { emitFinish, type Fields } from './finish.ts'
+import { emitFinish, walkFinish, type Fields } from './finish.ts'
 import { HEAD, HEAD_WORDS, setHead, setUptime } from './head.ts'
-import { cell, compile, low32, num, position, type Place, type Program } from './source.ts'
+import { Programs, type ProgramLimits } from './programs.ts'
+import { cell, low32, num, position, type Place, type RecordSource } from './source.ts'
 import { STATUS, type DecodeStatus } from './status.ts'
 
 const VERSION = 5
@@ -47,9 +48,13 @@ const FIELDS: readonly Field[] = [
   { name: 'tos', at: 39, length: 1, copy: 'int', to: 'tos' },
 ]
 
+const OUTPUT = 14
+const PACKETS = 16
+const OCTETS = 20
 /** Words of the record in which OVS always sends zero: nexthop; src_as and dst_as; masks and padding. */
 const ZERO_IN_OVS = [8, 40, 44]
 
+/** What follows this of each frame is layer 3. */
 const ETHERNET = 14
 const KIND = enumCodes('output_kind')
 const INGRESS = enumCodes('flow_direction').ingress
@@ -87,74 +92,89 @@ export class Netflow5Decoder implements Decoder {
   readonly protocol = 'netflow5'
   private readonly sink: DecodeSink
   private readonly head = new Uint32Array(HEAD_WORDS)
-  private program: Program | undefined
-  private layout: BatchLayout | undefined
+  private readonly programs: Programs
 
-  constructor(sink: DecodeSink) {
+  constructor(sink: DecodeSink, limits: Partial<ProgramLimits> = {}) {
     this.sink = sink
+    this.programs = new Programs(this.head, limits)
   }
 
   decode(datagram: Datagram, out: FlowBatch): DecodeStatus {
-    const { view, bytes, start, end } = datagram
+    const { view, start, end } = datagram
     const length = end - start
     if (length < HEADER) return STATUS.short_header
     if (view.getUint16(start) !== VERSION) return STATUS.bad_version
     const count = view.getUint16(start + 2)
     if (count === 0 || count > MAX_RECORDS) return STATUS.bad_count
 
-    const { head } = this
-    const headerMs = view.getUint32(start + 8) * 1000 + Math.floor(view.getUint32(start + 12) / 1e6)
-    const sequence = view.getUint32(start + 16)
+    const { head, programs } = this
+    const ms = Math.floor(view.getUint32(start + 12) / 1e6)
+    const sequence = view.getInt32(start + 16)
     const engine = view.getUint16(start + 20)
     const interval = view.getUint16(start + 22) & 0x3fff
-    setHead(head, datagram, headerMs, engine, sequence)
+    setHead(head, datagram, view.getUint32(start + 8), ms, engine, sequence)
     setUptime(head, view.getUint32(start + 4))
 
-    if (this.program === undefined || this.layout !== out.layout) {
-      this.program = compileRecords(out.layout)
-      this.layout = out.layout
-    }
     const { rows } = out
-    // prettier-ignore
-    const n = this.program(view, bytes, out.u8, out.u16, out.u32, out.f64, out.strings, head, rows, start + HEADER, end, count)
+    programs.select(out.memory, view)
+    const program = programs.find(0) ?? programs.want(0, count, sourceOf)
+    const n = program?.(out.base + rows, start + HEADER, end, count) ?? walk(datagram, head, count, out)
     if (interval !== 0 || head[HEAD.seen] !== 0) toRouter(out, rows, n, interval)
     out.rows = rows + n
-    this.sink.sequence(datagram, 'netflow5', engine, sequence, count)
+    this.sink.sequence(datagram, 'netflow5', engine, sequence >>> 0, count)
     if (n < count) return STATUS.truncated
     return length > HEADER + count * RECORD ? STATUS.bad_count : STATUS.ok
   }
 }
 
-function compileRecords(layout: BatchLayout): Program {
+/** What `emitFinish` is told. output_kind is not only whether there is an output: that is set here. */
+const FINISH: Fields = {
+  filled: new Set(FIELDS.map(({ to }) => to).filter((to) => to !== 'out_if')),
+  families: 'ipv4',
+  protocol: enumCodes('export_protocol').netflow5,
+  icmpInPort: true,
+}
+
+function sourceOf(layout: BatchLayout): RecordSource {
   const field = (offset: number): Place => ({ base: 'p', offset })
-  const fields: Fields = {
-    // output_kind is not only whether there is an output: it is set here, not by `emitFinish`.
-    filled: new Set(FIELDS.map(({ to }) => to).filter((to) => to !== 'out_if')),
-    families: 'ipv4',
-    protocol: enumCodes('export_protocol').netflow5,
-    icmpInPort: true,
-  }
-  const copies = FIELDS.map((row) => {
-    const copy: Copy = COPIES[row.copy]
-    return copy.emit(layout, row.to, field(row.at), row.length)
-  })
-  const output = `t=v.getUint16(${position(field(14))});${cell(layout, 'output_kind')}=`
-  const kinds = `t===65533?${num(KIND.none)}:t===65534?${num(KIND.local)}:t===65535?${num(KIND.flood)}:t===0?${num(KIND.unknown)}:${num(KIND.interface)}`
-  const [octets, packets] = [low32(field(20), 4), low32(field(16), 4)]
-  return compile(
-    [
-      ...copies,
-      ...emitFinish(layout, fields),
-      output + kinds,
-      // What follows the Ethernet header of each packet.
-      `${cell(layout, 'bytes')}=Math.max(0,(${octets}>>>0)-${num(ETHERNET)}*(${packets}>>>0))`,
+  const [packets, octets] = [`(${low32(field(PACKETS), 4)}>>>0)`, `(${low32(field(OCTETS), 4)}>>>0)`]
+  const { none, local, flood, unknown } = KIND
+  return {
+    statements: [
+      ...FIELDS.map((row) => COPIES[row.copy].emit(layout, row.to, field(row.at), row.length)),
+      ...emitFinish(layout, FINISH),
+      `t=v.getUint16(${position(field(OUTPUT))});${cell(layout, 'output_kind')}=` +
+        `t===65533?${num(none)}:t===65534?${num(local)}:t===65535?${num(flood)}:t===0?${num(unknown)}:${num(KIND.interface)}`,
+      `${cell(layout, 'bytes')}=Math.max(0,${octets}-${num(ETHERNET)}*${packets})`,
       `${cell(layout, 'flow_direction')}=${num(INGRESS)}`,
       `${cell(layout, 'sampling_rate')}=1`,
       `seen|=${ZERO_IN_OVS.map((offset) => low32(field(offset), 4)).join('|')}`,
       `p+=${num(RECORD)}`,
     ],
-    RECORD,
-  )
+    minLength: RECORD,
+  }
+}
+
+/** What the program does, done field by field: for arenas that come once, and the reference in tests. */
+function walk(datagram: Datagram, head: Uint32Array, count: number, out: FlowBatch): number {
+  const { view, bytes, start, end } = datagram
+  const { columns } = out
+  let n = 0
+  head[HEAD.seen] = 0
+  for (let at = start + HEADER; n < count && end - at >= RECORD; at += RECORD, n++) {
+    const row = out.rows + n
+    for (const field of FIELDS) {
+      const copy: Copy = COPIES[field.copy]
+      copy.walk({ view, bytes, head }, at + field.at, field.length, out, field.to, row)
+    }
+    walkFinish(head, FINISH, out, row)
+    columns.output_kind[row] = outputKind(view.getUint16(at + OUTPUT))
+    columns.bytes[row * 2] = Math.max(0, view.getUint32(at + OCTETS) - ETHERNET * view.getUint32(at + PACKETS))
+    columns.flow_direction[row] = INGRESS
+    columns.sampling_rate[row] = 1
+    for (const offset of ZERO_IN_OVS) head[HEAD.seen]! |= view.getUint32(at + offset)
+  }
+  return n
 }
 
 /** Turns `n` rows from OVS's meaning to a router's: layer-3 octets, scaled by the sampling interval (0 = unsampled). */

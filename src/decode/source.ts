@@ -2,32 +2,23 @@
  * The text of generated decoders. ONLY numbers enter it: column positions of a batch, offsets and lengths that were checked.
  * Nothing that came as a string does; `num` holds that for each of them.
  */
-import type { BatchLayout } from '../schema/batch.ts'
+import type { BatchLayout, BatchMemory } from '../schema/batch.ts'
 import { columnFacts, type ColumnName } from '../schema/columns.ts'
 import { KINDS } from '../schema/kinds.ts'
-import type { StringTable } from '../schema/strings.ts'
 import { FAILED, HEAD } from './head.ts'
 
 /**
- * A generated decoder: appends rows from `row` on for the records in `bytes[at .. end)`, at most `limit`, and returns how many.
- * `head` is as HEAD says; `head[HEAD.stoppedAt]` tells where the records ended, or FAILED, and then row `row + n` is partly written.
+ * A generated decoder: writes rows from row `row` of the memory on for the records in `[at .. end)` of the arena it is bound to, at most `limit`, and returns
+ * how many. HEAD says what it reads beside them; `head[HEAD.stoppedAt]` tells where the records ended, or FAILED, and then row
+ * `row + n` is partly written.
  */
-export type Program = (
-  view: DataView,
-  bytes: Uint8Array,
-  u8: Uint8Array,
-  u16: Uint16Array,
-  u32: Uint32Array,
-  f64: Float64Array,
-  strings: StringTable,
-  head: Uint32Array,
-  row: number,
-  at: number,
-  end: number,
-  limit: number,
-) => number
+export type Program = (row: number, at: number, end: number, limit: number) => number
 
-const PARAMETERS = 'v,bytes,u8,u16,u32,f64,strings,h,row,p,end,limit'
+/** What is compiled: statements for one record at `p`, see `compile`, and the least bytes it takes. */
+export interface RecordSource {
+  readonly statements: readonly string[]
+  readonly minLength: number
+}
 
 /** A number as source text. Anything else is a bug, not input. */
 export function num(value: number): string {
@@ -68,7 +59,7 @@ export function anySet(place: Place, length: number): string {
   return `(${words.join('|')})!==0`
 }
 
-/** Source of a cell of row `row`: lane `lane` of a column. */
+/** Source of a cell: lane `lane` of a column in row `row` of the memory. */
 export function cell(layout: BatchLayout, column: ColumnName, lane = 0): string {
   const { array, lanes } = KINDS[columnFacts(column).kind]
   const view = array === Float64Array ? 'f64' : `u${num(array.BYTES_PER_ELEMENT * 8)}`
@@ -82,25 +73,32 @@ export function headWord(word: number): string {
 }
 
 /**
- * Compiles `record`, the statements for one record at `p`, into a loop over all of them. They leave `p` after the record; on a
- * length that reaches outside they set `failed` and leave by `break records`. They may use the variables `t`, `s`, `q`, `length`
- * and, across records, `seen`. `minLength` is what a record takes at least.
+ * Compiles the statements for one record into a loop over all of them, bound to an arena and a batch. The statements leave `p` after the
+ * record; on a length that reaches outside they set `failed` and leave by `break records`. They may use the variables `t`, `s`, `q`,
+ * `length` and, across records, `seen`.
+ *
+ * Each call parses anew: V8 takes what a function is bound to for constant only when it is the one closure of its code.
  */
-export function compile(record: readonly string[], minLength: number): Program {
-  if (minLength < 1) throw new Error('a record of no length would never end')
-  const words = Array.from({ length: HEAD.initLow }, (_, word) => `${headWord(word)}=h[${num(word)}]`)
+export function compile(record: RecordSource, view: DataView, memory: BatchMemory, head: Uint32Array): Program {
+  if (record.minLength < 1) throw new Error('a record of no length would never end')
+  const body = record.statements.join('\n')
+  const words = Array.from({ length: HEAD.initLow }, (_, word) => word)
+    .filter((word) => new RegExp(`\\b${headWord(word)}\\b`).test(body))
+    .map((word) => `,${headWord(word)}=h[${num(word)}]`)
   const source = `'use strict'
-return function(${PARAMETERS}){
-const ${words.join(',')}
+return function(row,p,end,limit){
+const zero=0${words.join('')}
 let n=0,failed=0,seen=0,t=0,s=0,q=0,length=0
-records:for(;n<limit&&end-p>=${num(minLength)};n++,row++){
+records:for(;n<limit&&end-p>=${num(record.minLength)};n++,row++){
 const r2=row<<1,r4=row<<2
-${record.join('\n')}
+${body}
 }
 h[${num(HEAD.stoppedAt)}]=failed===0?p:${num(FAILED)}
 h[${num(HEAD.seen)}]=seen
 return n
 }`
+  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
   // oxlint-disable-next-line typescript/no-implied-eval -- only numbers enter the source, see `num`
-  return new Function(source)() as Program
+  const bind = new Function('v', 'bytes', 'u8', 'u16', 'u32', 'f64', 'strings', 'h', source)
+  return bind(view, bytes, memory.u8, memory.u16, memory.u32, memory.f64, memory.strings, head) as Program
 }

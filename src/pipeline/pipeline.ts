@@ -9,7 +9,6 @@ import { DECODE_STATUS, DECODE_STATUS_NAMES } from '../decode/status.ts'
 import type { DatagramBatch } from '../receive/receiver.ts'
 import { FlowBatch } from '../schema/batch.ts'
 import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
-import { StringTable } from '../schema/strings.ts'
 import type { SampledLog } from '../telemetry/sampled-log.ts'
 import { PipelineCounters, isFault } from './counters.ts'
 import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
@@ -263,9 +262,5 @@ export class Pipeline {
 }
 
 function newBatches(rows: number): FlowBatch[] {
-  const strings = new StringTable()
-  return Array.from(
-    { length: Math.max(1, Math.round(rows / ROWS_PER_BATCH)) },
-    () => new FlowBatch(ROWS_PER_BATCH, strings),
-  )
+  return FlowBatch.several(Math.max(1, Math.round(rows / ROWS_PER_BATCH)), ROWS_PER_BATCH)
 }

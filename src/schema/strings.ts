@@ -1,3 +1,5 @@
+import { NameCache } from './name-cache.ts'
+
 /**
  * Strings of text columns, each once. Code 0 is the empty string. A batch holds codes; the encoder turns them into the
  * dictionary of a LowCardinality column.
@@ -18,6 +20,7 @@ export class StringTable {
   private readonly mask: number
   private readonly encoder = new TextEncoder()
   private readonly decoder = new TextDecoder('utf-8', { fatal: false })
+  private readonly names = new NameCache()
 
   constructor(maxWire = 65_536) {
     this.maxWire = maxWire
@@ -67,6 +70,18 @@ export class StringTable {
     this.wire++
     const code = known ?? this.add(value, this.encoder.encode(value))
     if (sameBytes(this.utf8[code]!, raw, 0, raw.length)) this.slots[slot] = code
+    return code
+  }
+
+  /**
+   * `internBytes` of the bytes in `view`, which covers the same memory as `bytes`. For the names that come in every record: those seen
+   * lately are found by a few words.
+   */
+  internName(view: DataView, bytes: Uint8Array, start: number, length: number): number {
+    const known = this.names.find(view, start, length, this.utf8)
+    if (known >= 0) return known
+    const code = this.internBytes(bytes, start, length)
+    if (code !== 0) this.names.put(view, start, length, code, this.utf8[code]!)
     return code
   }
 

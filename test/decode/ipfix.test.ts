@@ -16,7 +16,7 @@ const CAPTURES = [
 
 function decodeCapture(file: string, compileAfterRecords: number) {
   const out = new FlowBatch(512)
-  const decoder = new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords } })
+  const decoder = new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords, bindAfterDatagrams: 0 } })
   for (const payload of readPayloads(PCAPS + file, 10)) decoder.decode(datagram(payload.bytes, payload), out)
   return { out, decoder }
 }

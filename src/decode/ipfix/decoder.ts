@@ -9,25 +9,37 @@
 import type { FlowBatch } from '../../schema/batch.ts'
 import { rowsBound, type Datagram, type DecodeSink, type Decoder } from '../decoder.ts'
 import { FAILED, HEAD, HEAD_WORDS, setHead, setUptime } from '../head.ts'
+import { Programs, type ProgramLimits } from '../programs.ts'
+import type { Program } from '../source.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import type { Layout } from './layouts.ts'
 import { readOptions, type OptionsRecord } from './options.ts'
+import type { Plan } from './plan.ts'
 import { walkRecords } from './records.ts'
 import { Samplers } from './samplers.ts'
 import { IPFIX, NETFLOW9, readTemplate, type TemplateRecord, type Version } from './template.ts'
-import { FOUND_BY, Templates, type TemplateKey, type TemplateLimits } from './templates.ts'
+import { FOUND_BY, Templates, type TemplateLimits } from './templates.ts'
 
-const HEADER = { [IPFIX]: 16, [NETFLOW9]: 20 } as const
+const IPFIX_HEADER = 16
+const NETFLOW9_HEADER = 20
 const SET_HEADER = 4
+const TEMPLATE_SET = { [IPFIX]: 2, [NETFLOW9]: 0 } as const
+const OPTIONS_TEMPLATE_SET = { [IPFIX]: 3, [NETFLOW9]: 1 } as const
 const FIRST_DATA_SET = 256
 
+// V8 folds constants of the module itself into compiled code, imported ones it reads each time.
+const OK = STATUS.ok
+const STOPPED_AT = HEAD.stoppedAt
+const DOMAIN = HEAD.domain
+const BY_SESSION = FOUND_BY.session
+
 export interface IpfixOptions {
-  readonly limits?: Partial<TemplateLimits>
+  readonly limits?: Partial<TemplateLimits & ProgramLimits>
   /**
-   * A data set whose template is not known lies in `datagram.bytes[start .. end)` without its header. Called before `decode` returns:
-   * copy what you keep.
+   * A data set whose template `id` is not known lies in `datagram.bytes[start .. end)`, without its header. Called before `decode`
+   * returns: copy what you keep.
    */
-  readonly onUnknownSet?: (datagram: Datagram, key: Readonly<TemplateKey>, start: number, end: number) => void
+  readonly onUnknownSet?: (datagram: Datagram, domain: number, id: number, start: number, end: number) => void
 }
 
 /** Running totals of a decoder, for metrics. */
@@ -59,6 +71,7 @@ export interface IpfixCounters {
 export class IpfixDecoder implements Decoder {
   readonly protocol = 'ipfix'
   readonly templates: Templates
+  readonly programs: Programs
   readonly samplers = new Samplers()
   readonly counters: IpfixCounters = {
     templates: 0,
@@ -73,103 +86,104 @@ export class IpfixDecoder implements Decoder {
   private readonly sink: DecodeSink
   private readonly onUnknownSet: IpfixOptions['onUnknownSet']
   private readonly head = new Uint32Array(HEAD_WORDS)
-  private readonly key: TemplateKey = { exporterId: 0, exporterPort: 0, domain: 0, version: IPFIX, id: 0 }
   private readonly template: TemplateRecord = { id: 0, scopes: -1, start: 0, end: 0, kind: 'broken' }
   private readonly options: OptionsRecord = { samplerId: -1, rate: -1, notSent: -1 }
   /** Of the datagram at hand: the first fault, records seen, the row it may not pass. */
-  private status: DecodeStatus = STATUS.ok
+  private status: DecodeStatus = OK
   private records = 0
   private lastRow = 0
 
   constructor(sink: DecodeSink, options: IpfixOptions = {}) {
     this.sink = sink
-    this.templates = new Templates(options.limits)
+    this.programs = new Programs(this.head, options.limits)
+    this.templates = new Templates(options.limits, ({ index }) => this.programs.drop(index))
     this.onUnknownSet = options.onUnknownSet
   }
 
   decode(datagram: Datagram, out: FlowBatch): DecodeStatus {
     const { view, start, end } = datagram
     if (end - start < 2) return STATUS.short_header
-    const version = view.getUint16(start)
-    if (version !== IPFIX && version !== NETFLOW9) return STATUS.bad_version
-    if (end - start < HEADER[version]) return STATUS.short_header
+    this.programs.select(out.memory, view)
     const firstRow = out.rows
-    this.status = STATUS.ok
+    this.status = OK
     this.records = 0
     this.lastRow = firstRow + rowsBound(end - start)
+    const version = view.getUint16(start)
     if (version === IPFIX) this.decodeIpfix(datagram, out)
-    else this.decodeNetflow9(datagram, out)
-    return this.status === STATUS.ok && out.rows === firstRow ? STATUS.ok_no_rows : this.status
+    else if (version === NETFLOW9) this.decodeNetflow9(datagram, out)
+    else return STATUS.bad_version
+    return this.status === OK && out.rows === firstRow ? STATUS.ok_no_rows : this.status
   }
 
   private decodeIpfix(datagram: Datagram, out: FlowBatch): void {
     const { view, start, end } = datagram
+    if (end - start < IPFIX_HEADER) return this.fault(STATUS.short_header)
     const length = view.getUint16(start + 2)
-    if (length < HEADER[IPFIX]) return this.fault(STATUS.bad_length)
-    const sequence = view.getUint32(start + 8)
-    const domain = view.getUint32(start + 12)
-    setHead(this.head, datagram, view.getUint32(start + 4) * 1000, domain, sequence)
-    this.setKey(datagram, IPFIX, domain)
-    const messageEnd = start + length
-    this.decodeSets(datagram, start + HEADER[IPFIX], Math.min(messageEnd, end), messageEnd > end, out)
-    if (messageEnd < end) this.fault(STATUS.bad_length)
-    this.sink.sequence(datagram, 'ipfix', domain, sequence, this.records)
+    if (length < IPFIX_HEADER) return this.fault(STATUS.bad_length)
+    const sequence = view.getInt32(start + 8)
+    const domain = view.getInt32(start + 12)
+    setHead(this.head, datagram, view.getUint32(start + 4), 0, domain, sequence)
+    this.templates.select(datagram.exporterId, datagram.exporterPort, domain, IPFIX)
+    const cut = length > end - start
+    this.decodeSets(datagram, IPFIX, start + IPFIX_HEADER, cut ? end : start + length, cut, out)
+    if (length < end - start) this.fault(STATUS.bad_length)
+    this.sink.sequence(datagram, 'ipfix', domain >>> 0, sequence >>> 0, this.records)
   }
 
   private decodeNetflow9(datagram: Datagram, out: FlowBatch): void {
     const { view, start, end } = datagram
-    const sequence = view.getUint32(start + 12)
-    const domain = view.getUint32(start + 16)
-    setHead(this.head, datagram, view.getUint32(start + 8) * 1000, domain, sequence)
+    if (end - start < NETFLOW9_HEADER) return this.fault(STATUS.short_header)
+    const sequence = view.getInt32(start + 12)
+    const domain = view.getInt32(start + 16)
+    setHead(this.head, datagram, view.getUint32(start + 8), 0, domain, sequence)
     setUptime(this.head, view.getUint32(start + 4))
-    this.setKey(datagram, NETFLOW9, domain)
-    this.decodeSets(datagram, start + HEADER[NETFLOW9], end, false, out)
-    this.sink.sequence(datagram, 'netflow9', domain, sequence, 1)
-  }
-
-  private setKey(datagram: Datagram, version: Version, domain: number): void {
-    const { key } = this
-    key.exporterId = datagram.exporterId
-    key.exporterPort = datagram.exporterPort
-    key.domain = domain
-    key.version = version
+    this.templates.select(datagram.exporterId, datagram.exporterPort, domain, NETFLOW9)
+    this.decodeSets(datagram, NETFLOW9, start + NETFLOW9_HEADER, end, false, out)
+    this.sink.sequence(datagram, 'netflow9', domain >>> 0, sequence >>> 0, 1)
   }
 
   /** Keeps the first fault of a datagram. */
   private fault(status: DecodeStatus): void {
-    if (this.status === STATUS.ok) this.status = status
+    if (this.status === OK) this.status = status
   }
 
   /** `cut`: the message goes on after `end`, where the datagram ends. */
-  private decodeSets(datagram: Datagram, at: number, end: number, cut: boolean, out: FlowBatch): void {
+  private decodeSets(
+    datagram: Datagram,
+    version: Version,
+    start: number,
+    end: number,
+    cut: boolean,
+    out: FlowBatch,
+  ): void {
     const { view } = datagram
-    const { key } = this
-    const templateSet = key.version === IPFIX ? 2 : 0
-    while (end - at >= SET_HEADER) {
+    for (let at = start; end - at >= SET_HEADER;) {
       const id = view.getUint16(at)
       const length = view.getUint16(at + 2)
-      // Some exporters fill NetFlow v9 up with zeros.
-      if (length === 0 && key.version === NETFLOW9 && isZero(datagram.bytes, at, end)) return
-      if (length < SET_HEADER) return this.fault(STATUS.bad_length)
       const whole = length <= end - at
-      if (!whole && !cut) return this.fault(STATUS.bad_length)
+      if (length < SET_HEADER || !(whole || cut)) {
+        // Some exporters fill NetFlow v9 up with zeros.
+        if (version !== NETFLOW9 || !isZero(datagram.bytes, at, end)) this.fault(STATUS.bad_length)
+        return
+      }
       const setEnd = whole ? at + length : end
       if (id >= FIRST_DATA_SET) this.decodeData(datagram, id, at + SET_HEADER, setEnd, whole, out)
-      else if (whole && id === templateSet) this.learnTemplates(datagram, at + SET_HEADER, setEnd, false)
-      else if (whole && id === templateSet + 1) this.learnTemplates(datagram, at + SET_HEADER, setEnd, true)
+      else if (whole) this.learnTemplates(datagram, version, id, at + SET_HEADER, setEnd)
       at = setEnd
     }
     if (cut) this.fault(STATUS.truncated)
   }
 
-  private learnTemplates(datagram: Datagram, at: number, end: number, options: boolean): void {
-    const { template, key, templates, counters } = this
-    while (end - at >= 4) {
-      readTemplate(datagram.view, at, end, key.version, options, templates.limits.maxFields, template)
+  /** Sets with the ids that are reserved are passed over. */
+  private learnTemplates(datagram: Datagram, version: Version, setId: number, start: number, end: number): void {
+    const { template, templates, counters } = this
+    const options = setId === OPTIONS_TEMPLATE_SET[version]
+    if (!options && setId !== TEMPLATE_SET[version]) return
+    for (let at = start; end - at >= 4; at = template.end) {
+      readTemplate(datagram.view, at, end, version, options, templates.limits.maxFields, template)
       switch (template.kind) {
         case 'template':
-          key.id = template.id
-          templates.learn(key, template.scopes, datagram.bytes, template.start, template.end)
+          templates.learn(template.id, template.scopes, datagram.bytes, template.start, template.end)
           counters.templates++
           break
         case 'withdrawal':
@@ -185,84 +199,95 @@ export class IpfixDecoder implements Decoder {
         case 'padding':
           return
       }
-      at = template.end
     }
   }
 
   private decodeData(datagram: Datagram, id: number, at: number, end: number, whole: boolean, out: FlowBatch): void {
-    const { key, templates, counters } = this
-    key.id = id
-    const layout = templates.find(key)
-    if (layout === undefined) {
-      counters.unknownSets++
-      this.records++
-      this.fault(STATUS.template_missing)
-      if (whole) this.onUnknownSet?.(datagram, key, at, end)
-      return
-    }
-    const fellBack = templates.foundBy !== FOUND_BY.session
-    const fits = layout.options
-      ? this.readOptions(datagram, layout, at, end)
-      : this.decodeRecords(datagram, layout, at, end, whole, fellBack, out)
-    if (fellBack) counters.fallBacks++
-    if (fits || !whole) return
-    counters.mismatchedSets++
-    this.records++
-    this.fault(STATUS.template_mismatch)
-    templates.forget()
-  }
-
-  /** False when the records do not fill the set; then none of them is kept, unless the set is cut. */
-  private decodeRecords(
-    datagram: Datagram,
-    layout: Layout,
-    at: number,
-    end: number,
-    whole: boolean,
-    fellBack: boolean,
-    out: FlowBatch,
-  ): boolean {
+    const layout = this.templates.find(id)
+    if (layout === undefined) return this.unknownSet(datagram, id, at, end, whole)
+    if (this.templates.foundBy !== BY_SESSION) this.counters.fallBacks++
+    if (layout.options) return this.readOptions(datagram, layout, at, end, whole)
     const { head } = this
-    const { plan } = layout
     const { rows } = out
     const limit = this.lastRow - rows
-    const program = this.templates.layouts.programOf(layout, out.layout, Math.ceil((end - at) / plan.minLength))
-    let n: number
-    if (program === undefined) {
-      n = walkRecords(plan, { view: datagram.view, bytes: datagram.bytes, head }, out, rows, at, end, limit)
-      this.counters.walked += n
-    } else {
-      // prettier-ignore
-      n = program(datagram.view, datagram.bytes, out.u8, out.u16, out.u32, out.f64, out.strings, head, rows, at, end, limit)
+    const program = layout.programOf === this.programs.current ? layout.program : this.findProgram(layout, end - at)
+    // prettier-ignore
+    const n = program === undefined
+      ? this.walk(datagram, layout.plan, at, end, limit, out)
+      : program(out.base + rows, at, end, limit)
+    if (head[STOPPED_AT] !== end && !this.fits(layout.plan, end, n)) {
+      // Of a cut set the records that are whole stay.
+      out.truncate(whole ? rows : rows + n, rows + n + 1)
+      if (whole) return this.mismatch()
     }
-    const failed = head[HEAD.stoppedAt] === FAILED
-    const left = failed ? end - at : end - head[HEAD.stoppedAt]!
-    const full = !failed && left >= plan.minLength
-    const exact = plan.ovs || fellBack
-    const fits = full || (!failed && (left === 0 || (exact ? !plan.ovs && left < 4 : n > 0 || left < 4)))
-    const kept = fits || !whole ? n : 0
-    if (failed || kept < n) out.truncate(rows + kept, rows + n + 1)
-    if (!plan.ovs) this.samplers.scale(out, rows, kept, plan.sampling, this.key.exporterId, this.key.domain)
-    out.rows = rows + kept
-    this.records += kept
-    if (full) this.fault(STATUS.too_many_records)
-    return fits
+    if (!layout.plan.ovs) this.samplers.scale(out, rows, n, layout.plan.sampling, datagram.exporterId, head[DOMAIN]!)
+    out.rows = rows + n
+    this.records += n
   }
 
-  private readOptions(datagram: Datagram, layout: Layout, at: number, end: number): boolean {
-    const { options, key, sink } = this
-    const plan = layout.optionsPlan
-    let n = 0
-    for (; end - at >= plan.minLength; n++) {
-      at = readOptions(plan, datagram.view, at, end, options)
-      if (at < 0) return false
-      if (options.notSent >= 0) sink.notSent(datagram, key.domain, options.notSent)
-      if (options.rate < 0) continue
-      this.samplers.learn(key.exporterId, key.domain, options.samplerId, options.rate)
-      sink.samplingRate(datagram, key.domain, options.samplerId, options.rate)
+  private walk(datagram: Datagram, plan: Plan, at: number, end: number, limit: number, out: FlowBatch): number {
+    const n = walkRecords(
+      plan,
+      { view: datagram.view, bytes: datagram.bytes, head: this.head },
+      out,
+      out.rows,
+      at,
+      end,
+      limit,
+    )
+    this.counters.walked += n
+    return n
+  }
+
+  private findProgram(layout: Layout, bytes: number): Program | undefined {
+    const { programs } = this
+    const program =
+      programs.find(layout.index) ??
+      programs.want(layout.index, Math.ceil(bytes / layout.plan.minLength), layout.source)
+    layout.program = program
+    layout.programOf = program === undefined ? undefined : programs.current
+    return program
+  }
+
+  private unknownSet(datagram: Datagram, id: number, at: number, end: number, whole: boolean): void {
+    this.counters.unknownSets++
+    this.records++
+    this.fault(STATUS.template_missing)
+    if (whole) this.onUnknownSet?.(datagram, this.head[DOMAIN]!, id, at, end)
+  }
+  /** Whether records that do not end with their set can be all of it: padding follows, or more records than are taken. */
+  private fits(plan: Plan, end: number, n: number): boolean {
+    const stoppedAt = this.head[STOPPED_AT]!
+    if (stoppedAt === FAILED) return false
+    const left = end - stoppedAt
+    if (left >= plan.minLength) {
+      this.fault(STATUS.too_many_records)
+      return true
     }
-    this.records += n
-    return n > 0 || end - at < 4
+    // OVS never pads, and found by fall-back a template has to prove that it is the right one.
+    const strict = plan.ovs || this.templates.foundBy !== BY_SESSION
+    return left < 4 ? !plan.ovs : n > 0 && !strict
+  }
+
+  private mismatch(): void {
+    this.counters.mismatchedSets++
+    this.records++
+    this.fault(STATUS.template_mismatch)
+    this.templates.forget()
+  }
+
+  private readOptions(datagram: Datagram, layout: Layout, start: number, end: number, whole: boolean): void {
+    const { options, samplers, sink } = this
+    const domain = this.head[DOMAIN]!
+    const plan = layout.optionsPlan
+    for (let at = start; end - at >= plan.minLength; this.records++) {
+      at = readOptions(plan, datagram.view, at, end, options)
+      if (at < 0) return whole ? this.mismatch() : undefined
+      if (options.notSent >= 0) sink.notSent(datagram, domain, options.notSent)
+      if (options.rate < 0) continue
+      samplers.learn(datagram.exporterId, domain, options.samplerId, options.rate)
+      sink.samplingRate(datagram, domain, options.samplerId, options.rate)
+    }
   }
 }
 

