@@ -4,6 +4,7 @@
  * One Attributor belongs to one thread. It keeps what outlives a batch: names as codes of each string table, what hosts
  * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
  */
+import type { Endpoints } from '../identity/snapshot/endpoints.ts'
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { REPORTS } from '../identity/snapshot/vantage.ts'
@@ -21,6 +22,21 @@ import { SOURCE, type Source } from './precedence.ts'
 import { finishSampling } from './sampling.ts'
 import { trafficClass } from './traffic-class.ts'
 
+/** Rows resolved before their columns are written: few enough that what they need of the model is still in the cache. */
+const CHUNK = 256
+
+/** What was found for the rows of a chunk. */
+class Found {
+  readonly sources = new Int32Array(CHUNK)
+  readonly destinations = new Int32Array(CHUNK)
+  readonly sourceHosts = new Int32Array(CHUNK)
+  readonly destinationHosts = new Int32Array(CHUNK)
+  readonly hosts = new Int32Array(CHUNK)
+  readonly bridges = new Int32Array(CHUNK)
+  readonly inIfs = new Int32Array(CHUNK)
+  readonly outIfs = new Int32Array(CHUNK)
+}
+
 export interface AttributorOptions {
   /** Which source counts where a bridge is reported by several at once; those left out come last. */
   precedence?: readonly Source[]
@@ -32,7 +48,10 @@ export class Attributor {
   private readonly ends = new EndFinder(EMPTY_SNAPSHOT, this.place)
   private readonly counting: Counting
   private readonly overhead = new TunnelOverhead()
+  private readonly found = new Found()
   private readonly namesOf = new WeakMap<StringTable, Names>()
+  private readonly last = new Uint32Array(4)
+  private lastHost = 0
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
 
   constructor(options: AttributorOptions = {}) {
@@ -54,9 +73,13 @@ export class Attributor {
     this.use(snapshot, batch.strings)
     const sources = endColumns(c, 'src')
     const destinations = endColumns(c, 'dst')
-    for (let row = from; row < batch.rows; row++) {
-      this.resolve(c, row)
-      this.write(c, row, sources, destinations)
+    for (let row = from; row < batch.rows; row += CHUNK) {
+      const n = Math.min(CHUNK, batch.rows - row)
+      for (let i = 0; i < n; i++) {
+        this.resolve(c, row + i)
+        this.keep(c, row + i, i)
+      }
+      this.write(c, row, n, sources, destinations)
     }
   }
 
@@ -66,6 +89,8 @@ export class Attributor {
       this.place.use(snapshot)
       this.ends.use(snapshot)
       this.counting.use(snapshot)
+      this.last.fill(0)
+      this.lastHost = 0
     }
     if (this.names.snapshot === snapshot && this.names.strings === strings) return
     const known = this.namesOf.get(strings)
@@ -75,16 +100,19 @@ export class Attributor {
 
   private resolve(c: Columns, row: number): void {
     const { place, snapshot } = this
-    const atMs = getU64(c.flow_end, row)
-    this.ends.read(c, row, atMs)
-    place.atMs = atMs
-    place.clear(snapshot.hostAt(c.exporter, row))
+    this.ends.read(c, row)
+    if (snapshot.timed) {
+      const atMs = getU64(c.flow_end, row)
+      this.ends.resolver.atMs = atMs
+      place.atMs = atMs
+    }
+    place.clear(this.exporterHost(c.exporter, row))
     switch (c.export_protocol[row]) {
       case PROTOCOL.netflow5:
         this.netflow(c, row)
         return
       case PROTOCOL.sflow5:
-        place.clear(snapshot.hostAt(c.agent, row) || place.host)
+        place.clear(this.agentHost(c, row) || place.host)
         this.sflow(c, row)
         return
       case PROTOCOL.gre:
@@ -97,26 +125,43 @@ export class Attributor {
     }
   }
 
+  /** Records of one exporter come together, so the last answer is mostly this one. */
+  private exporterHost(lanes: Uint32Array, row: number): number {
+    const { last } = this
+    const at = row * 4
+    if (last[3] === lanes[at + 3] && last[2] === lanes[at + 2] && last[1] === lanes[at + 1] && last[0] === lanes[at])
+      return this.lastHost
+    for (let i = 0; i < 4; i++) last[i] = lanes[at + i]!
+    this.lastHost = this.snapshot.hostAt(lanes, row)
+    return this.lastHost
+  }
+
+  /** The agent says better than the source address whose samples they are, where the two differ. */
+  private agentHost({ agent, exporter }: Columns, row: number): number {
+    const at = row * 4
+    return agent[at + 3] === exporter[at + 3] && agent[at] === exporter[at] ? 0 : this.snapshot.hostAt(agent, row)
+  }
+
   private netflow(c: Columns, row: number): void {
     const { place, ends, counting, snapshot } = this
     const engine = c.observation_domain[row]!
     if (place.host !== 0) place.findNetflow(engine, c.in_if[row]!, ends.source, ends.destination)
-    if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport[place.inIf]!)
+    if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
     this.findPorts(c, row)
     ends.ingress(c, row, EVIDENCE.ofport)
     counting.see(place.host, REPORTS.netflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
-    const network = snapshot.interfaces.network[place.inIf]!
+    const network = snapshot.interfaces.network(place.inIf)
     const perPacket = this.overhead.perPacket(snapshot, place, network, ends.dst)
     if (perPacket !== 0) this.overhead.correct(c, row, perPacket, place.inIf)
   }
 
   private sflow(c: Columns, row: number): void {
     const { place, ends, counting, snapshot, names } = this
-    const { bridge } = snapshot.interfaces
+    const { interfaces } = snapshot
     place.inIf = place.interfaceOf(names.interfaces, 0, c.in_if[row]!)
     if (c.output_kind[row] === OUTPUT.interface) place.outIf = place.interfaceOf(names.interfaces, 0, c.out_if[row]!)
-    place.bridge = bridge[place.inIf] || bridge[place.outIf]!
+    place.bridge = interfaces.bridge(place.inIf) || interfaces.bridge(place.outIf)
     this.findPorts(c, row)
     ends.ingress(c, row, EVIDENCE.if_index)
     counting.see(place.host, REPORTS.sflow)
@@ -126,12 +171,12 @@ export class Attributor {
   /** IPFIX, and NetFlow v9 of routers, which have no ports of servers. */
   private ipfix(c: Columns, row: number): void {
     const { place, ends, counting, snapshot, names } = this
-    const { bridge } = snapshot.interfaces
+    const { interfaces } = snapshot
     const egress = c.flow_direction[row] === DIRECTION.egress
     place.inIf = place.interfaceOf(names.interfaces, c.in_if_name[row]!, c.in_if[row]!)
     if (egress) place.outIf = place.interfaceOf(names.interfaces, c.out_if_name[row]!, c.out_if[row]!)
     // A sample taken at an output is of the bridge that owns the output port (ovs-facts 0.1).
-    place.bridge = bridge[egress ? place.outIf : place.inIf]!
+    place.bridge = interfaces.bridge(egress ? place.outIf : place.inIf)
     if (place.bridge === 0 && place.host !== 0)
       place.findIpfixBridge(c.observation_domain[row]!, c.observation_point[row]!)
     this.findPorts(c, row)
@@ -157,7 +202,7 @@ export class Attributor {
     const mirror = snapshot.mirrors[place.mirror]!
     const vlan = c.vlan[row]!
     // Without a tag (the mirror port is an access port itself) the frame is of the network of the port selected.
-    ends.mirrored(c, row, (vlan === 0 ? 0 : place.vlanNetwork(vlan)) || interfaces.network[mirror.only]!)
+    ends.mirrored(c, row, (vlan === 0 ? 0 : place.vlanNetwork(vlan)) || interfaces.network(mirror.only))
     place.inIf = Math.max(0, tables.byHostEndpoint.get2(place.host, src.endpoint))
     place.outIf = Math.max(0, tables.byHostEndpoint.get2(place.host, dst.endpoint))
     const only = mirror.only
@@ -166,7 +211,7 @@ export class Attributor {
       const receives = mirror.destination.has(only)
       if (receives) place.outIf = only
       else place.inIf = only
-      const endpoint = interfaces.endpoint[only]!
+      const endpoint = interfaces.endpoint(only)
       if (receives) ends.resolver.onMirror(dst, ends.destination, endpoint)
       else ends.resolver.onMirror(src, ends.source, endpoint)
     }
@@ -177,13 +222,13 @@ export class Attributor {
   /** Whose ports the interfaces are: also by the device's name where OVSDB is not known, and by the VLAN on a trunk. */
   private findPorts(c: Columns, row: number): void {
     const { place, snapshot, names } = this
-    const { endpoint } = snapshot.interfaces
-    place.inEndpoint = endpoint[place.inIf]!
-    place.outEndpoint = endpoint[place.outIf]!
+    const { interfaces } = snapshot
+    place.inEndpoint = interfaces.endpoint(place.inIf)
+    place.outEndpoint = interfaces.endpoint(place.outIf)
     const inName = c.in_if_name[row]!
     const outName = c.out_if_name[row]!
-    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(inName)
-    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(outName)
+    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(place.host, inName)
+    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
     if (snapshot.tables.subports.size === 0) return
     place.inEndpoint = place.onTrunk(place.inEndpoint, c.vlan[row]!, this.ends.source)
     place.outEndpoint = place.onTrunk(place.outEndpoint, c.vlan[row]!, this.ends.destination)
@@ -197,21 +242,18 @@ export class Attributor {
     return ipfix.rate
   }
 
-  private write(c: Columns, row: number, sources: EndColumns, destinations: EndColumns): void {
-    const { place, names, counting, snapshot } = this
-    const { endpoints } = snapshot
+  /** Puts the answers for a row where `write` finds them, and those that are numbers into their columns. */
+  private keep(c: Columns, row: number, i: number): void {
+    const { place, counting, found } = this
     const { src, dst } = this.ends
-    if (place.host !== 0) c.exporter_host[row] = names.host(place.host)
-    if (place.bridge !== 0) c.bridge[row] = names.bridge(place.bridge)
-    if (place.inIf !== 0 && c.in_if_name[row] === 0) c.in_if_name[row] = names.device(place.inIf)
-    if (c.out_if_name[row] === 0) {
-      const item = place.outIf !== 0 ? place.outIf : this.netflowOutput(c, row)
-      if (item !== 0) c.out_if_name[row] = names.device(item)
-    }
-    names.write(sources, row, src.endpoint, src.host)
-    names.write(destinations, row, dst.endpoint, dst.host)
-    c.src_kind[row] = END_OF_KIND[endpoints.kind[src.endpoint]!]!
-    c.dst_kind[row] = END_OF_KIND[endpoints.kind[dst.endpoint]!]!
+    found.sources[i] = src.endpoint
+    found.destinations[i] = dst.endpoint
+    found.sourceHosts[i] = src.host
+    found.destinationHosts[i] = dst.host
+    found.hosts[i] = place.host
+    found.bridges[i] = place.bridge
+    found.inIfs[i] = place.inIf
+    found.outIfs[i] = place.outIf !== 0 ? place.outIf : this.netflowOutput(c, row)
     c.src_grade[row] = src.grade
     c.dst_grade[row] = dst.grade
     c.src_evidence[row] = src.evidence
@@ -222,7 +264,23 @@ export class Attributor {
     c.counts_sent[row] = counting.sent
     c.counts_received[row] = counting.received
     c.counts_once[row] = counting.once
-    c.traffic_class[row] = trafficClass(endpoints, src.endpoint, dst.endpoint)
+  }
+
+  /** Writes the names and what follows from the endpoints, a column at a time. */
+  private write(c: Columns, row: number, n: number, sources: EndColumns, destinations: EndColumns): void {
+    const { names, found } = this
+    const { endpoints } = this.snapshot
+    names.write(sources, row, n, found.sources, found.sourceHosts)
+    names.write(destinations, row, n, found.destinations, found.destinationHosts)
+    writeKinds(endpoints, found.sources, n, c.src_kind, row)
+    writeKinds(endpoints, found.destinations, n, c.dst_kind, row)
+    for (let i = 0; i < n; i++)
+      c.traffic_class[row + i] = trafficClass(endpoints, found.sources[i]!, found.destinations[i]!)
+    for (let i = 0; i < n; i++) c.exporter_host[row + i] = names.host(found.hosts[i]!)
+    for (let i = 0; i < n; i++) c.bridge[row + i] = names.bridge(found.bridges[i]!)
+    // What was exported stays.
+    for (let i = 0; i < n; i++) c.in_if_name[row + i] ||= names.device(found.inIfs[i]!)
+    for (let i = 0; i < n; i++) c.out_if_name[row + i] ||= names.device(found.outIfs[i]!)
   }
 
   /**
@@ -233,9 +291,14 @@ export class Attributor {
     const { place, snapshot } = this
     if (c.export_protocol[row] !== PROTOCOL.netflow5 || c.output_kind[row] !== OUTPUT.interface) return 0
     const item = Math.max(0, snapshot.tables.byHostEndpoint.get2(place.host, this.ends.dst.endpoint))
-    const { bridge, ofport } = snapshot.interfaces
-    return item !== 0 && bridge[item] === place.bridge && ofport[item] === c.out_if[row] ? item : 0
+    const { interfaces } = snapshot
+    const same = interfaces.bridge(item) === place.bridge && interfaces.ofport(item) === c.out_if[row]
+    return item !== 0 && same ? item : 0
   }
+}
+
+function writeKinds(endpoints: Endpoints, found: Int32Array, n: number, to: Uint8Array, row: number): void {
+  for (let i = 0; i < n; i++) to[row + i] = END_OF_KIND[endpoints.kind(found[i]!)]!
 }
 
 function withoutModel(c: Columns, row: number): void {

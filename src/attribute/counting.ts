@@ -2,9 +2,9 @@
  * How a record counts: its role and the three flags of docs/counting.md. The rule looks at the one record, at the model, and
  * at what each bridge reports; it does not search for twins.
  */
-import { KIND } from '../identity/snapshot/endpoints.ts'
+import { KIND, type Endpoints } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import { IF_KIND } from '../identity/snapshot/vantage.ts'
+import { IF_KIND, type Interfaces } from '../identity/snapshot/vantage.ts'
 import { ROLE } from './codes.ts'
 import type { End } from './end.ts'
 import type { Place } from './place.ts'
@@ -23,23 +23,33 @@ export class Counting {
   /** REPORTS seen from hosts whose OVSDB is not known, by name, so that they outlive the snapshot. */
   private readonly learned = new Map<string, number>()
   private seen: Uint8Array
+  /** 1 for hosts whose OVSDB is known. */
+  private knows: Uint8Array
+  // Columns of the model that every record needs, one load away.
+  private endpoints: Endpoints
+  private interfaces: Interfaces
 
   constructor(snapshot: IdentitySnapshot, order?: readonly Source[]) {
     this.snapshot = snapshot
     this.precedence = new Precedence(order)
     this.seen = this.recall()
+    this.knows = Uint8Array.from(snapshot.hosts, (host) => (host.ovs ? 1 : 0))
+    this.endpoints = snapshot.endpoints
+    this.interfaces = snapshot.interfaces
   }
 
   use(snapshot: IdentitySnapshot): void {
     this.snapshot = snapshot
     this.seen = this.recall()
+    this.knows = Uint8Array.from(snapshot.hosts, (host) => (host.ovs ? 1 : 0))
+    this.endpoints = snapshot.endpoints
+    this.interfaces = snapshot.interfaces
   }
 
   /** Notes that a host reports this. Hosts whose OVSDB is known say so themselves. */
   see(host: number, report: number): void {
-    if (host === 0 || (this.seen[host]! & report) === report) return
+    if (host === 0 || this.knows[host] === 1 || (this.seen[host]! & report) === report) return
     const facts = this.snapshot.hosts[host]!
-    if (facts.ovs) return
     this.seen[host]! |= report
     if (this.learned.size < MOST_HOSTS || this.learned.has(facts.name)) this.learned.set(facts.name, this.seen[host]!)
   }
@@ -57,8 +67,9 @@ export class Counting {
 
   /** The record was observed where the packet entered; what left is not reported there, or in a record of its own. */
   ingress(place: Place, source: End, destination: End, report: number, by: number): void {
-    const kind = this.kindOf(place.inIf, place.inEndpoint)
-    const reports = this.reportsAt(place.inIf, place) | report
+    const item = place.inIf
+    const kind = item !== 0 ? this.interfaces.kind(item) : this.kindOf(item, place.inEndpoint)
+    const reports = this.reportsAt(item, place) | report
     switch (kind) {
       case IF_KIND.port:
         this.fromPort(reports, by, destination, false)
@@ -84,13 +95,13 @@ export class Counting {
   /** A mirrored frame. `sourceIf` and `destinationIf` are the ends' interfaces on the mirror's host, 0 = not there. */
   mirrored(place: Place, source: End, destination: End, sourceIf: number, destinationIf: number): void {
     const mirror = this.snapshot.mirrors[place.mirror]!
-    const { reports } = this.snapshot.interfaces
+    const { interfaces } = this
     if (place.mirror === 0) this.mirroredBlindly(place, source, destination)
     else if (sourceIf !== 0 && mirror.source.has(sourceIf))
       // One copy a mirror: a frame that it selects at both ports comes only in its ingress form (ovs-facts 4).
-      this.fromPort(reports[sourceIf]!, SOURCE.mirror, destination, mirror.destination.has(destinationIf))
+      this.fromPort(interfaces.reports(sourceIf), SOURCE.mirror, destination, mirror.destination.has(destinationIf))
     else if (destinationIf !== 0 && mirror.destination.has(destinationIf))
-      this.own(reports[destinationIf]!, SOURCE.mirror, source)
+      this.own(interfaces.reports(destinationIf), SOURCE.mirror, source)
     else this.is(isKnown(source, destination, this.snapshot) ? ROLE.transit : ROLE.unattributed, 0, 0, 0)
   }
 
@@ -103,7 +114,7 @@ export class Counting {
   private isReported(end: End): boolean {
     const { endpoints, routerReported } = this.snapshot
     if (end.candidates > 1) return end.several.every((endpoint) => this.sends(endpoint))
-    if (endpoints.kind[end.endpoint] === KIND.snat) return routerReported[endpoints.router[end.endpoint]!] === 1
+    if (endpoints.kind(end.endpoint) === KIND.snat) return routerReported[endpoints.router(end.endpoint)] === 1
     return this.sends(end.endpoint)
   }
 
@@ -140,7 +151,7 @@ export class Counting {
     const { endpoint } = destination
     return (
       this.isOwn(endpoint) &&
-      this.snapshot.endpoints.network[endpoint] === network &&
+      this.endpoints.network(endpoint) === network &&
       this.precedence.leaving[this.reportsOf(endpoint)] === SOURCE.none &&
       !this.isReported(source)
     )
@@ -154,10 +165,10 @@ export class Counting {
     const { endpoint } = destination
     const { endpoints, legReported } = this.snapshot
     if (!this.isOwn(endpoint) || !this.isHere(destination, place)) return false
-    const network = endpoints.network[endpoint]!
+    const network = endpoints.network(endpoint)
     if (!this.isLastLeg(network, source, destination)) return false
-    const kind = endpoints.kind[source.endpoint]
-    if (this.isOwn(source.endpoint) && endpoints.network[source.endpoint] === network) return true
+    const kind = endpoints.kind(source.endpoint)
+    if (this.isOwn(source.endpoint) && endpoints.network(source.endpoint) === network) return true
     if (kind === KIND.dhcp) return (this.reportsOf(source.endpoint) & ANY_ENTERING) === 0
     return legReported[network] === 0
   }
@@ -192,18 +203,18 @@ export class Counting {
   }
 
   private isOwn(endpoint: number): boolean {
-    const kind = this.snapshot.endpoints.kind[endpoint]
+    const kind = this.endpoints.kind(endpoint)
     return kind === KIND.server || kind === KIND.other
   }
 
   private isHere(end: End, place: Place): boolean {
-    return (end.host === 0 ? this.snapshot.endpoints.host[end.endpoint] : end.host) === place.host
+    return (end.host === 0 ? this.endpoints.host(end.endpoint) : end.host) === place.host
   }
 
   private kindOf(item: number, endpoint: number): number {
-    const kind = this.snapshot.interfaces.kind[item]!
+    const kind = this.interfaces.kind(item)
     if (item !== 0 || endpoint === 0) return kind
-    switch (this.snapshot.endpoints.kind[endpoint]) {
+    switch (this.endpoints.kind(endpoint)) {
       case KIND.server:
       case KIND.other:
         return IF_KIND.port
@@ -219,17 +230,17 @@ export class Counting {
   }
 
   private networkOf(place: Place): number {
-    const { interfaces, endpoints } = this.snapshot
-    return place.inIf !== 0 ? interfaces.network[place.inIf]! : endpoints.network[place.inEndpoint]!
+    const { interfaces, endpoints } = this
+    return place.inIf !== 0 ? interfaces.network(place.inIf) : endpoints.network(place.inEndpoint)
   }
 
   private reportsAt(item: number, place: Place): number {
-    return item !== 0 ? this.snapshot.interfaces.reports[item]! : this.seen[place.host]!
+    return item !== 0 ? this.interfaces.reports(item) : this.seen[place.host]!
   }
 
   private reportsOf(endpoint: number): number {
-    const { endpoints } = this.snapshot
-    return endpoints.reportsKnown[endpoint] === 1 ? endpoints.reports[endpoint]! : this.seen[endpoints.host[endpoint]!]!
+    const { endpoints } = this
+    return endpoints.reportsKnown(endpoint) ? endpoints.reports(endpoint) : this.seen[endpoints.host(endpoint)]!
   }
 
   private recall(): Uint8Array {
@@ -239,9 +250,8 @@ export class Counting {
 
 /** Whether an end is something of the cloud; the outside and a group are nobody. */
 function isKnown(source: End, destination: End, snapshot: IdentitySnapshot): boolean {
-  const { kind } = snapshot.endpoints
   const known = (end: End) => {
-    const code = kind[end.endpoint]
+    const code = snapshot.endpoints.kind(end.endpoint)
     return code !== KIND.unknown && code !== KIND.external && code !== KIND.group
   }
   return known(source) || known(destination)

@@ -37,10 +37,9 @@ export class EndFinder {
     this.resolver.use(snapshot)
   }
 
-  read(c: Columns, row: number, atMs: number): void {
+  read(c: Columns, row: number): void {
     this.source.read(c.src_mac, c.src_addr, row)
     this.destination.read(c.dst_mac, c.dst_addr, row)
-    this.resolver.atMs = atMs
   }
 
   /** Observed where the packet entered. `evidence` says by what the interface was found. */
@@ -53,21 +52,21 @@ export class EndFinder {
       return
     }
     if (endpoint !== 0) {
-      const network = endpoints.network[endpoint]!
-      if (isStation(endpoints.kind[endpoint]!)) {
+      const network = endpoints.network(endpoint)
+      if (isStation(endpoints.kind(endpoint))) {
         resolver.onInterface(src, source, endpoint, evidence)
         src.host = place.host
         if (this.byOutput()) return
       } else {
         resolver.inNetwork(src, source, network, false)
-        if (src.endpoint <= EXTERNAL && interfaces.kind[place.inIf] === IF_KIND.gateway)
-          resolver.behindRouter(src, source, endpoints.router[endpoint]!)
+        if (src.endpoint <= EXTERNAL && interfaces.kind(place.inIf) === IF_KIND.gateway)
+          resolver.behindRouter(src, source, endpoints.router(endpoint))
       }
       if (network === 0) dst.clear(EVIDENCE.no_network)
       else resolver.inNetwork(dst, destination, network, true)
       return
     }
-    switch (interfaces.kind[place.inIf]) {
+    switch (interfaces.kind(place.inIf)) {
       case IF_KIND.tunnel:
         this.tunnel(c, row)
         return
@@ -78,7 +77,7 @@ export class EndFinder {
         return
       default:
         if (place.several > 1) this.severalPlaces()
-        else this.inOrByMac(c, row, interfaces.network[place.inIf]!)
+        else this.inOrByMac(c, row, interfaces.network(place.inIf))
     }
   }
 
@@ -93,17 +92,17 @@ export class EndFinder {
       return
     }
     const outNetwork =
-      (to !== 0 ? endpoints.network[to]! : interfaces.network[place.outIf]!) || place.vlanNetwork(c.vlan[row]!)
-    const network = (from !== 0 ? endpoints.network[from]! : interfaces.network[place.inIf]!) || outNetwork
-    const outside = interfaces.kind[place.outIf] === IF_KIND.uplink || interfaces.kind[place.outIf] === IF_KIND.local
+      (to !== 0 ? endpoints.network(to) : interfaces.network(place.outIf)) || place.vlanNetwork(c.vlan[row]!)
+    const network = (from !== 0 ? endpoints.network(from) : interfaces.network(place.inIf)) || outNetwork
+    const outside = interfaces.kind(place.outIf) === IF_KIND.uplink || interfaces.kind(place.outIf) === IF_KIND.local
 
-    if (from !== 0 && isStation(endpoints.kind[from]!)) {
+    if (from !== 0 && isStation(endpoints.kind(from))) {
       resolver.onInterface(src, source, from, evidence)
       src.host = place.host
     } else if (network !== 0 || outside) resolver.inNetwork(src, source, network, false)
     else if (!resolver.onHost(src, source, place.host)) src.clear(EVIDENCE.no_interface)
 
-    if (to !== 0 && isStation(endpoints.kind[to]!)) {
+    if (to !== 0 && isStation(endpoints.kind(to))) {
       resolver.onInterface(dst, destination, to, evidence)
       // A broadcast was received by whoever is behind the interface: it is the proof.
       if (destination.groupMac || destination.sort === ADDRESS.group) dst.grade = GRADE.port
@@ -137,7 +136,7 @@ export class EndFinder {
   private byOutput(): boolean {
     const { place, dst, destination, resolver } = this
     const endpoint = place.outEndpoint
-    if (endpoint === 0 || !isStation(this.snapshot.endpoints.kind[endpoint]!)) return false
+    if (endpoint === 0 || !isStation(this.snapshot.endpoints.kind(endpoint))) return false
     resolver.onInterface(dst, destination, endpoint, EVIDENCE.if_index)
     dst.host = place.host
     return dst.grade === GRADE.port
@@ -155,13 +154,12 @@ export class EndFinder {
     if (vlanNetwork !== 0) this.both(vlanNetwork)
     else if (resolver.onHost(src, source, place.host)) {
       const { endpoint } = src
-      resolver.inNetwork(dst, destination, endpoints.network[endpoint]!, true)
-      if (!isStation(endpoints.kind[endpoint]!)) resolver.inNetwork(src, source, endpoints.network[endpoint]!, false)
+      resolver.inNetwork(dst, destination, endpoints.network(endpoint), true)
+      if (!isStation(endpoints.kind(endpoint))) resolver.inNetwork(src, source, endpoints.network(endpoint), false)
     } else if (resolver.onHost(dst, destination, place.host)) {
       const { endpoint } = dst
-      resolver.inNetwork(src, source, endpoints.network[endpoint]!, false)
-      if (!isStation(endpoints.kind[endpoint]!))
-        resolver.inNetwork(dst, destination, endpoints.network[endpoint]!, true)
+      resolver.inNetwork(src, source, endpoints.network(endpoint), false)
+      if (!isStation(endpoints.kind(endpoint))) resolver.inNetwork(dst, destination, endpoints.network(endpoint), true)
     } else {
       this.nowhere(EVIDENCE.no_interface)
       if (destination.groupMac) resolver.inNetwork(dst, destination, 0, true)
@@ -190,7 +188,7 @@ export class EndFinder {
       return
     }
     const told = snapshot.hostAt(c.tunnel_src_addr, row)
-    const remote = told === 0 ? snapshot.interfaces.remoteHost[place.inIf]! : told
+    const remote = told === 0 ? snapshot.interfaces.remoteHost(place.inIf) : told
     senders.length = receivers.length = 0
     if (remote !== 0) resolver.candidatesOnHost(senders, source, remote)
     resolver.candidatesOnHost(receivers, destination, place.host)
@@ -211,7 +209,7 @@ export class EndFinder {
       // The sender is behind a router on the other host; here only one port has the address.
       const receiver = receivers[0]!
       resolver.grade(dst, receiver, EVIDENCE.host_address_port)
-      resolver.inNetwork(src, source, snapshot.endpoints.network[receiver]!, false)
+      resolver.inNetwork(src, source, snapshot.endpoints.network(receiver), false)
       return
     }
     this.oneOf(src, joinedSenders.length > 0 ? joinedSenders : senders)

@@ -1,20 +1,21 @@
 /**
  * (host, code of an interface name) → interface, kept per string table, so that a name is looked at as a string only once.
- * Bounded: when it is full it starts over.
+ * It grows with the names that are seen and is bounded: when it is full it starts over.
  */
-import type { StringTable } from '../schema/strings.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import type { StringTable } from '../schema/strings.ts'
 
-const SLOTS = 1 << 16
-const MASK = SLOTS - 1
-const MOST = SLOTS / 2
+const FIRST_SLOTS = 1 << 12
+/** Half of them are used at most: 256 k names, 8 MB. */
+const MOST_SLOTS = 1 << 19
+const STRIDE_BITS = 2
 
 export class InterfaceNames {
   private readonly snapshot: IdentitySnapshot
   private readonly strings: StringTable
-  /** host, code, interface + 1; 0 = free. */
-  private readonly slots = new Int32Array(SLOTS * 3)
-  private readonly devices = new Map<number, number>()
+  /** host, code, interface + 1 (0 = free), endpoint of the device. */
+  private slots = new Int32Array(FIRST_SLOTS << STRIDE_BITS)
+  private mask = FIRST_SLOTS - 1
   private used = 0
 
   constructor(snapshot: IdentitySnapshot, strings: StringTable) {
@@ -24,39 +25,59 @@ export class InterfaceNames {
 
   /** Interface of that name on the host, 0 when there is none. */
   find(host: number, code: number): number {
-    const { slots } = this
-    let slot = (Math.imul(host, 0x9e3779b1) ^ Math.imul(code, 0x85ebca6b)) >>> 16
-    for (; ; slot = (slot + 1) & MASK) {
-      const at = slot * 3
-      if (slots[at + 2] === 0) break
-      if (slots[at] === host && slots[at + 1] === code) return slots[at + 2]! - 1
-    }
-    return this.learn(host, code)
+    // In this order: finding may make room.
+    const at = this.slotOf(host, code)
+    return this.slots[at + 2]! - 1
   }
 
-  /** Endpoint of the port whose id the name carries, on hosts whose OVSDB is not known. */
-  deviceEndpoint(code: number): number {
-    let endpoint = this.devices.get(code)
-    if (endpoint === undefined) {
-      endpoint = this.snapshot.endpointOfDevice(this.strings.values[code] ?? '')
-      if (this.devices.size >= MOST) this.devices.clear()
-      this.devices.set(code, endpoint)
+  /** Endpoint of the port whose id the name carries, 0 when it carries none: for hosts whose OVSDB is not known. */
+  deviceEndpoint(host: number, code: number): number {
+    const at = this.slotOf(host, code)
+    return this.slots[at + 3]!
+  }
+
+  private slotOf(host: number, code: number): number {
+    const { slots, mask } = this
+    for (let slot = hash(host, code) & mask; ; slot = (slot + 1) & mask) {
+      const at = slot << STRIDE_BITS
+      if (slots[at + 2] === 0) return this.learn(host, code)
+      if (slots[at] === host && slots[at + 1] === code) return at
     }
-    return endpoint
   }
 
   private learn(host: number, code: number): number {
-    const found = this.snapshot.interfaceNamed(host, this.strings.values[code] ?? '')
-    if (this.used >= MOST) {
-      this.slots.fill(0)
-      this.used = 0
-    }
-    let slot = (Math.imul(host, 0x9e3779b1) ^ Math.imul(code, 0x85ebca6b)) >>> 16
-    while (this.slots[slot * 3 + 2] !== 0) slot = (slot + 1) & MASK
-    this.slots[slot * 3] = host
-    this.slots[slot * 3 + 1] = code
-    this.slots[slot * 3 + 2] = found + 1
+    if ((this.used + 1) * 2 > this.mask + 1) this.makeRoom()
+    const name = this.strings.values[code] ?? ''
     this.used++
-    return found
+    return this.put(host, code, this.snapshot.interfaceNamed(host, name) + 1, this.snapshot.endpointOfDevice(name))
   }
+
+  private put(host: number, code: number, item: number, endpoint: number): number {
+    let slot = hash(host, code) & this.mask
+    while (this.slots[(slot << STRIDE_BITS) + 2] !== 0) slot = (slot + 1) & this.mask
+    const at = slot << STRIDE_BITS
+    this.slots[at] = host
+    this.slots[at + 1] = code
+    this.slots[at + 2] = item
+    this.slots[at + 3] = endpoint
+    return at
+  }
+
+  private makeRoom(): void {
+    const old = this.slots
+    if (this.mask + 1 >= MOST_SLOTS) {
+      old.fill(0)
+      this.used = 0
+      return
+    }
+    this.slots = new Int32Array(old.length * 2)
+    this.mask = this.mask * 2 + 1
+    for (let at = 0; at < old.length; at += 1 << STRIDE_BITS)
+      if (old[at + 2] !== 0) this.put(old[at]!, old[at + 1]!, old[at + 2]!, old[at + 3]!)
+  }
+}
+
+function hash(host: number, code: number): number {
+  const mixed = Math.imul(host, 0x9e3779b1) ^ Math.imul(code, 0x85ebca77)
+  return mixed ^ (mixed >>> 15)
 }

@@ -32,15 +32,14 @@ export class TunnelOverhead {
     const { bridges, topology, hosts, endpoints } = snapshot
     if (network === 0 || !bridges[place.bridge]!.userspace || !topology.networks[network]!.tunnelled) return 0
     const { endpoint } = destination
-    const kind = endpoints.kind[endpoint]!
+    const kind = endpoints.kind(endpoint)
     if (kind === KIND.unknown || kind === KIND.group) return 0
     const { tunnels } = hosts[place.host]!
-    if (endpoints.network[endpoint] === network && kind !== KIND.snat)
-      return tunnels.get(endpoints.host[endpoint]!) ?? 0
+    if (endpoints.network(endpoint) === network && kind !== KIND.snat) return tunnels.get(endpoints.host(endpoint)) ?? 0
     let overhead = 0
     for (const port of snapshot.routerPorts[network] ?? []) {
-      if (!leadsTo(snapshot, endpoints.router[port]!, endpoint)) continue
-      const more = tunnels.get(endpoints.host[port]!) ?? 0
+      if (!leadsTo(snapshot, endpoints.router(port), endpoint)) continue
+      const more = tunnels.get(endpoints.host(port)) ?? 0
       // A router here, or routers behind different tunnels: which way it went is not known.
       if (more === 0 || (overhead !== 0 && more !== overhead)) return 0
       overhead = more
@@ -85,8 +84,8 @@ export class TunnelOverhead {
 function leadsTo(snapshot: IdentitySnapshot, router: number, endpoint: number): boolean {
   const { topology, endpoints } = snapshot
   const { networks, gatewayNetwork } = topology.routers[router]!
-  if (endpoint === EXTERNAL || endpoints.kind[endpoint] === KIND.snat) return gatewayNetwork !== 0
-  return networks.includes(endpoints.network[endpoint]!) || gatewayNetwork !== 0
+  if (endpoint === EXTERNAL || endpoints.kind(endpoint) === KIND.snat) return gatewayNetwork !== 0
+  return networks.includes(endpoints.network(endpoint)) || gatewayNetwork !== 0
 }
 
 function stir(value: number): number {

@@ -75,6 +75,7 @@ export class Place {
   findNetflow(engine: number, port: number, source: Station, destination: Station): void {
     const host = this.snapshot.hosts[this.host]!
     const bridges = host.netflowBridges.length > 0 ? host.netflowBridges : host.bridges
+    if (bridges.length === 1 && this.findOnlyNetflow(bridges[0]!, port)) return
     this.possible.length = 0
     let unlikely = 0
     let unlikelyCount = 0
@@ -84,15 +85,15 @@ export class Place {
       if (netflow !== undefined && !sameEngine(netflow, engine)) continue
       const item = netflow?.addId === true ? this.addIdPort(bridge, engine, port) : this.portOf(bridge, port)
       if (item === 0) continue
-      const { kind } = this.snapshot.interfaces
+      const kind = this.snapshot.interfaces.kind(item)
       // Traffic that enters by a patch port is measured by the bridge it came from (ovs-facts 0.1).
-      if (kind[item] === IF_KIND.patch) continue
+      if (kind === IF_KIND.patch) continue
       if (!this.plausible(item, source, destination)) {
         unlikely = item
         unlikelyCount++
         continue
       }
-      if (kind[item] === IF_KIND.port) this.possible[this.severalPorts++] = this.snapshot.interfaces.endpoint[item]!
+      if (kind === IF_KIND.port) this.possible[this.severalPorts++] = this.snapshot.interfaces.endpoint(item)
       this.several++
       this.inIf = item
       this.addId = netflow?.addId === true
@@ -101,14 +102,23 @@ export class Place {
       // Only one interface has the number: the address is spoofed or forwarded, the place is certain.
       this.inIf = unlikely
       this.several = 1
-      this.addId = this.snapshot.bridges[this.snapshot.interfaces.bridge[unlikely]!]!.netflow?.addId === true
+      this.addId = this.snapshot.bridges[this.snapshot.interfaces.bridge(unlikely)]!.netflow?.addId === true
     }
     if (this.several > 1) {
       this.inIf = 0
       return
     }
     this.several = 0
-    this.bridge = this.inIf !== 0 ? this.snapshot.interfaces.bridge[this.inIf]! : bridges.length === 1 ? bridges[0]! : 0
+    this.bridge = this.inIf !== 0 ? this.snapshot.interfaces.bridge(this.inIf) : bridges.length === 1 ? bridges[0]! : 0
+  }
+
+  /** The common case: one bridge of the host exports NetFlow, with plain port numbers. */
+  private findOnlyNetflow(bridge: number, port: number): boolean {
+    if (this.snapshot.bridges[bridge]!.netflow?.addId === true) return false
+    this.bridge = bridge
+    const item = this.portOf(bridge, port)
+    this.inIf = this.snapshot.interfaces.kind(item) === IF_KIND.patch ? 0 : item
+    return true
   }
 
   /** Mirror of the host that a copy came by: by its key, or because there is only one. */
@@ -177,9 +187,9 @@ export class Place {
   /** Whether a packet with these addresses can come in by this interface. */
   private plausible(item: number, source: Station, destination: Station): boolean {
     const { interfaces, topology, endpoints, tables } = this.snapshot
-    const endpoint = interfaces.endpoint[item]!
-    const network = interfaces.network[item]!
-    switch (interfaces.kind[item]) {
+    const endpoint = interfaces.endpoint(item)
+    const network = interfaces.network(item)
+    switch (interfaces.kind(item)) {
       case IF_KIND.port:
       case IF_KIND.dhcp:
         return source.sort !== ADDRESS.unicast || this.ownsBehind(endpoint, source)
@@ -190,15 +200,15 @@ export class Place {
         // What it sends outwards comes from its own address, a floating IP of its, or untranslated from behind it.
         const { a0, a1, a2, a3 } = source
         if (this.snapshot.owns(endpoint, a0, a1, a2, a3)) return true
-        const router = endpoints.router[endpoint]!
+        const router = endpoints.router(endpoint)
         const floating = tables.byFloating.get5(network, a0, a1, a2, a3)
         const { networks } = topology.routers[router]!
         if (floating > 0)
-          return endpoints.kind[floating] !== KIND.server || networks.includes(endpoints.network[floating]!)
-        return endpoints.kind[endpoint] === KIND.router && networks.some((inner) => this.within(inner, source))
+          return endpoints.kind(floating) !== KIND.server || networks.includes(endpoints.network(floating))
+        return endpoints.kind(endpoint) === KIND.router && networks.some((inner) => this.within(inner, source))
       }
       case IF_KIND.uplink:
-        return this.plausibleUplink(interfaces.bridge[item]!, destination)
+        return this.plausibleUplink(interfaces.bridge(item), destination)
       case IF_KIND.tunnel: {
         const { a0, a1, a2, a3 } = destination
         return (
@@ -250,11 +260,15 @@ export class Place {
 
   /** Kernel tunnels of one type share an ifIndex: any of them says "a tunnel"; the record's own tunnel fields say which. */
   private sharedTunnel(list: readonly number[]): number {
-    const { kind } = this.snapshot.interfaces
-    return list.every((item) => kind[item] === IF_KIND.tunnel) ? list[0]! : 0
+    const { interfaces } = this.snapshot
+    return list.every((item) => interfaces.kind(item) === IF_KIND.tunnel) ? list[0]! : 0
   }
 
   private holds(item: number): boolean {
+    return !this.snapshot.timed || this.holdsAt(item)
+  }
+
+  private holdsAt(item: number): boolean {
     const { fromMs, toMs } = this.snapshot.interfaces
     return fromMs[item]! <= this.atMs && this.atMs < toMs[item]!
   }

@@ -16,7 +16,6 @@ const NONE: readonly number[] = []
 
 export class Resolver {
   private snapshot: IdentitySnapshot
-  private kind: Uint8Array
   private fromMs: Float64Array
   private toMs: Float64Array
   /** The record's own time. */
@@ -26,14 +25,12 @@ export class Resolver {
 
   constructor(snapshot: IdentitySnapshot) {
     this.snapshot = snapshot
-    this.kind = snapshot.endpoints.kind
     this.fromMs = snapshot.endpoints.fromMs
     this.toMs = snapshot.endpoints.toMs
   }
 
   use(snapshot: IdentitySnapshot): void {
     this.snapshot = snapshot
-    this.kind = snapshot.endpoints.kind
     this.fromMs = snapshot.endpoints.fromMs
     this.toMs = snapshot.endpoints.toMs
   }
@@ -49,7 +46,7 @@ export class Resolver {
       agrees = this.snapshot.owns(endpoint, station.a0, station.a1, station.a2, station.a3)
     else if (station.hasMac)
       agrees =
-        (endpoints.macLow[endpoint] === station.low && endpoints.macHigh[endpoint] === station.high) ||
+        (endpoints.macLow(endpoint) === station.low && endpoints.macHigh(endpoint) === station.high) ||
         this.holdsMac(endpoint, station)
     // DHCPDISCOVER comes from 0.0.0.0 and NetFlow has no MAC: nothing contradicts the interface.
     else agrees = station.sort !== ADDRESS.group
@@ -61,7 +58,7 @@ export class Resolver {
     if (endpoint === 0) return
     this.onInterface(end, station, endpoint, EVIDENCE.mirror_port)
     if (station.groupMac) end.grade = GRADE.port
-    end.host = this.snapshot.endpoints.host[endpoint]!
+    end.host = this.snapshot.endpoints.host(endpoint)
   }
 
   /**
@@ -125,12 +122,16 @@ export class Resolver {
   }
 
   private holds(endpoint: number): boolean {
+    return !this.snapshot.timed || this.holdsAt(endpoint)
+  }
+
+  private holdsAt(endpoint: number): boolean {
     return this.fromMs[endpoint]! <= this.atMs && this.atMs < this.toMs[endpoint]!
   }
 
   private holdsMac(endpoint: number, station: Station): boolean {
     const { tables, endpoints } = this.snapshot
-    const raw = tables.byNetworkMac.get3(endpoints.network[endpoint]! | 0, station.high, station.low)
+    const raw = tables.byNetworkMac.get3(endpoints.network(endpoint) | 0, station.high, station.low)
     if (raw === endpoint) return true
     return raw < 0 && tables.byNetworkMac.list(raw).includes(endpoint)
   }
@@ -144,7 +145,7 @@ export class Resolver {
       end.ambiguous(this.several)
       return true
     }
-    const kind = this.kind[endpoint]!
+    const kind = this.snapshot.endpoints.kind(endpoint)
     if (kind === KIND.router || kind === KIND.snat) {
       if (
         station.sort === ADDRESS.unicast &&
@@ -207,11 +208,11 @@ export class Resolver {
     if (raw === 0) return false
     const one = this.pick(byDomainAddress, raw)
     if (one !== 0) {
-      if (!canReach(topology, network, endpoints.network[one]!)) return false
+      if (!canReach(topology, network, endpoints.network(one))) return false
       this.grade(end, one, EVIDENCE.routing_domain_address)
       return true
     }
-    const reachable = this.several.filter((endpoint) => canReach(topology, network, endpoints.network[endpoint]!))
+    const reachable = this.several.filter((endpoint) => canReach(topology, network, endpoints.network(endpoint)))
     if (reachable.length === 0) return false
     if (reachable.length === 1) this.grade(end, reachable[0]!, EVIDENCE.routing_domain_address)
     else end.ambiguous(reachable)
@@ -262,7 +263,7 @@ export class Resolver {
 
   /** Grade of an endpoint found by address. */
   grade(end: End, endpoint: number, evidence: number): void {
-    const kind = this.kind[endpoint]!
+    const kind = this.snapshot.endpoints.kind(endpoint)
     if (kind === KIND.router) end.set(endpoint, GRADE.router, EVIDENCE.router_address)
     else if (kind === KIND.snat) end.set(endpoint, GRADE.snat, EVIDENCE.router_address)
     else if (kind === KIND.infrastructure) end.set(endpoint, GRADE.infrastructure, EVIDENCE.host_address)

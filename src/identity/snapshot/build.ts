@@ -6,7 +6,7 @@ import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type Topology } from './networks.ts'
 import { indexHosts, indexPorts } from './ports.ts'
 import { emptyTables, IdentitySnapshot, type Tables } from './snapshot.ts'
-import { buildInterfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.ts'
+import { Interfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.ts'
 
 /** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
 export const VNI_TYPES = ['vxlan', 'gre', 'geneve'] as const
@@ -73,7 +73,7 @@ export function buildSnapshot(cloud: CloudModel, asOfMs: number): IdentitySnapsh
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
     endpoints,
-    interfaces: buildInterfaces(devices.interfaces),
+    interfaces: new Interfaces(devices.interfaces),
     topology,
     hosts,
     bridges: devices.bridges,
@@ -212,22 +212,14 @@ function fillReports(
   hosts: readonly Host[],
   parents: ReadonlyMap<number, number>,
 ): void {
-  for (const item of interfaces) {
-    const { endpoint } = item
-    if (endpoint === 0 || endpoints.host[endpoint] !== item.host) continue
-    endpoints.reports[endpoint]! |= item.reports
-    endpoints.reportsKnown[endpoint] = 1
-  }
+  for (const { endpoint, host, reports } of interfaces)
+    if (endpoint !== 0 && endpoints.host(endpoint) === host) endpoints.addReports(endpoint, reports)
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
     const parent = parents.get(endpoint)
-    const host = hosts[endpoints.host[endpoint]!]!
-    if (parent !== undefined && endpoints.reportsKnown[parent] === 1) {
-      endpoints.reports[endpoint] = endpoints.reports[parent]!
-      endpoints.reportsKnown[endpoint] = 1
-    } else if (endpoints.reportsKnown[endpoint] === 0 && host.ovs) {
-      endpoints.reports[endpoint] = host.reports
-      endpoints.reportsKnown[endpoint] = 1
-    }
+    const host = hosts[endpoints.host(endpoint)]!
+    if (parent !== undefined && endpoints.reportsKnown(parent))
+      endpoints.addReports(endpoint, endpoints.reports(parent))
+    else if (!endpoints.reportsKnown(endpoint) && host.ovs) endpoints.addReports(endpoint, host.reports)
   }
 }
 
@@ -235,8 +227,8 @@ function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts,
   const { endpoint, host } = item
   if (index === 0 || endpoint === 0) return
   tables.byHostEndpoint.add([host, endpoint], index)
-  tables.byHostMac.add([host, endpoints.macHigh[endpoint]!, endpoints.macLow[endpoint]!], endpoint)
-  const address = endpoints.address.subarray(endpoint * 4, endpoint * 4 + 4)
+  tables.byHostMac.add([host, endpoints.macHigh(endpoint), endpoints.macLow(endpoint)], endpoint)
+  const address = endpoints.firstAddress(endpoint)
   if (address[3] !== 0) tables.byHostAddress.add([host, ...address], endpoint)
 }
 
@@ -244,8 +236,8 @@ function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts,
 function reportedRouters(topology: Topology, endpoints: Endpoints): Uint8Array {
   const silent = new Set<number>()
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
-    if (endpoints.kind[endpoint] === KIND.server && (endpoints.reports[endpoint]! & ENTERING) === 0)
-      silent.add(endpoints.network[endpoint]!)
+    if (endpoints.kind(endpoint) === KIND.server && (endpoints.reports(endpoint) & ENTERING) === 0)
+      silent.add(endpoints.network(endpoint))
   return Uint8Array.from(topology.routers, (router) =>
     router.networks.length > 0 && router.networks.every((network) => !silent.has(network)) ? 1 : 0,
   )
@@ -256,10 +248,10 @@ function routerLegs(topology: Topology, endpoints: Endpoints): { routerPorts: nu
   const routerPorts: number[][] = topology.networks.map(() => [])
   const legReported = new Uint8Array(topology.networks.length)
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
-    if (endpoints.kind[endpoint] !== KIND.router) continue
-    const network = endpoints.network[endpoint]!
+    if (endpoints.kind(endpoint) !== KIND.router) continue
+    const network = endpoints.network(endpoint)
     routerPorts[network]!.push(endpoint)
-    if ((endpoints.reports[endpoint]! & ENTERING) !== 0) legReported[network] = 1
+    if ((endpoints.reports(endpoint) & ENTERING) !== 0) legReported[network] = 1
   }
   return { routerPorts, legReported }
 }

@@ -103,6 +103,8 @@ export class IdentitySnapshot {
   readonly asOfMs: number
   /** No source is configured: nothing can be known. */
   readonly empty: boolean
+  /** Whether anything in it holds for a span of time only; if not, times need not be looked at. */
+  readonly timed: boolean
   readonly endpoints: Endpoints
   readonly interfaces: Interfaces
   readonly topology: Topology
@@ -121,6 +123,7 @@ export class IdentitySnapshot {
   constructor(parts: SnapshotParts) {
     this.asOfMs = parts.asOfMs
     this.empty = parts.empty
+    this.timed = isTimed(parts.endpoints) || isTimed(parts.interfaces)
     this.endpoints = parts.endpoints
     this.interfaces = parts.interfaces
     this.topology = parts.topology
@@ -152,7 +155,7 @@ export class IdentitySnapshot {
 
   /** Whether two endpoints are in one network, or in two that a router joins. */
   joins(one: number, other: number): boolean {
-    return canReach(this.topology, this.endpoints.network[one]!, this.endpoints.network[other]!)
+    return canReach(this.topology, this.endpoints.network(one), this.endpoints.network(other))
   }
 
   /** Interface of a host by name, 0 when there is none. Cold: callers keep the answer by the code of the string. */
@@ -168,9 +171,7 @@ export class IdentitySnapshot {
 
   /** Whether the address is one of the endpoint's own: a fixed IP, or by an allowed address pair. */
   owns(endpoint: number, a0: number, a1: number, a2: number, a3: number): boolean {
-    const { address } = this.endpoints
-    const at = endpoint * 4
-    if (address[at + 3] === a3 && address[at + 2] === a2 && address[at + 1] === a1 && address[at] === a0) return true
+    if (this.endpoints.isFirstAddress(endpoint, a0, a1, a2, a3)) return true
     if (this.tables.owned.get5(endpoint, a0, a1, a2, a3) !== 0) return true
     if (this.pairRanges.size === 0) return false
     const ranges = this.pairRanges.get(endpoint)
@@ -189,4 +190,8 @@ export class IdentitySnapshot {
     }
     return found
   }
+}
+
+function isTimed({ fromMs, toMs }: { fromMs: Float64Array; toMs: Float64Array }): boolean {
+  return fromMs.some((ms) => ms > 0) || toMs.some((ms) => ms < Number.MAX_VALUE)
 }

@@ -1,0 +1,122 @@
+/** How fast rows are attributed, and how fast a cloud becomes a snapshot. */
+import assert from 'node:assert/strict'
+import { Attributor } from '../src/attribute/attributor.ts'
+import { parseIp, parseMac } from '../src/identity/addresses.ts'
+import { buildSnapshot } from '../src/identity/snapshot/build.ts'
+import type { IdentitySnapshot } from '../src/identity/snapshot/snapshot.ts'
+import { FlowBatch, setTime, setU64 } from '../src/schema/batch.ts'
+import { enumCodes } from '../src/schema/enums.ts'
+import { hostAddress, syntheticCloud, syntheticPort, type CloudSize } from './cloud.ts'
+import { measure, type Bench, type Figure } from './figure.ts'
+
+const PROTOCOL = enumCodes('export_protocol')
+const DIRECTION = enumCodes('flow_direction')
+const GRADE = enumCodes('grade')
+const ROLE = enumCodes('role')
+
+/** What one core has to reach: docs/design.md. */
+const TARGET = 3
+/** Records of one host that come together; OVS packs up to 30 NetFlow records, and one IPFIX record a datagram. */
+const RUN = 16
+const ROWS = 16_448
+
+const SMALL: CloudSize = { hosts: 50, ports: 20, networks: 25 }
+const LARGE: CloudSize = { hosts: 10_000, ports: 20, networks: 5_000 }
+
+export const benchAttribute: Bench = async () => {
+  const figures: Figure[] = []
+  for (const [label, size] of [
+    ['1,000 ports', SMALL],
+    ['200,000 ports', LARGE],
+  ] as const) {
+    const cloud = syntheticCloud(size)
+    const before = performance.now()
+    const snapshot = buildSnapshot(cloud, 0)
+    const seconds = (performance.now() - before) / 1000
+    for (const protocol of ['ipfix', 'netflow5'] as const) {
+      const batch = batchOf(protocol, size)
+      figures.push({
+        name: `attribute ${protocol}, both ends, cloud of ${label}`,
+        value: measure(batch.rows, attributing(batch, snapshot)) / 1e6,
+        unit: 'M rows/s',
+        target: TARGET,
+      })
+    }
+    if (size === LARGE)
+      figures.push({
+        name: `snapshot of ${label} on 10,000 hosts`,
+        value: seconds,
+        unit: 's',
+        target: 10,
+        atMost: true,
+      })
+  }
+  return figures
+}
+
+/** The work of one call; first it is made sure that the ends come out right. */
+function attributing(batch: FlowBatch, snapshot: IdentitySnapshot): () => void {
+  const attributor = new Attributor()
+  attributor.attribute(batch, snapshot)
+  const { columns: c, strings } = batch
+  for (let row = 0; row < batch.rows; row++) {
+    assert.equal(c.src_grade[row], GRADE.port)
+    assert.equal(strings.values[c.src_project[row]!], strings.values[c.dst_project[row]!])
+    assert.ok(c.counts_sent[row] === 1 || c.role[row] === ROLE.duplicate)
+  }
+  return () => attributor.attribute(batch, snapshot)
+}
+
+/** Rows of VMs sending to others of their network, in runs of one exporter. */
+function batchOf(protocol: 'ipfix' | 'netflow5', size: CloudSize): FlowBatch {
+  const batch = new FlowBatch(ROWS)
+  const { columns: c, strings } = batch
+  const total = size.hosts * size.ports
+  for (let row = 0; row < ROWS; row++) {
+    const run = Math.floor(row / RUN)
+    const host = (run * 7919) % size.hosts
+    const from = syntheticPort(host + size.hosts * ((row * 31) % size.ports), size)
+    const n = host + size.hosts * ((row * 31) % size.ports)
+    const to = syntheticPort((n + size.networks * (1 + ((row * 13) % 5))) % total, size)
+    c.export_protocol[row] = PROTOCOL[protocol]
+    c.exporter.set(parseIp(hostAddress(host))!, row * 4)
+    c.observation_domain[row] = protocol === 'ipfix' ? host : 0
+    c.src_addr.set(parseIp(from.address)!, row * 4)
+    c.dst_addr.set(parseIp(to.address)!, row * 4)
+    c.flow_direction[row] = DIRECTION.ingress
+    setTime(c.flow_end, row, 1_700_000_000_000 + row)
+    setU64(c.packets, row, 400)
+    setU64(c.bytes, row, 400_000)
+    setU64(c.l2_bytes, row, 405_600)
+    if (protocol === 'netflow5') {
+      c.in_if[row] = from.ofport
+      continue
+    }
+    c.in_if[row] = 100 + from.ofport
+    c.in_if_name[row] = strings.intern(from.device)
+    setMac(c.src_mac, row, from.mac)
+    setMac(c.dst_mac, row, to.mac)
+  }
+  batch.rows = ROWS
+  return batch
+}
+
+function setMac(column: Uint32Array, row: number, text: string): void {
+  const mac = parseMac(text)!
+  column[row * 2] = mac.low
+  column[row * 2 + 1] = mac.high
+}
+
+export async function profileOne(protocol: 'ipfix' | 'netflow5', large: boolean): Promise<void> {
+  const size = large ? LARGE : SMALL
+  const snapshot = buildSnapshot(syntheticCloud(size), 0)
+  const batch = batchOf(protocol, size)
+  const work = attributing(batch, snapshot)
+  let best = Infinity
+  for (let i = 0; i < 200; i++) {
+    const t = process.hrtime.bigint()
+    work()
+    best = Math.min(best, Number(process.hrtime.bigint() - t) / batch.rows)
+  }
+  console.log(protocol, large, best, 'ns/row, best')
+}
