@@ -205,15 +205,13 @@ export class Attributor {
     ends.mirrored(c, row, (vlan === 0 ? 0 : place.vlanNetwork(vlan)) || interfaces.network(mirror.only))
     place.inIf = Math.max(0, tables.byHostEndpoint.get2(place.host, src.endpoint))
     place.outIf = Math.max(0, tables.byHostEndpoint.get2(place.host, dst.endpoint))
-    const only = mirror.only
-    if (only !== 0 && place.inIf !== only) {
+    const { only } = mirror
+    if (only !== 0) {
       // What the one selected port did not send, it received, also when it was broadcast.
-      const receives = mirror.destination.has(only)
-      if (receives) place.outIf = only
-      else place.inIf = only
-      const endpoint = interfaces.endpoint(only)
-      if (receives) ends.resolver.onMirror(dst, ends.destination, endpoint)
-      else ends.resolver.onMirror(src, ends.source, endpoint)
+      const sends = place.inIf === only || !mirror.destination.has(only)
+      if (sends) place.inIf = only
+      else place.outIf = only
+      ends.resolver.onMirror(sends ? src : dst, sends ? ends.source : ends.destination, interfaces.endpoint(only))
     }
     counting.see(place.host, REPORTS.mirror_source | REPORTS.mirror_destination)
     counting.mirrored(place, src, dst, place.inIf, place.outIf)

@@ -74,7 +74,9 @@ export class Resolver {
     if (station.sort === ADDRESS.unicast) this.byAddress(end, station, network, group)
     else if (group && station.sort === ADDRESS.group) end.set(GROUP, GRADE.unknown, EVIDENCE.group_address)
     else if (station.sort === ADDRESS.link) this.byLinkAddress(end, station, network)
-    else end.clear(station.hasMac ? EVIDENCE.no_match : EVIDENCE.not_ip)
+    else if (!station.hasMac) end.clear(EVIDENCE.not_ip)
+    else if (this.snapshot.topology.networks[network]!.open) end.set(EXTERNAL, GRADE.external, EVIDENCE.outside_address)
+    else end.clear(EVIDENCE.no_match)
   }
 
   /** The end by (host, MAC): where the interface is not known, a port of this host with that MAC is. */
@@ -247,8 +249,7 @@ export class Resolver {
     }
     // An unused address of a tenant's own range is not outside; on an external or physical network there are
     // stations that Neutron does not know.
-    if (!where.external && !where.physical && inRanges(where, station.a0, station.a1, station.a2, station.a3))
-      end.clear(EVIDENCE.no_match)
+    if (!where.open && inRanges(where, station.a0, station.a1, station.a2, station.a3)) end.clear(EVIDENCE.no_match)
     else end.set(EXTERNAL, GRADE.external, EVIDENCE.outside_address)
   }
 

@@ -14,8 +14,8 @@ export interface Network {
   readonly projectId: string
   /** router:external. */
   readonly external: boolean
-  /** flat or VLAN: stations that Neutron does not know may sit on it. */
-  readonly physical: boolean
+  /** External, flat or VLAN: stations that Neutron does not know may sit on it. */
+  readonly open: boolean
   readonly tunnelled: boolean
   readonly ranges: readonly Cidr[]
   /** Routers with a port on it. */
@@ -51,7 +51,7 @@ const OUTSIDE: Network = {
   name: '',
   projectId: '',
   external: true,
-  physical: true,
+  open: true,
   tunnelled: false,
   ranges: [],
   routers: [],
@@ -101,21 +101,18 @@ export function buildTopology(cloud: CloudModel): Topology {
       network['provider:network_type'],
       ...network.segments.map((segment) => segment['provider:network_type']),
     ]
-    const physical = types.some((type) => type === 'flat' || type === 'vlan')
+    const open = network['router:external'] || types.some((type) => type === 'flat' || type === 'vlan')
     return {
       id: network.id,
       name: network.name,
       projectId: network.project_id,
       external: network['router:external'],
-      physical,
+      open,
       tunnelled: types.some((type) => TUNNELLED.has(type)),
       ranges: ranges.get(network.id) ?? [],
       routers: attachedRouters,
       domain: domains[i + 1]!,
-      leadsOutside:
-        network['router:external'] ||
-        physical ||
-        attachedRouters.some((router) => routers[router - 1]!.gatewayNetwork !== 0),
+      leadsOutside: open || attachedRouters.some((router) => routers[router - 1]!.gatewayNetwork !== 0),
     }
   })
   const none: Router = {
