@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
+import { readCapture } from '../../src/wire/capture.ts'
+import { fileBytes } from '../../src/wire/source.ts'
+import { TRANSPORT, Transport } from '../../src/wire/transport.ts'
+import { PCAPS } from '../paths.ts'
+import { NO_ENGINE, type ServerRow, answer, collector, ovsight, temporary, truthOf } from './cli.ts'
+
+/** Where the exporters of the captures are sent from, since theirs are no addresses of this machine. */
+const SENDERS: Readonly<Record<number, string>> = { 14: '127.0.0.14', 23: '127.0.0.23', 10: '127.0.0.10' }
+const ALIASES = Object.entries(SENDERS).flatMap(([last, from]) => ['--exporter-alias', `${from}=10.0.10.${last}`])
+
+/** Sends the exports of a capture to a UDP port, from one socket for each exporter and port of theirs; how many. */
+async function send(capture: string, port: number): Promise<number> {
+  const sockets = new Map<string, ReturnType<typeof createSocket>>()
+  const transport = new Transport()
+  let sent = 0
+  for await (const packet of readCapture(fileBytes(`${PCAPS}${capture}/capture.pcap`))) {
+    if (transport.find(packet) !== TRANSPORT.udp) continue
+    const last = new Uint8Array(transport.source.buffer)[15]!
+    const key = `${last} ${transport.sourcePort}`
+    const socket = sockets.get(key) ?? createSocket('udp4')
+    if (!sockets.has(key)) {
+      await new Promise<void>((done) => socket.bind(0, SENDERS[last], done))
+      sockets.set(key, socket)
+    }
+    const payload = transport.bytes.slice(transport.start, transport.end)
+    await new Promise((done) => socket.send(payload, port, '127.0.0.1', done))
+    sent++
+  }
+  for (const socket of sockets.values()) socket.close()
+  return sent
+}
+
+async function metric(url: string, line: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const found = text.split('\n').find((one) => one.startsWith(`${line} `))
+  return found === undefined ? 0 : Number(found.slice(line.length))
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await holds()) return
+    await sleep(50)
+  }
+  assert.fail(`${what} did not come about`)
+}
+
+describe('collect', { skip: NO_ENGINE }, () => {
+  it('receives real exports over UDP, answers while it runs and after, to the byte', async () => {
+    const data = join(temporary(), 'data')
+    const running = await collector(['--data', data, '--identity', `${PCAPS}ipfix/identity.yaml`, ...ALIASES])
+    const sent = await send('ipfix', running.port('IPFIX'))
+    await until('reception', async () => {
+      return (await metric(running.url, 'ovsight_receive_datagrams_total{listener="ipfix"}')) === sent
+    })
+    await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) === 88)
+    const whileRunning = await answer<ServerRow>(['top', 'server', '--data', data])
+    for (const { server, sent: own, received } of truthOf('ipfix')) {
+      const row = whileRunning.find((one) => one.server === server)
+      assert.deepEqual([row?.sent_l2_bytes, row?.received_l2_bytes], [own, received], server)
+    }
+    const page = await (await fetch(`${running.url}/metrics`)).text()
+    for (const name of METRIC_NAMES) assert.ok(page.includes(`# TYPE ${name} `), name)
+    assert.match(page, /ovsight_exporter_rows_total\{exporter="10\.0\.10\.14"\} [1-9]/)
+    assert.doesNotMatch(page, /ovsight_exporter_lost_records_total\{/)
+
+    const { code, stderr } = await running.stop()
+    assert.equal(code, 0, stderr)
+    assert.equal(existsSync(join(data, 'collector.json')), false)
+    assert.deepEqual(await answer<ServerRow>(['top', 'server', '--data', data]), whileRunning)
+  })
+
+  it('writes what it holds when it is told to stop, within seconds', async () => {
+    const data = join(temporary(), 'data')
+    const running = await collector(['--data', data, '--flush-after', '60s'])
+    const sent = await send('netflow5', running.port('NetFlow'))
+    const note = JSON.parse(readFileSync(join(data, 'collector.json'), 'utf8')) as { url: string }
+    assert.equal(note.url, running.url)
+    await until('reception', async () => {
+      return (await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')) === sent
+    })
+    assert.equal(await metric(running.url, 'ovsight_inserted_rows_total'), 0)
+    const start = Date.now()
+    const { code } = await running.stop('SIGINT')
+    assert.equal(code, 0)
+    assert.ok(Date.now() - start < 8_000)
+    const rows = await answer<{ records: number }>(['top', 'exporter', '--count', 'all', '--data', data])
+    assert.equal(
+      rows.reduce((sum, { records }) => sum + records, 0),
+      41,
+    )
+  })
+
+  it('takes NetFlow, IPFIX and what is neither on one port, and counts all', async () => {
+    const data = join(temporary(), 'data')
+    const running = await collector(['--data', data])
+    await send('ipfix', running.port('NetFlow'))
+    await send('sflow5', running.port('NetFlow'))
+    const wrong = 'ovsight_datagrams_total{protocol="netflow5",status="bad_version"}'
+    await until('both', async () => (await metric(running.url, wrong)) === 87)
+    assert.equal(await metric(running.url, 'ovsight_rows_total{protocol="ipfix"}'), 88)
+    const { stderr } = await running.stop()
+    assert.equal(stderr.split('\n').filter((line) => line.includes('bad_version')).length, 5)
+  })
+
+  it('refuses a port in use and a directory that another process holds, and says what to do', async () => {
+    const data = join(temporary(), 'data')
+    const running = await collector(['--data', data])
+    const other = await ovsight([
+      'collect',
+      '--bind',
+      '127.0.0.1',
+      '--gre',
+      'off',
+      '--data',
+      join(temporary(), 'other'),
+      ...['--netflow-port', String(running.port('NetFlow')), '--ipfix-port', 'off', '--sflow-port', 'off'],
+      ...['--vxlan-port', 'off', '--http-port', 'off'],
+    ])
+    assert.equal(other.code, 5)
+    assert.match(other.stderr, new RegExp(`${running.port('NetFlow')}`))
+    const locked = await ovsight(['replay', '--data', data, `${PCAPS}netflow5/capture.pcap`])
+    assert.equal(locked.code, 6)
+    assert.match(locked.stderr, /process \d+ holds the data directory .* answers at http.*--data DIR/)
+    await running.stop()
+  })
+
+  it('tells the faults of identity, ports and directory in one go', async () => {
+    const { code, stderr } = await ovsight([
+      ...['collect', '--bind', '192.0.2.1', '--gre', 'off', '--identity', '/none.yaml', '--data', '/proc/none'],
+      ...['--http-port', 'off'],
+    ])
+    assert.notEqual(code, 0)
+    assert.match(stderr, /none\.yaml/)
+    assert.match(stderr, /192\.0\.2\.1/)
+    assert.match(stderr, /\/proc\/none/)
+  })
+})
+
+describe('collect --check', () => {
+  it('says what is sound and starts nothing', async () => {
+    const data = join(temporary(), 'data')
+    const { code, stdout } = await ovsight([
+      ...['collect', '--check', '--data', data, '--identity', `${PCAPS}ipfix/identity.yaml`],
+    ])
+    assert.equal(code, 0)
+    assert.match(stdout, /^sound: identity with 3 hosts, data in /)
+    assert.equal(existsSync(join(data, 'lock')), false)
+  })
+
+  it('lists every wrong option with its place, and ends with code 2', async () => {
+    const { code, stderr } = await ovsight(['collect', '--check', '--bind', 'here'], undefined, {
+      OVSIGHT_BATCH_ROWS: '1',
+      OVSIGHT_NETFLOW: '1',
+    })
+    assert.equal(code, 2)
+    for (const place of ['--bind', 'OVSIGHT_BATCH_ROWS', 'OVSIGHT_NETFLOW'])
+      assert.match(stderr, new RegExp(`^  ${place}: `, 'm'))
+  })
+})
