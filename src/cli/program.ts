@@ -4,6 +4,7 @@ import { addCollect } from './collect.ts'
 import type { CliContext } from './context.ts'
 import { addFlows } from './flows.ts'
 import { addReplay } from './replay.ts'
+import { addIdentity } from './identity.ts'
 import { addShow } from './show.ts'
 import { addTop } from './top.ts'
 
@@ -36,6 +37,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addReplay(program, context)
   addTop(program, context)
   addFlows(program, context)
+  addIdentity(program, context)
   addShow(program, context)
   return program
 }

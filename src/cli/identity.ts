@@ -1,0 +1,224 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import type { Command } from 'commander'
+import { stringify } from 'yaml'
+import { AppError } from '../errors.ts'
+import { describeModel, SHOWN, type Shown } from '../identity/describe.ts'
+import { loadModel, type LoadedModel } from '../identity/load.ts'
+import { assignTexts } from '../identity/sources/text/assign.ts'
+import { importTexts } from '../identity/sources/text/import.ts'
+import { didYouMean } from '../query/nearest.ts'
+import type { CliContext } from './context.ts'
+import { resolveRecord, type ResolveOptions } from './identity-resolve.ts'
+import { parseFormat, writeNotes, writeRows, writeTable } from './output.ts'
+import type { TableColumn } from './table.ts'
+
+interface SourceFlags {
+  identity?: string
+  osCloud?: string
+  ovsdb?: string
+  format: string
+}
+
+const EXAMPLES = `
+Examples:
+  $ ovsight identity status --os-cloud prod            which sources answer, and what they know
+  $ ovsight identity show servers --identity cloud.yaml
+  $ ovsight identity show ports 192.168.10.8 --os-cloud prod   everybody who has the address
+  $ ovsight identity resolve --identity cloud.yaml --host c0 --ofport 2 --src 192.168.10.8 --dst 192.168.10.9
+  $ ovsight identity import -o cloud.yaml --host c0=10.0.10.14 vsctl-show-c0.txt ofctl-show-c0.txt ports.json nova-list.txt`
+
+/** Declares `ovsight identity status|show|resolve|import`. */
+export function addIdentity(program: Command, context: CliContext): void {
+  const identity = program
+    .command('identity')
+    .summary('who is who: what is known, from where, and how a record is resolved')
+    .description(
+      'What ovsight knows of the cloud: ports, servers, networks, projects and hosts, and where it knows it from.',
+    )
+    .addHelpText('after', EXAMPLES)
+  addSources(
+    identity.command('status').description('Every source: whether it answers, how quickly, and what it gave.'),
+  ).action(async (flags: SourceFlags) => writeStatus(context, flags, await load(context, flags)))
+  addSources(
+    identity
+      .command('show')
+      .description(`What is known: ${SHOWN.join(', ')}. A name, id, address or MAC keeps the entries that have it.`)
+      .argument('[KIND]', SHOWN.join(', '), 'servers')
+      .argument('[WANTED]', 'a name, an id (its first eight characters do), an address or a MAC'),
+  ).action(async (kind: string, wanted: string | undefined, flags: SourceFlags) => {
+    const what = parseShown(kind)
+    const model = await load(context, flags)
+    refuseEmpty(model)
+    const rows = describeModel(model.cloud, what, wanted)
+    if (rows.length === 0)
+      writeNotes(context, [wanted === undefined ? `no ${what} are known` : `no ${what} have ${wanted}`])
+    write(context, flags.format, rows)
+  })
+  addResolve(identity, context)
+  addImport(identity, context)
+}
+
+function addSources(command: Command): Command {
+  return command
+    .option('--identity <file>', 'identity file')
+    .option('--os-cloud <name>', 'cloud of clouds.yaml, or envvars for OS_* variables')
+    .option('--ovsdb <target>', 'OVSDB of each host of the cloud, e.g. tcp:{address}:6640 or unix:/run/{host}.sock')
+    .option('-f, --format <format>', 'table, json or csv', 'table')
+}
+
+function addResolve(identity: Command, context: CliContext): void {
+  addSources(
+    identity
+      .command('resolve')
+      .description('Sends one made-up record through attribution and says which key led where, and why.'),
+  )
+    .option('--host <name>', 'host of the exporter')
+    .option('--exporter <address>', 'address of the exporter, in place of --host')
+    .option('--ofport <number>', 'OpenFlow port where it entered (as NetFlow has it)')
+    .option('--engine <number>', 'NetFlow engine type * 256 + engine id')
+    .option('--ifindex <number>', 'ifIndex where it entered (as sFlow has it)')
+    .option('--ifname <name>', 'name of the interface where it entered (as IPFIX has it)')
+    .option('--egress-ifname <name>', 'name of the interface where it left: an egress record of IPFIX')
+    .option('--src <address>', 'source IP address')
+    .option('--dst <address>', 'destination IP address')
+    .option('--src-mac <mac>', 'source MAC address')
+    .option('--dst-mac <mac>', 'destination MAC address')
+    .option('--vlan <id>', 'VLAN id')
+    .option('--vni <id>', 'VNI of the tunnel it came by')
+    .option('--at <time>', 'when (default now)')
+    .action(async (flags: SourceFlags & ResolveOptions) => {
+      const model = await load(context, flags)
+      refuseEmpty(model)
+      const { ends, record } = resolveRecord(model.cloud, flags, context.now())
+      write(
+        context,
+        flags.format,
+        flags.format === 'table' ? chain(ends, record) : ends.map((end) => ({ ...end, ...record })),
+      )
+    })
+}
+
+/** A line a fact, since a chain of evidence is read downwards. */
+function chain(ends: readonly object[], record: Readonly<Record<string, string>>): Record<string, string>[] {
+  const [source = {}, destination = {}] = ends as Record<string, string>[]
+  const both = Object.keys(source)
+    .filter((key) => key !== 'end')
+    .map((fact) => ({ fact, source: source[fact] ?? '', destination: destination[fact] ?? '' }))
+  return [...both, ...Object.entries(record).map(([fact, value]) => ({ fact, source: value, destination: '' }))]
+}
+
+function addImport(identity: Command, context: CliContext): void {
+  identity
+    .command('import')
+    .description(
+      'Makes an identity file from what a lab guide shows: the text of "ovs-vsctl show", "ovs-ofctl show BRIDGE", "nova list" and ' +
+        '"openstack … list" (boxes or -f json). Which text is what, and of which host, is told by its content.',
+    )
+    .argument('<FILE...>', 'texts; - is standard input')
+    .requiredOption('-o, --out <file>', 'identity file to write; the OVSDB dumps go beside it')
+    .option(
+      '--host <name=address>',
+      'a host and its tunnel or management addresses, separated by commas; once a host',
+      collect,
+      [],
+    )
+    .action((files: string[], { out, host }: { out: string; host: string[] }) => importFiles(context, files, out, host))
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+function importFiles(context: CliContext, files: readonly string[], out: string, hosts: readonly string[]): void {
+  const named = hosts.map((host) => {
+    const [name = '', addresses = ''] = host.split('=')
+    if (name === '' || addresses === '') throw new AppError('usage', `--host ${host} is not NAME=ADDRESS[,ADDRESS]`)
+    return { name, addresses: addresses.split(',') }
+  })
+  const texts = files.map((file) => ({ name: basename(file), text: readText(file) }))
+  const assigned = assignTexts(named, texts)
+  const { identity, dumps, warnings } = importTexts(assigned.hosts, assigned.lists)
+  const folder = dirname(out)
+  try {
+    mkdirSync(folder, { recursive: true })
+    for (const [name, dump] of dumps) writeFileSync(join(folder, name), dump)
+    writeFileSync(out, stringify(identity))
+  } catch (cause) {
+    throw new AppError('file_unreadable', `cannot write ${out}: ${(cause as Error).message}`, { cause })
+  }
+  writeNotes(context, [...assigned.warnings, ...warnings])
+  const counted = ['hosts', 'projects', 'networks', 'ports', 'servers'].map(
+    (key) => `${(identity[key] as unknown[]).length} ${key}`,
+  )
+  writeNotes(context, [`${out}: ${counted.join(', ')}; look at it with: ovsight identity show ports --identity ${out}`])
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (cause) {
+    throw new AppError('file_unreadable', `cannot read ${file}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function load(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
+  parseFormat(flags.format)
+  if (flags.identity === undefined && flags.osCloud === undefined)
+    throw new AppError('usage', 'no source is named', { details: ['give --identity FILE, --os-cloud NAME, or both'] })
+  const model = await loadModel({
+    identity: flags.identity,
+    osCloud: flags.osCloud,
+    ovsdb: flags.ovsdb,
+    env: context.env,
+    cwd: process.cwd(),
+    home: homedir(),
+  })
+  writeNotes(context, model.warnings)
+  return model
+}
+
+/** With nothing known the reason is what the user needs, not an empty table. */
+function refuseEmpty({ sources }: LoadedModel): void {
+  const faults = sources.filter((source) => !source.ok && source.source === 'openstack')
+  if (faults.length > 0 && !sources.some((source) => source.ok))
+    throw new AppError('cloud_unreachable', `cloud ${faults[0]!.target} could not be read`, {
+      details: faults.map((fault) => fault.says),
+    })
+}
+
+function writeStatus(context: CliContext, flags: SourceFlags, { sources }: LoadedModel): void {
+  const rows = sources.map(({ source, target, ok, says, elapsedMs }) => ({
+    source,
+    target,
+    state: ok ? 'ok' : 'fault',
+    ms: String(elapsedMs),
+    says,
+  }))
+  write(context, flags.format, rows)
+}
+
+function parseShown(kind: string): Shown {
+  const found = SHOWN.find((one) => one === kind || one === `${kind}s`)
+  if (found !== undefined) return found
+  throw new AppError('usage', `${kind} is none of ${SHOWN.join(', ')}${didYouMean(kind, SHOWN)}`)
+}
+
+function write(context: CliContext, format: string, rows: readonly Record<string, string>[]): void {
+  const parsed = parseFormat(format)
+  const columns = Object.keys(rows[0] ?? {})
+  if (parsed !== 'table') return writeRows(context.stdout, parsed, columns, rows)
+  writeTable(
+    context,
+    columns.map((title, i): TableColumn => ({
+      title,
+      cells: rows.map((row) => row[title] ?? ''),
+      weight: title.endsWith('_id') ? 20 : 90 - i,
+      keep: i === 0 || title === 'says',
+      ...(title === 'says' || title === 'source' || title === 'destination'
+        ? { minWidth: 20, wrap: title === 'says' }
+        : {}),
+    })),
+  )
+}

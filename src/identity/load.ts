@@ -1,0 +1,118 @@
+/** The whole model once, from every source that the options name: identity file, OpenStack APIs, OVSDB servers. */
+import { AppError } from '../errors.ts'
+import type { CloudModel } from './cloud.ts'
+import { EMPTY_CLOUD } from './snapshot/build.ts'
+import { loadIdentityFile } from './sources/file.ts'
+import { loadCloud } from './sources/openstack/clouds.ts'
+import { mergeSections, toSections } from './sources/openstack/model.ts'
+import { readCloud } from './sources/openstack/read.ts'
+import { CloudSession } from './sources/openstack/session.ts'
+import { readOvsHost, type OvsHost } from './sources/ovsdb/host.ts'
+import { readOnce } from './sources/ovsdb/monitor.ts'
+import { parseTarget } from './sources/ovsdb/target.ts'
+
+export interface SourceOptions {
+  /** Path of an identity file. */
+  identity?: string | undefined
+  /** Name in clouds.yaml, or `envvars`. */
+  osCloud?: string | undefined
+  /** OVSDB server of each host of the cloud, with `{address}` (tunnel address) or `{host}` in it. */
+  ovsdb?: string | undefined
+  env: Readonly<Record<string, string | undefined>>
+  cwd: string
+  home: string
+}
+
+/** How one source stands after it was read. */
+export interface SourceStatus {
+  source: 'file' | 'openstack' | 'ovsdb'
+  /** Path, cloud or target. */
+  target: string
+  ok: boolean
+  /** What it gave, or why it gave nothing. */
+  says: string
+  elapsedMs: number
+}
+
+export interface LoadedModel {
+  cloud: CloudModel
+  sources: SourceStatus[]
+  warnings: string[]
+}
+
+/** OVSDB servers asked at a time. */
+const PARALLEL = 64
+
+/**
+ * Reads every source. A source that fails is in `sources` with its reason, the others still count. Errors: identity_invalid,
+ * file_unreadable, config_invalid, and the reason of the only source when there is but one.
+ */
+export async function loadModel(options: SourceOptions): Promise<LoadedModel> {
+  const sources: SourceStatus[] = []
+  const warnings: string[] = []
+  let cloud = EMPTY_CLOUD
+  if (options.identity !== undefined) {
+    const started = Date.now()
+    const file = await loadIdentityFile(options.identity)
+    warnings.push(...file.warnings)
+    cloud = file.cloud
+    const says = `${cloud.ports.length} ports, ${cloud.servers.length} servers, ${cloud.ovs.size} of ${cloud.hosts.length} hosts with OVSDB`
+    sources.push({ source: 'file', target: options.identity, ok: true, says, elapsedMs: Date.now() - started })
+  }
+  if (options.osCloud !== undefined) cloud = await addOpenstack(cloud, options, sources, warnings)
+  return { cloud, sources, warnings }
+}
+
+async function addOpenstack(
+  file: CloudModel,
+  options: SourceOptions,
+  sources: SourceStatus[],
+  warnings: string[],
+): Promise<CloudModel> {
+  const session = new CloudSession(loadCloud(options.osCloud, options))
+  const status = { source: 'openstack', target: session.config.name } as const
+  const started = Date.now()
+  try {
+    const { sections, warnings: odd } = toSections(await readCloud(session), options.ovsdb)
+    warnings.push(...odd)
+    const says = `${sections.projects.length} projects, ${sections.networks.length} networks, ${sections.ports.length} ports, ${sections.servers.length} servers`
+    sources.push({ ...status, ok: true, says, elapsedMs: Date.now() - started })
+    const merged = mergeSections(sections, file)
+    const ovs = new Map([...file.ovs, ...(await readHosts(merged.hosts, file.ovs, sources))])
+    return { ...merged, ovs }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const says = [error.message, ...error.details].join('; ')
+    sources.push({ ...status, ok: false, says, elapsedMs: Date.now() - started })
+    return file
+  } finally {
+    await session.close()
+  }
+}
+
+async function readHosts(
+  hosts: CloudModel['hosts'],
+  known: ReadonlyMap<string, OvsHost>,
+  sources: SourceStatus[],
+): Promise<Map<string, OvsHost>> {
+  const found = new Map<string, OvsHost>()
+  const waiting = hosts.filter((host) => host.ovsdb !== undefined && !known.has(host.name))
+  const readNext = async () => {
+    for (let host = waiting.shift(); host !== undefined; host = waiting.shift()) {
+      const started = Date.now()
+      const target = parseTarget(host.ovsdb!)
+      try {
+        if (typeof target === 'string') throw new Error(target)
+        const ovs = readOvsHost(await readOnce(target))
+        found.set(host.name, ovs)
+        const says = `${host.name}: Open vSwitch ${ovs.ovsVersion}, ${ovs.bridges.length} bridges`
+        sources.push({ source: 'ovsdb', target: host.ovsdb!, ok: true, says, elapsedMs: Date.now() - started })
+      } catch (error) {
+        const says = `${host.name}: ${error instanceof Error ? error.message : String(error)}`
+        sources.push({ source: 'ovsdb', target: host.ovsdb!, ok: false, says, elapsedMs: Date.now() - started })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, readNext))
+  return found
+}
