@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `ovsight`. */
+/** The command `ovsight`. Here errors become messages and exit codes, and nowhere else. */
 import type { CliContext } from './cli/context.ts'
 import { openMigrated } from './cli/engine.ts'
 import { runProgram } from './cli/program.ts'
@@ -14,10 +14,18 @@ const context: CliContext = {
   openStore: openMigrated,
 }
 
+// Whoever reads our output may stop early: `ovsight flows | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 try {
   await runProgram(context, VERSION, process.argv.slice(2))
 } catch (error) {
+  // A bug ends the process with its stack.
   if (!(error instanceof AppError)) throw error
-  process.stderr.write(`ovsight: ${error.message}\n${error.details.map((detail) => `  ${detail}\n`).join('')}`)
+  const details = error.details.map((detail) => `  ${detail}\n`).join('')
+  process.stderr.write(`ovsight: ${error.message} (${error.code})\n${details}`)
   process.exitCode = error.exitCode
 }

@@ -1,6 +1,6 @@
 import { COLUMNS, columnFacts, type ColumnName } from '../schema/columns.ts'
 import type { Answer } from '../query/ask.ts'
-import { DIRECTIONS, MEASURE_NAMES, MEASURES } from '../query/measures.ts'
+import { DIRECTIONS, figureName, MEASURE_NAMES, MEASURES } from '../query/measures.ts'
 import { protocolName } from '../query/protocols.ts'
 import type { TableColumn } from './table.ts'
 import { formatBytes, formatCount, formatError } from './units.ts'
@@ -33,10 +33,10 @@ interface Figure {
 
 const FIGURES: readonly Figure[] = MEASURE_NAMES.flatMap((measure, m) =>
   DIRECTIONS.map((direction, d) => ({
-    name: direction + measure,
+    name: figureName(direction, measure),
     measure,
     unit: MEASURES[measure].unit,
-    weight: (direction === '' ? 50 : 30 - d) - m,
+    weight: (direction === 'both' ? 50 : 30 - d) - m,
   })),
 )
 

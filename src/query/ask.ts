@@ -6,7 +6,7 @@ import { parseFilter } from './filter/parse.ts'
 import { flowsPlan, type FlowsQuery } from './flows.ts'
 import { parseBy } from './measures.ts'
 import type { Asker, Params, Plan } from './plan.ts'
-import { holdings, spanText, wholeSpan, type Holdings } from './span.ts'
+import { contents, spanText, wholeSpan, type Contents } from './span.ts'
 import { parseSpan, type Span, type SpanRequest } from './times.ts'
 import { isSided, topColumns, topPlan, topRows, type TopQuery } from './top.ts'
 import { readableRecord } from './values.ts'
@@ -46,19 +46,23 @@ const DEFAULT_DIMENSIONS = ['server']
 /** Errors: column_unknown, filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
 export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
   const { query, span } = readTop(request, nowMs)
-  const found = await inSpan(asker, span, (within) => topPlan(query, within))
-  const rows = topRows(query, found.rows)
-  const why = rows.length > 0 || found.held === undefined ? [] : [noRows(found, request, query)]
-  return { columns: topColumns(query, rows), rows, span: found.span, notes: [...found.notes, ...why] }
+  const found = await inSpan(asker, span, (within, held) => topPlan(query, within, held.sampled))
+  const { sampled } = found.contents
+  const notes = [...found.notes, ...whyNone(found, request, query)]
+  return {
+    columns: topColumns(query, sampled),
+    rows: topRows(query, sampled, found.rows),
+    span: found.span,
+    notes,
+  }
 }
 
 /** Errors: filter_invalid, time_invalid, usage; query_failed, store_unreachable. */
 export async function askFlows(asker: Asker, request: FlowsRequest, nowMs: number): Promise<Answer> {
   const { query, span } = readFlows(request, nowMs)
   const found = await inSpan(asker, span, (within) => flowsPlan(query, within))
-  const rows = found.rows.map(readableRecord)
-  const why = rows.length > 0 || found.held === undefined ? [] : [noRows(found, request)]
-  return { columns: COLUMN_NAMES, rows, span: found.span, notes: [...found.notes, ...why] }
+  const notes = [...found.notes, ...whyNone(found, request)]
+  return { columns: COLUMN_NAMES, rows: found.rows.map(readableRecord), span: found.span, notes }
 }
 
 /** Finds the mistakes of a request without asking anybody. Errors: column_unknown, filter_invalid, time_invalid, usage. */
@@ -91,39 +95,44 @@ function readFlows(request: FlowsRequest, nowMs: number): { query: FlowsQuery; s
 interface Found {
   readonly rows: Record<string, unknown>[]
   readonly span: Span
+  readonly contents: Contents
   readonly notes: string[]
-  /** Known when there was a reason to ask. */
-  readonly held?: Holdings
 }
 
 /**
- * Asks within the span; when nothing comes back, finds out why. The default span is only a guess at what is meant: when it
- * holds no record at all (a replayed capture is old), the span that holds data takes its place, and a note says so.
+ * Asks within the span. The default span is only a guess at what is meant: when it holds no record at all (a replayed capture is
+ * old), the span that holds data takes its place, and a note says so.
  */
-async function inSpan(asker: Asker, span: Span, plan: (span: Span) => Plan): Promise<Found> {
-  const { rows } = await asker.query(plan(span))
-  if (rows.length > 0) return { rows, span, notes: [] }
-  const held = await holdings(asker, span)
-  const whole = wholeSpan(held)
-  if (held.recordsInSpan > 0 || whole === undefined) return { rows, span, notes: [], held }
+async function inSpan(asker: Asker, span: Span, plan: (span: Span, contents: Contents) => Plan): Promise<Found> {
+  const found = await contents(asker, span)
+  if (found.records > 0) {
+    const { rows } = await asker.query(plan(span, found))
+    return { rows, span, contents: found, notes: [] }
+  }
+  const whole = await wholeSpan(asker)
+  if (whole === undefined) return { rows: [], span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
     const note = `no records from ${spanText(span)}; the store holds ${spanText(whole)} (give --from and --to)`
-    return { rows, span, notes: [note] }
+    return { rows: [], span, contents: found, notes: [note] }
   }
   const note = `no records in the last 15 minutes; this is all the store holds, ${spanText(whole)}`
-  const again = await asker.query(plan(whole))
-  return { rows: again.rows, span: whole, notes: [note], held: { ...held, recordsInSpan: held.records } }
+  const held = await contents(asker, whole)
+  const { rows } = await asker.query(plan(whole, held))
+  return { rows, span: whole, contents: held, notes: [note] }
 }
 
-function noRows({ held, span }: Found, request: FlowsRequest, query?: TopQuery): string {
-  if (held === undefined || held.records === 0) return 'the store holds no records yet'
-  const records = `${held.recordsInSpan} records from ${spanText(span)}`
-  if (request.filter !== undefined && request.filter.trim() !== '') return `none of the ${records} matches`
+/** Why no row came of a span that holds records, if that is so. */
+function whyNone({ rows, contents: { records }, span }: Found, request: FlowsRequest, query?: TopQuery): string[] {
+  if (rows.length > 0 || records === 0) return []
+  const all = `${records} record${records === 1 ? '' : 's'} from ${spanText(span)}`
+  if (request.filter !== undefined && request.filter.trim() !== '') return [`none of the ${all} matches`]
   if (query !== undefined && isSided(query.dimensions)) {
     const names = query.dimensions.filter(({ sided }) => sided).map(({ name }) => name)
-    return `no ${names.join(', no ')} is known in the ${records}; collect or replay with --identity, or group by src_addr dst_addr`
+    return [
+      `no ${names.join(', no ')} is known in the ${all}; collect or replay with --identity, or group by src_addr dst_addr`,
+    ]
   }
-  return `nothing counts in the ${records}; --count all sums every record`
+  return [`nothing counts in the ${all}; --count all sums every record`]
 }
 
 function conditionOf(filter: string | undefined): (params: Params) => string | undefined {

@@ -9,19 +9,30 @@ export const MEASURES = {
   bytes: { sum: 'bytes', variance: 'bytes_variance', unit: 'bytes' },
   l2_bytes: { sum: 'l2_bytes', variance: 'l2_bytes_variance', unit: 'bytes' },
   // R(R-1) times the sum of ones: what bytes_variance is for lengths of one.
-  packets: { sum: 'packets', variance: 'samples * sampling_rate * (toInt64(sampling_rate) - 1)', unit: 'count' },
+  packets: {
+    sum: 'packets',
+    variance: 'samples * toFloat64(sampling_rate) * (toFloat64(sampling_rate) - 1)',
+    unit: 'count',
+  },
   records: { sum: 'toUInt64(1)', variance: undefined, unit: 'count' },
 } as const satisfies Record<string, { sum: string; variance: string | undefined; unit: 'bytes' | 'count' }>
 
 export type MeasureName = keyof typeof MEASURES
 export const MEASURE_NAMES = Object.keys(MEASURES) as MeasureName[]
 
-/** Prefixes of the figures of an entity: what it sent, what it received, and both with every byte once. */
-export const DIRECTIONS = ['sent_', 'received_', ''] as const
+/** The figures of an entity: what it sent, what it received, and both with every byte once, which has no prefix. */
+export const DIRECTIONS = ['sent', 'received', 'both'] as const
+
+/** `sent_bytes`, `received_bytes`, `bytes`. */
+export function figureName(direction: (typeof DIRECTIONS)[number], measure: MeasureName): string {
+  return direction === 'both' ? measure : `${direction}_${measure}`
+}
 
 /** Result columns a report can be sorted by. */
 export function figureNames(sided: boolean): string[] {
-  return MEASURE_NAMES.flatMap((measure) => (sided ? DIRECTIONS.map((direction) => direction + measure) : [measure]))
+  return MEASURE_NAMES.flatMap((measure) =>
+    sided ? DIRECTIONS.map((direction) => figureName(direction, measure)) : [measure],
+  )
 }
 
 /** Checks `--by`. Errors: column_unknown. */

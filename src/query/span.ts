@@ -11,40 +11,35 @@ export function spanCondition(span: Span, params: Params): string {
   return `flow_end >= fromUnixTimestamp64Milli(${from}) AND flow_end < fromUnixTimestamp64Milli(${to})`
 }
 
-/** What the store holds, and how much of it lies in a span. */
-export interface Holdings {
+/** What lies in a span. */
+export interface Contents {
   readonly records: number
-  readonly recordsInSpan: number
-  /** Times of the oldest and the newest record; undefined when there is none. */
-  readonly firstMs?: number
-  readonly lastMs?: number
+  /** Whether some of it are estimates from samples. */
+  readonly sampled: boolean
 }
 
-/** Asks what the store holds. Errors: query_failed, store_unreachable. */
-export async function holdings(asker: Asker, span: Span): Promise<Holdings> {
-  const row = (await asker.query(holdingsPlan(span))).rows[0] ?? {}
-  const records = Number(row['records'] ?? 0)
-  if (records === 0) return { records: 0, recordsInSpan: 0 }
-  return {
-    records,
-    recordsInSpan: Number(row['in_span']),
-    firstMs: Number(row['first_ms']),
-    lastMs: Number(row['last_ms']),
-  }
-}
-
-function holdingsPlan(span: Span): Plan {
+/** Asks what lies in a span; 0.1 s on 10 M records. Errors: query_failed, store_unreachable. */
+export async function contents(asker: Asker, span: Span): Promise<Contents> {
   const params = new Params()
   const sql =
-    `SELECT count() AS records, countIf(${spanCondition(span, params)}) AS in_span, ` +
-    `toUnixTimestamp64Milli(min(flow_end)) AS first_ms, toUnixTimestamp64Milli(max(flow_end)) AS last_ms FROM ${FLOWS}`
-  return { sql, params: params.values }
+    `SELECT count() AS records, max(samples) > 0 OR max(bytes_variance) > 0 AS sampled ` +
+    `FROM ${FLOWS} WHERE ${spanCondition(span, params)}`
+  const row = (await asker.query({ sql, params: params.values })).rows[0]
+  return { records: Number(row?.['records'] ?? 0), sampled: Number(row?.['sampled'] ?? 0) === 1 }
 }
 
-/** The whole span that holds data, when there is some. */
-export function wholeSpan({ firstMs, lastMs }: Holdings): Span | undefined {
-  if (firstMs === undefined || lastMs === undefined) return undefined
-  return { fromMs: firstMs, toMs: lastMs + 1, explicit: false }
+const HELD: Plan = {
+  sql:
+    `SELECT count() AS records, toUnixTimestamp64Milli(min(flow_end)) AS first_ms, ` +
+    `toUnixTimestamp64Milli(max(flow_end)) AS last_ms FROM ${FLOWS}`,
+  params: {},
+}
+
+/** The span from the oldest to the newest record; undefined when there is none. Errors: query_failed, store_unreachable. */
+export async function wholeSpan(asker: Asker): Promise<Span | undefined> {
+  const row = (await asker.query(HELD)).rows[0]
+  if (row === undefined || Number(row['records']) === 0) return undefined
+  return { fromMs: Number(row['first_ms']), toMs: Number(row['last_ms']) + 1, explicit: false }
 }
 
 /** `2026-01-01T00:00:00.000Z to 2026-01-01T00:15:00.000Z`, both inside. */

@@ -4,18 +4,22 @@ import { NO_SINK } from '../../src/decode/decoder.ts'
 import { IpfixDecoder } from '../../src/decode/ipfix/decoder.ts'
 import { MirrorDecoder } from '../../src/decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../../src/decode/netflow5.ts'
+import { Sflow5Decoder } from '../../src/decode/sflow5/decoder.ts'
 import { FlowBatch } from '../../src/schema/batch.ts'
 import { readCapture } from '../../src/wire/capture.ts'
 import { fileBytes } from '../../src/wire/source.ts'
 import { TRANSPORT, Transport } from '../../src/wire/transport.ts'
 
-/** Rows of the exports that a capture holds; UDP port 2055, 4739 and 6343, and GRE. */
+/** Rows of the exports that a capture holds; UDP port 2055, 4739, 6343 and 4789 (mirrored frames), and GRE. */
 export async function decodeCapture(file: string): Promise<FlowBatch> {
   const batch = new FlowBatch(16_448)
   const gre = new MirrorDecoder('gre')
+  const vxlan = new MirrorDecoder('vxlan')
   const byPort: Readonly<Record<number, Decoder>> = {
     2055: new Netflow5Decoder(NO_SINK),
     4739: new IpfixDecoder(NO_SINK),
+    6343: new Sflow5Decoder(NO_SINK),
+    4789: vxlan,
   }
   const transport = new Transport()
   const ids = new Map<string, number>()
@@ -39,5 +43,6 @@ export async function decodeCapture(file: string): Promise<FlowBatch> {
     decoder.decode(datagram, batch)
   }
   gre.flush(batch)
+  vxlan.flush(batch)
   return batch
 }

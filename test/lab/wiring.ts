@@ -3,7 +3,7 @@ import { run, succeeds, within } from './shell.ts'
 
 const ip = (namespace: string, ...args: string[]): string => run(['ip', '-n', namespace, ...args])
 
-/** A namespace with its loopback up, forwarding off, and IPv6 quiet but for neighbour discovery. */
+/** A namespace with its loopback up, forwarding off, and no router solicitations. */
 export function addNamespace(namespace: string): void {
   run(['ip', 'netns', 'add', namespace])
   sysctl(namespace, {
@@ -44,8 +44,10 @@ export function silence(namespace: string, device: string): void {
   sysctl(namespace, { [`net.ipv6.conf.${device}.disable_ipv6`]: 1 })
 }
 
+/** Give a device its address. Neighbours in doubt are asked after one second, not five, so that sooner nothing moves. */
 export function addAddress(namespace: string, device: string, address: string, prefixLength: number): void {
   ip(namespace, 'address', 'add', `${address}/${prefixLength}`, 'dev', device)
+  sysctl(namespace, { [`net.ipv4.neigh.${device}.delay_first_probe_time`]: 1 })
 }
 
 export function addDefaultRoute(namespace: string, gateway: string): void {

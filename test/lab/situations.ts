@@ -1,0 +1,71 @@
+/** What may be exported at once, and how well the totals must then agree with the interface counters. */
+import { EXPORT_DEFAULTS, switchOff, switchOn, EXPORT_KINDS, type ExportKind, type ExportOptions } from './exports.ts'
+import { mirrorOff, mirrorOn, type MirrorType } from './mirror.ts'
+
+export interface Situation {
+  what: string
+  kinds: readonly ExportKind[]
+  options?: Partial<ExportOptions>
+  /** Machine whose frames are mirrored beside it. */
+  mirror?: { machine: string; type: MirrorType; key?: number }
+  /** Frames that the totals must hold: all, to the byte; or those of IPv4, which is all that NetFlow v5 knows. */
+  holds: 'all' | 'ipv4'
+  /** Machines it holds for; all when absent. */
+  machines?: readonly string[]
+}
+
+const EVERY_BRIDGE = ['br-int', 'br-tun', 'br-ex', 'br-phy']
+
+/** Short, so that a run is: what is in the caches is sent soon. */
+const SOON: ExportOptions = { ...EXPORT_DEFAULTS, cacheTimeout: 2, activeTimeout: 2, polling: 2 }
+export const FLUSH_MS = 4000
+
+export const SITUATIONS: readonly Situation[] = [
+  { what: 'IPFIX on every br-int', kinds: ['ipfix'], holds: 'all' },
+  { what: 'IPFIX on every bridge', kinds: ['ipfix'], options: { bridges: EVERY_BRIDGE }, holds: 'all' },
+  { what: 'IPFIX without a cache', kinds: ['ipfix'], options: { cacheTimeout: 0, cacheFlows: 0 }, holds: 'all' },
+  { what: 'NetFlow on every br-int', kinds: ['netflow'], holds: 'ipv4' },
+  { what: 'NetFlow on every bridge', kinds: ['netflow'], options: { bridges: EVERY_BRIDGE }, holds: 'ipv4' },
+  {
+    what: 'sFlow of every packet, on every bridge',
+    kinds: ['sflow'],
+    options: { bridges: EVERY_BRIDGE },
+    holds: 'all',
+  },
+  {
+    what: 'a GRE mirror of one machine',
+    kinds: [],
+    mirror: { machine: 'r8', type: 'gre' },
+    holds: 'all',
+    machines: ['r8'],
+  },
+  {
+    what: 'an ERSPAN mirror of one machine',
+    kinds: [],
+    mirror: { machine: 'r9', type: 'erspan', key: 9 },
+    holds: 'all',
+    machines: ['r9'],
+  },
+  {
+    what: 'a VXLAN mirror of one machine',
+    kinds: [],
+    mirror: { machine: 'b8', type: 'vxlan', key: 8 },
+    holds: 'all',
+    machines: ['b8'],
+  },
+  {
+    what: 'all at once on every bridge, and a mirror',
+    kinds: EXPORT_KINDS,
+    options: { bridges: EVERY_BRIDGE },
+    mirror: { machine: 'r8', type: 'gre', key: 7 },
+    holds: 'all',
+  },
+]
+
+/** Switch on what the situation names and everything else off. */
+export function enter({ kinds, options, mirror }: Situation): void {
+  for (const kind of EXPORT_KINDS) switchOff(kind)
+  if (mirror === undefined) mirrorOff()
+  else mirrorOn(mirror.machine, mirror.type, mirror.key)
+  for (const kind of kinds) switchOn(kind, { ...SOON, ...options })
+}
