@@ -1,0 +1,61 @@
+/** The command line with a terminal, a clock and a store of the test's own. */
+import type { CliContext } from '../../src/cli/context.ts'
+import { runProgram } from '../../src/cli/program.ts'
+import { AppError } from '../../src/errors.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Engine } from '../query/engine.ts'
+
+export interface Run {
+  readonly stdout: string
+  readonly stderr: string
+  readonly error?: AppError
+}
+
+export interface Surroundings {
+  readonly engine?: Engine
+  readonly now?: number
+  readonly env?: Record<string, string>
+  /** Width of the terminal; none when output goes elsewhere. */
+  readonly terminal?: number
+}
+
+/** Runs `ovsight …`. An AppError is returned, a bug is thrown. */
+export async function run(
+  words: readonly string[],
+  { engine, now = 0, env = {}, terminal }: Surroundings = {},
+): Promise<Run> {
+  const written = { stdout: '', stderr: '' }
+  const context: CliContext = {
+    stdout: {
+      write: (text) => (written.stdout += text),
+      ...(terminal === undefined ? {} : { isTTY: true, columns: terminal }),
+    },
+    stderr: { write: (text) => (written.stderr += text) },
+    env,
+    now: () => now,
+    openStore: () => Promise.resolve(storeOf(engine)),
+  }
+  try {
+    await runProgram(context, '1.2.3', words)
+    return written
+  } catch (error) {
+    if (error instanceof AppError) return { ...written, error }
+    throw error
+  }
+}
+
+function storeOf(engine: Engine | undefined): Store {
+  if (engine === undefined) throw new Error('this command was not to open a store')
+  return {
+    name: engine.name,
+    migrate: () => Promise.resolve(),
+    insert: () => Promise.reject(new Error('nothing is to be stored')),
+    query: async (plan) => ({
+      ...(await engine.query(plan as Parameters<Engine['query']>[0])),
+      columns: [],
+      elapsedS: 0,
+      rowsRead: 0,
+    }),
+    close: () => Promise.resolve(),
+  }
+}
