@@ -18,7 +18,7 @@ Examples:
   $ ovsight flows --filter 'project red'               the records themselves
   $ ovsight help top                                   everything about a command
 
-Exit codes: 0 done, 1 a fault of ovsight, 2 usage, 3 file, 4 capture cut, 5 socket, 6 data directory, 7 store, 8 query.`
+Exit codes: 0 done, 1 a fault of ovsight itself, 2 and above by cause; docs/cli.md lists them.`
 
 /** The whole command line. Every mistake in it is thrown as an AppError; help and version go to standard output. */
 export function buildProgram(context: CliContext, version: string): Command {
@@ -26,6 +26,7 @@ export function buildProgram(context: CliContext, version: string): Command {
     .description(DESCRIPTION)
     .version(version)
     .addHelpText('after', EXAMPLES)
+    .configureHelp({ commandDescription: (command) => reflow(command.description()) })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       // What commander has to say about mistakes is said by main, like every error.
@@ -40,6 +41,11 @@ export function buildProgram(context: CliContext, version: string): Command {
   addIdentity(program, context)
   addShow(program, context)
   return program
+}
+
+/** Paragraphs as one line each, for commander to fold them at the width of the terminal. */
+function reflow(text: string): string {
+  return text.replaceAll(/(?<!\n)\n(?!\n)/g, ' ')
 }
 
 /** Runs a command line without its first two words. Errors: AppError, or a bug. */

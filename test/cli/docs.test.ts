@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { cliPage, errorsPage } from '../../src/cli/docs.ts'
+import { buildProgram } from '../../src/cli/program.ts'
+import { filterPage } from '../../src/query/filter/docs.ts'
+import { ROOT } from '../paths.ts'
+
+const program = buildProgram(
+  {
+    stdout: { write: () => undefined },
+    stderr: { write: () => undefined },
+    env: {},
+    now: () => 0,
+    openStore: () => Promise.reject(new Error('help opens no store')),
+  },
+  '0.0.0',
+)
+const PAGES = { cli: cliPage(program), errors: errorsPage(), filter: filterPage() }
+
+describe('the pages of docs/', () => {
+  for (const [name, page] of Object.entries(PAGES))
+    it(`${name}.md says what the program does`, () => {
+      const path = `${ROOT}docs/${name}.md`
+      if (process.argv.includes('--write')) writeFileSync(path, page)
+      assert.equal(readFileSync(path, 'utf8'), page, 'npm run docs writes it')
+    })
+})
