@@ -33,43 +33,25 @@ export const FAILED = 0xffff_ffff
 
 /** Exporters whose clock stands before this (2^32 ms, 19 February 1970) have none: the time of arrival is used. */
 const NO_CLOCK_BEFORE_MS = 0x1_0000_0000
-const PER_2_32 = 2 ** -32
+const PER_2_32 = 1 / 0x1_0000_0000
 /** A stamp may be this far ahead of sysUptime (an exporter that reads its clock twice) before it is taken as wrapped. */
 const AHEAD_MS = 3_600_000
 
 // V8 folds numbers of the module itself into compiled code; properties of an exported object it reads each time.
-const {
-  receivedLow,
-  receivedHigh,
-  exporter: exporterAt,
-  domain: domainAt,
-  sequence: sequenceAt,
-  timeLow,
-  timeHigh,
-} = HEAD
+const { receivedLow, receivedHigh, exporter: exporterAt, timeLow, timeHigh } = HEAD
 
-/**
- * Sets all words but those of the uptime. `seconds` (unsigned) and `ms` are the time in the header since 1970; `domain` and
- * `sequence` are taken modulo 2^32, so that they may come as signed words, which V8 passes without making an object of them.
- */
-export function setHead(
-  head: Uint32Array,
-  datagram: Datagram,
-  seconds: number,
-  ms: number,
-  domain: number,
-  sequence: number,
-): void {
-  const { receivedMs, exporter } = datagram
+/** Sets the words of the time of arrival and the exporter. */
+export function setSource(head: Uint32Array, { receivedMs, exporter }: Datagram): void {
   head[receivedLow] = receivedMs
   head[receivedHigh] = receivedMs * PER_2_32
   head[exporterAt] = exporter[0]!
   head[exporterAt + 1] = exporter[1]!
   head[exporterAt + 2] = exporter[2]!
   head[exporterAt + 3] = exporter[3]!
-  head[domainAt] = domain
-  head[sequenceAt] = sequence
-  const headerMs = seconds * 1000 + ms
+}
+
+/** Sets the words of the time in the header, `headerMs` since 1970. */
+export function setTime(head: Uint32Array, headerMs: number, receivedMs: number): void {
   const timeMs = headerMs < NO_CLOCK_BEFORE_MS ? Math.max(receivedMs, NO_CLOCK_BEFORE_MS) : headerMs
   head[timeLow] = timeMs
   head[timeHigh] = timeMs * PER_2_32

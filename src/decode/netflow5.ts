@@ -12,7 +12,7 @@ import { enumCodes } from '../schema/enums.ts'
 import { COPIES, type Copy, type CopyName } from './copies.ts'
 import type { Datagram, DecodeSink, Decoder } from './decoder.ts'
 import { emitFinish, walkFinish, type Fields } from './finish.ts'
-import { HEAD, HEAD_WORDS, setHead, setUptime } from './head.ts'
+import { HEAD, HEAD_WORDS, setSource, setTime, setUptime } from './head.ts'
 import { Programs, type ProgramLimits } from './programs.ts'
 import { cell, low32, num, position, type Place, type RecordSource } from './source.ts'
 import { STATUS, type DecodeStatus } from './status.ts'
@@ -108,11 +108,14 @@ export class Netflow5Decoder implements Decoder {
     if (count === 0 || count > MAX_RECORDS) return STATUS.bad_count
 
     const { head, programs } = this
-    const ms = Math.floor(view.getUint32(start + 12) / 1e6)
+    const headerMs = view.getUint32(start + 8) * 1000 + Math.floor(view.getUint32(start + 12) / 1e6)
     const sequence = view.getInt32(start + 16)
     const engine = view.getUint16(start + 20)
     const interval = view.getUint16(start + 22) & 0x3fff
-    setHead(head, datagram, view.getUint32(start + 8), ms, engine, sequence)
+    setSource(head, datagram)
+    setTime(head, headerMs, datagram.receivedMs)
+    head[HEAD.domain] = engine
+    head[HEAD.sequence] = sequence
     setUptime(head, view.getUint32(start + 4))
 
     const { rows } = out

@@ -6,6 +6,9 @@ const COVERED = 16
 /** Longer strings are no names. */
 const MAX_LENGTH = 64
 
+/** Odd factors that senders do not know, so that names cannot be chosen to displace each other. */
+const [A = 1, B = 1, C = 1, D = 1, E = 1] = crypto.getRandomValues(new Int32Array(5)).map((factor) => factor | 1)
+
 /**
  * Codes of the names that datagrams repeat in every record, found without a look at each byte: an entry holds the first and the last
  * eight bytes of the name as words, so names of up to 16 bytes (interfaces) are compared by four words.
@@ -16,8 +19,6 @@ const MAX_LENGTH = 64
 export class NameCache {
   private readonly entries: Int32Array
   private readonly shift: number
-  /** Unknown to those who choose names, so that they cannot be chosen to displace each other. */
-  private readonly seed = (Math.random() * 0x1_0000_0000) | 0
 
   /** Of 2^`bits` places, 32 bytes each. */
   constructor(bits = 13) {
@@ -58,10 +59,8 @@ export class NameCache {
   }
 
   private place(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    let hash = Math.imul(w0 ^ this.seed, 0x85ebca6b) ^ Math.imul(w1 + length, 0xc2b2ae35)
-    hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f) + Math.imul(w2, 0x165667b1)
-    hash = Math.imul(hash ^ (hash >>> 13) ^ w3, 0x9e3779b1)
-    return (hash >>> this.shift) * WORDS
+    const sum = (Math.imul(w0, A) + Math.imul(w1, B) + Math.imul(w2, C) + Math.imul(w3, D) + Math.imul(length, E)) | 0
+    return (sum >>> this.shift) * WORDS
   }
 }
 

@@ -8,11 +8,11 @@
  */
 import type { FlowBatch } from '../../schema/batch.ts'
 import { rowsBound, type Datagram, type DecodeSink, type Decoder } from '../decoder.ts'
-import { FAILED, HEAD, HEAD_WORDS, setHead, setUptime } from '../head.ts'
+import { FAILED, HEAD, HEAD_WORDS, setSource, setTime, setUptime } from '../head.ts'
 import { Programs, type ProgramLimits } from '../programs.ts'
 import type { Program } from '../source.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
-import type { Layout } from './layouts.ts'
+import { LAYOUT_KIND, type Layout } from './layouts.ts'
 import { readOptions, type OptionsRecord } from './options.ts'
 import type { Plan } from './plan.ts'
 import { walkRecords } from './records.ts'
@@ -31,7 +31,9 @@ const FIRST_DATA_SET = 256
 const OK = STATUS.ok
 const STOPPED_AT = HEAD.stoppedAt
 const DOMAIN = HEAD.domain
+const SEQUENCE = HEAD.sequence
 const BY_SESSION = FOUND_BY.session
+const OPTIONS = LAYOUT_KIND.options
 
 export interface IpfixOptions {
   readonly limits?: Partial<TemplateLimits & ProgramLimits>
@@ -122,7 +124,11 @@ export class IpfixDecoder implements Decoder {
     if (length < IPFIX_HEADER) return this.fault(STATUS.bad_length)
     const sequence = view.getInt32(start + 8)
     const domain = view.getInt32(start + 12)
-    setHead(this.head, datagram, view.getUint32(start + 4), 0, domain, sequence)
+    const { head } = this
+    setSource(head, datagram)
+    setTime(head, view.getUint32(start + 4) * 1000, datagram.receivedMs)
+    head[DOMAIN] = domain
+    head[SEQUENCE] = sequence
     this.templates.select(datagram.exporterId, datagram.exporterPort, domain, IPFIX)
     const cut = length > end - start
     this.decodeSets(datagram, IPFIX, start + IPFIX_HEADER, cut ? end : start + length, cut, out)
@@ -135,8 +141,12 @@ export class IpfixDecoder implements Decoder {
     if (end - start < NETFLOW9_HEADER) return this.fault(STATUS.short_header)
     const sequence = view.getInt32(start + 12)
     const domain = view.getInt32(start + 16)
-    setHead(this.head, datagram, view.getUint32(start + 8), 0, domain, sequence)
-    setUptime(this.head, view.getUint32(start + 4))
+    const { head } = this
+    setSource(head, datagram)
+    setTime(head, view.getUint32(start + 8) * 1000, datagram.receivedMs)
+    head[DOMAIN] = domain
+    head[SEQUENCE] = sequence
+    setUptime(head, view.getUint32(start + 4))
     this.templates.select(datagram.exporterId, datagram.exporterPort, domain, NETFLOW9)
     this.decodeSets(datagram, NETFLOW9, start + NETFLOW9_HEADER, end, false, out)
     this.sink.sequence(datagram, 'netflow9', domain >>> 0, sequence >>> 0, 1)
@@ -206,7 +216,7 @@ export class IpfixDecoder implements Decoder {
     const layout = this.templates.find(id)
     if (layout === undefined) return this.unknownSet(datagram, id, at, end, whole)
     if (this.templates.foundBy !== BY_SESSION) this.counters.fallBacks++
-    if (layout.options) return this.readOptions(datagram, layout, at, end, whole)
+    if (layout.kind === OPTIONS) return this.readOptions(datagram, layout, at, end, whole)
     const { head } = this
     const { rows } = out
     const limit = this.lastRow - rows

@@ -67,12 +67,7 @@ export class KeyIndex {
 }
 
 /** Odd factors that senders do not know, so that they cannot choose keys that fall together. */
-const [A, B, C, D] = crypto.getRandomValues(new Int32Array(4)).map((factor) => factor | 1) as unknown as [
-  number,
-  number,
-  number,
-  number,
-]
+const [A = 1, B = 1, C = 1, D = 1] = crypto.getRandomValues(new Int32Array(4)).map((factor) => factor | 1)
 
 /** Mixes four numbers into 31 bits. The products do not wait for each other. */
 export function hash4(a: number, b: number, c: number, d: number): number {

@@ -10,14 +10,15 @@ import { planRecords, type Plan } from './plan.ts'
 import { sourceOf } from './records.ts'
 import type { Spec } from './template.ts'
 
+/** What a layout is of; `gone` when it was thrown out, and templates that refer to it with it. Numbers, since they are asked for often. */
+export const LAYOUT_KIND = { gone: 0, records: 1, options: 2 } as const
+
 export class Layout {
   readonly spec: Spec
   /** Dense number, given to another when this one is gone. */
   readonly index: number
-  /** Of options records. */
-  readonly options: boolean
-  /** False when it was thrown out: templates that refer to it are gone. */
-  alive = true
+  /** See LAYOUT_KIND. */
+  kind: number
   /** Used since the clock hand last passed. */
   used = false
   /** The program that was used last, and what it is bound to. */
@@ -30,7 +31,7 @@ export class Layout {
   constructor(spec: Spec, index: number) {
     this.spec = spec
     this.index = index
-    this.options = spec.scopes >= 0
+    this.kind = spec.scopes < 0 ? LAYOUT_KIND.records : LAYOUT_KIND.options
   }
 
   get plan(): Plan {
@@ -43,7 +44,7 @@ export class Layout {
 
   /** Open vSwitch sends it. Its one options template has the reliability statistics. */
   get ovs(): boolean {
-    return this.options ? false : this.plan.ovs
+    return this.spec.scopes < 0 && this.plan.ovs
   }
 }
 
@@ -84,7 +85,7 @@ export class Layouts {
         this.known.set(key, layout)
         continue
       }
-      layout.alive = false
+      layout.kind = LAYOUT_KIND.gone
       this.free.push(layout.index)
       this.evicted++
       this.onEvict(layout)

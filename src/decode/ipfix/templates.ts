@@ -11,7 +11,7 @@
  * stay, so that a flood of templates without data displaces itself first.
  */
 import { hash4, KeyIndex } from './key-index.ts'
-import { Layouts, type Layout } from './layouts.ts'
+import { LAYOUT_KIND, Layouts, type Layout } from './layouts.ts'
 import type { Version } from './template.ts'
 
 export interface TemplateLimits {
@@ -57,6 +57,9 @@ const ID = 3
 const WORDS = 4
 /** Entry that holds the key looked for. */
 const PROBE = 0
+
+const GONE = LAYOUT_KIND.gone
+const BY_SESSION = FOUND_BY.session
 
 export class Templates {
   readonly limits: TemplateLimits
@@ -114,14 +117,17 @@ export class Templates {
     const { slots } = this.bySession
     const mask = slots.length - 1
     keys[ID] = id
+    const exporter = keys[EXPORTER]! | 0
+    const domain = keys[DOMAIN]! | 0
+    const session = keys[SESSION]! | 0
     // KeyIndex.find, written out: a third of the time, and this is done for every message of OVS.
-    for (let slot = this.hash(FOUND_BY.session, PROBE) & mask; ; slot = (slot + 1) & mask) {
-      const entry = slots[slot]! - 1
+    for (let slot = hash4(exporter, domain, session, id) & mask; ; slot = (slot + 1) & mask) {
+      const entry = (slots[slot]! - 1) | 0
       if (entry < 0) return this.fallBack()
-      const at = entry * WORDS
-      if (keys[at + ID] !== id || keys[at + SESSION] !== keys[SESSION]) continue
-      if (keys[at + DOMAIN] !== keys[DOMAIN] || keys[at + EXPORTER] !== keys[EXPORTER]) continue
-      return this.use(entry, FOUND_BY.session) ?? this.fallBack()
+      const at = entry << 2
+      if (keys[at + ID] !== id || (keys[at + SESSION]! | 0) !== session) continue
+      if ((keys[at + DOMAIN]! | 0) !== domain || (keys[at + EXPORTER]! | 0) !== exporter) continue
+      return this.use(entry, BY_SESSION) ?? this.fallBack()
     }
   }
 
@@ -141,7 +147,12 @@ export class Templates {
     this.keys[ID] = id
     const known = this.bySession.find(this.hash(FOUND_BY.session, PROBE), PROBE)
     const layout = known < 0 ? undefined : this.layout[known]
-    if (layout?.alive === true && layout.spec.scopes === scopes && sameText(layout.spec.fields, bytes, start, end)) {
+    if (
+      layout !== undefined &&
+      layout.kind !== GONE &&
+      layout.spec.scopes === scopes &&
+      sameText(layout.spec.fields, bytes, start, end)
+    ) {
       layout.used = true
       this.makeNewest(known)
     } else {
@@ -155,7 +166,7 @@ export class Templates {
   *entries(): Generator<SavedTemplate> {
     for (let entry = 1; entry < this.fresh; entry++) {
       const layout = this.layout[entry]
-      if (layout?.alive !== true) continue
+      if (layout === undefined || layout.kind === GONE) continue
       const [exporterId = 0, domain = 0, session = 0, id = 0] = this.keys.subarray(entry * WORDS, (entry + 1) * WORDS)
       const { version, scopes, fields } = layout.spec
       yield { exporterId, exporterPort: Math.floor(session / 16), domain, version, id, scopes, fields }
@@ -180,7 +191,7 @@ export class Templates {
 
   private use(entry: number, by: number): Layout | undefined {
     const layout = this.layout[entry]!
-    if (!layout.alive) {
+    if (layout.kind === GONE) {
       this.remove(entry)
       return undefined
     }
@@ -283,7 +294,7 @@ export class Templates {
     const at = entry * WORDS
     const domain = by === FOUND_BY.exporter ? 0 : keys[at + DOMAIN]!
     const session = by === FOUND_BY.session ? keys[at + SESSION]! : keys[at + SESSION]! % 16
-    return hash4(keys[at + EXPORTER]! | 0, domain | 0, session, keys[at + ID]!)
+    return hash4(keys[at + EXPORTER]!, domain, session, keys[at + ID]!)
   }
 
   private isSame(a: number, b: number, word: number): boolean {
