@@ -4,30 +4,31 @@ import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../../src/api/server.ts'
 import { AppError } from '../../src/errors.ts'
 import { askFlows, askTop } from '../../src/query/ask.ts'
-import { openEngine, type Engine } from '../query/engine.ts'
+import { Engine } from '../query/engine.ts'
 import { RECORDS, T0 } from '../query/records.ts'
+import { NO_ENGINE } from '../store/engine.ts'
 
 const NOW = T0 + 60_000
 
-describe('the API', () => {
+describe('the API', { skip: NO_ENGINE }, () => {
   let engine: Engine
   let app: FastifyInstance
-  before(() => {
-    engine = openEngine()
-    engine.insert(RECORDS)
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
 
-    app = buildApi({ store: engine, metricsText: () => '# TYPE up gauge\nup 1\n', now: () => NOW })
+    app = buildApi({ store: engine.store, metricsText: () => '# TYPE up gauge\nup 1\n', now: () => NOW })
   })
   after(async () => {
     await app.close()
-    engine.close()
+    await engine.close()
   })
   const get = (url: string) => app.inject({ method: 'GET', url })
 
   it('says that it is well, and whose it is', async () => {
     const { statusCode, body } = await get('/healthz')
     assert.equal(statusCode, 200)
-    assert.deepEqual(JSON.parse(body), { status: 'ok', pid: process.pid, store: 'embedded test' })
+    assert.deepEqual(JSON.parse(body), { status: 'ok', pid: process.pid, store: engine.store.name })
   })
 
   it('serves the metrics it is given', async () => {
@@ -42,14 +43,14 @@ describe('the API', () => {
     )
     const request = { dimensions: ['project', 'server'], by: 'sent_bytes', n: '2', filter: 'project red', last: '5m' }
     assert.equal(statusCode, 200)
-    assert.deepEqual(JSON.parse(body), (await askTop(engine, request, NOW)).rows)
+    assert.deepEqual(JSON.parse(body), (await askTop(engine.store, request, NOW)).rows)
     assert.equal(headers['ovsight-to'], new Date(NOW + 1).toISOString())
     assert.match(String(headers['ovsight-columns']), /^project,project_id,server,/)
   })
 
   it('answers flows as the command line does', async () => {
     const { body } = await get('/api/v1/flows?n=3')
-    assert.deepEqual(JSON.parse(body), (await askFlows(engine, { n: '3' }, NOW)).rows)
+    assert.deepEqual(JSON.parse(body), (await askFlows(engine.store, { n: '3' }, NOW)).rows)
   })
 
   it('tells in a header which span holds data', async () => {
@@ -98,8 +99,8 @@ describe('the API', () => {
 
   it('says when its port is taken', async () => {
     const [first, second] = [
-      buildApi({ store: engine, metricsText: () => '' }),
-      buildApi({ store: engine, metricsText: () => '' }),
+      buildApi({ store: engine.store, metricsText: () => '' }),
+      buildApi({ store: engine.store, metricsText: () => '' }),
     ]
     const url = await listenApi(first, '127.0.0.1', 0)
     await assert.rejects(listenApi(second, '127.0.0.1', Number(new URL(url).port)), { code: 'port_in_use' })

@@ -7,22 +7,23 @@ import stringWidth from 'string-width'
 import { buildApi, listenApi } from '../../src/api/server.ts'
 import { writeCollectorNote } from '../../src/cli/collector-note.ts'
 import { COLUMN_NAMES } from '../../src/schema/columns.ts'
-import { openEngine, type Engine } from '../query/engine.ts'
+import { Engine } from '../query/engine.ts'
 import { RECORDS, T0 } from '../query/records.ts'
 import { run, type Surroundings } from './run.ts'
+import { NO_ENGINE } from '../store/engine.ts'
 
-describe('ovsight top and flows', () => {
+describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
   let engine: Engine
   let data: string
   let here: Surroundings
-  before(() => {
-    engine = openEngine()
-    engine.insert(RECORDS)
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
     data = mkdtempSync(join(tmpdir(), 'ovsight-'))
     here = { engine, now: T0 + 60_000 }
   })
-  after(() => {
-    engine.close()
+  after(async () => {
+    await engine.close()
     rmSync(data, { recursive: true })
   })
   const ask = (words: string[], more: Surroundings = {}) => run([...words, '--data', data], { ...here, ...more })
@@ -49,7 +50,7 @@ describe('ovsight top and flows', () => {
 
   it('write CSV as RFC 4180 says', async () => {
     const odd = { flow_end: T0 + 50, src_server: 'a "quoted", name\nof two lines', src_server_id: 'x', counts_once: 1 }
-    engine.insert([odd])
+    await engine.insert([odd])
     const { stdout } = await ask(['flows', '-n', '1', '-f', 'csv', '--filter', 'src server x'])
     const [head, ...rest] = stdout.split('\r\n')
     assert.deepEqual(head?.split(','), [...COLUMN_NAMES])
@@ -84,10 +85,10 @@ describe('ovsight top and flows', () => {
   })
 
   it('show ids where two of one project have the same name', async () => {
-    engine.insert([
+    await engine.insert([
       { flow_end: T0 + 100, src_server: 'twin', src_server_id: 'aaaaaaaa-1', counts_sent: 1, counts_once: 1, bytes: 1 },
     ])
-    engine.insert([
+    await engine.insert([
       { flow_end: T0 + 100, src_server: 'twin', src_server_id: 'bbbbbbbb-2', counts_sent: 1, counts_once: 1, bytes: 2 },
     ])
     const { stdout } = await ask(['top', '--filter', 'server twin'], { terminal: 80, env: { NO_COLOR: '1' } })
@@ -117,7 +118,7 @@ describe('ovsight top and flows', () => {
   })
 
   it('ask the collector that runs on the data directory, and get the same', async () => {
-    const app = buildApi({ store: engine, metricsText: () => '', now: () => T0 + 60_000 })
+    const app = buildApi({ store: engine.store, metricsText: () => '', now: () => T0 + 60_000 })
     const local = await ask(['top', 'server', '--filter', 'project red', '-f', 'json', '--last', '1h'])
     const flows = await ask(['flows', '-f', 'csv', '--last', '1h'])
     writeCollectorNote(data, await listenApi(app, '127.0.0.1', 0))
@@ -137,7 +138,7 @@ describe('ovsight top and flows', () => {
   })
 
   it('ignore a note that is torn, of a process that is gone, or answered by somebody else', async () => {
-    const other = buildApi({ store: engine, metricsText: () => '' })
+    const other = buildApi({ store: engine.store, metricsText: () => '' })
     other.addHook('onSend', (_request, _reply, payload, done) =>
       done(null, String(payload).replace(/"pid":\d+/, '"pid":1')),
     )

@@ -2,21 +2,22 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { askFlows, askTop } from '../../src/query/ask.ts'
 import { COLUMN_NAMES } from '../../src/schema/columns.ts'
-import { openEngine, type Engine } from './engine.ts'
+import { Engine } from './engine.ts'
 import { RECORDS, T0 } from './records.ts'
+import { NO_ENGINE } from '../store/engine.ts'
 
 const LATER = T0 + 30 * 86_400_000
 
-describe('answers', () => {
+describe('answers', { skip: NO_ENGINE }, () => {
   let engine: Engine
-  before(() => {
-    engine = openEngine()
-    engine.insert(RECORDS)
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
   })
   after(() => engine.close())
 
   it('take the span that holds data when the default one is empty, and say so', async () => {
-    const { rows, notes, span } = await askTop(engine, { dimensions: ['server'] }, LATER)
+    const { rows, notes, span } = await askTop(engine.store, { dimensions: ['server'] }, LATER)
     assert.equal(rows.length, 3)
     assert.deepEqual(span, { fromMs: T0, toMs: T0 + 9, explicit: false })
     assert.deepEqual(notes, [
@@ -25,14 +26,14 @@ describe('answers', () => {
   })
 
   it('stay in the default span when it holds records', async () => {
-    const { rows, notes } = await askFlows(engine, { filter: 'vlan 5' }, T0 + 60_000)
+    const { rows, notes } = await askFlows(engine.store, { filter: 'vlan 5' }, T0 + 60_000)
     assert.deepEqual(rows, [])
     assert.deepEqual(notes.length, 1)
     assert.match(notes[0]!, /^none of the 9 records from 2025-12-31T23:46:00\.000Z to .* matches$/)
   })
 
   it('stay in an explicit span, and say which one holds data', async () => {
-    const { rows, notes } = await askTop(engine, { dimensions: [], last: '1h' }, LATER)
+    const { rows, notes } = await askTop(engine.store, { dimensions: [], last: '1h' }, LATER)
     assert.deepEqual(rows, [])
     assert.match(notes.join(), /; the store holds 2026-01-01T00:00:00\.000Z to 2026-01-01T00:00:00\.008Z/)
   })
@@ -40,13 +41,17 @@ describe('answers', () => {
   it('hold the start of the span and not its end', async () => {
     const times = async (from: number, to: number) =>
       (
-        await askFlows(engine, { from: new Date(T0 + from).toISOString(), to: new Date(T0 + to).toISOString() }, LATER)
+        await askFlows(
+          engine.store,
+          { from: new Date(T0 + from).toISOString(), to: new Date(T0 + to).toISOString() },
+          LATER,
+        )
       ).rows.map((row) => Date.parse(String(row['flow_end'])) - T0)
     assert.deepEqual(await times(2, 5), [4, 3, 2])
   })
 
   it('of flows are the newest records with every column, readable', async () => {
-    const { rows, columns } = await askFlows(engine, { n: '2' }, LATER)
+    const { rows, columns } = await askFlows(engine.store, { n: '2' }, LATER)
     assert.deepEqual(columns, COLUMN_NAMES)
     assert.deepEqual(rows.map(Object.keys), [[...COLUMN_NAMES], [...COLUMN_NAMES]])
     const { flow_end, src_addr, dst_addr, src_mac, exporter, bytes, role, dst_grade } = rows[0]!
@@ -57,24 +62,24 @@ describe('answers', () => {
   })
 })
 
-describe('answers of other stores', () => {
+describe('answers of other stores', { skip: NO_ENGINE }, () => {
   it('say why there is nothing', async () => {
-    const empty = openEngine()
-    assert.deepEqual((await askTop(empty, { dimensions: [] }, LATER)).notes, ['the store holds no records yet'])
-    empty.insert([{ flow_end: T0, bytes: 5, counts_once: 1, role: 'unattributed' }])
-    const { notes, columns } = await askTop(empty, { dimensions: ['server'] }, LATER)
+    const empty = await Engine.open()
+    assert.deepEqual((await askTop(empty.store, { dimensions: [] }, LATER)).notes, ['the store holds no records yet'])
+    await empty.insert([{ flow_end: T0, bytes: 5, counts_once: 1, role: 'unattributed' }])
+    const { notes, columns } = await askTop(empty.store, { dimensions: ['server'] }, LATER)
     assert.match(notes[1]!, /^no server is known in the 1 record .*--identity/)
     assert.deepEqual(columns.slice(0, 5), ['server', 'server_id', 'project', 'sent_bytes', 'received_bytes'])
-    empty.close()
+    await empty.close()
   })
 
   it('tell an IPv6 packet from :: from one without address', async () => {
-    const one = openEngine()
-    one.insert([
+    const one = await Engine.open()
+    await one.insert([
       { flow_end: T0, ip_version: 6, dst_addr: 'ff02::1:ff00:1' },
       { flow_end: T0 - 1, ether_type: 0x0806 },
     ])
-    const { rows } = await askFlows(one, {}, T0)
+    const { rows } = await askFlows(one.store, {}, T0)
     assert.deepEqual(
       rows.map(({ src_addr, dst_addr }) => [src_addr, dst_addr]),
       [
@@ -82,6 +87,6 @@ describe('answers of other stores', () => {
         ['', ''],
       ],
     )
-    one.close()
+    await one.close()
   })
 })

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { askTop, type TopRequest } from '../../src/query/ask.ts'
-import { openEngine, type Engine } from './engine.ts'
+import { Engine } from './engine.ts'
 import { RECORDS, T0 } from './records.ts'
+import { NO_ENGINE } from '../store/engine.ts'
 
 const NOW = T0 + 60_000
 
-describe('top', () => {
+describe('top', { skip: NO_ENGINE }, () => {
   let engine: Engine
-  before(() => {
-    engine = openEngine()
-    engine.insert(RECORDS)
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
   })
   after(() => engine.close())
 
-  const top = async (request: TopRequest) => (await askTop(engine, request, NOW)).rows
+  const top = async (request: TopRequest) => (await askTop(engine.store, request, NOW)).rows
   const figures = async (request: TopRequest, ...names: string[]) =>
     (await top(request)).map((row) => names.map((name) => row[name]))
 
@@ -175,7 +176,7 @@ describe('top', () => {
 
   it('refuses what it does not know, with the nearest name', async () => {
     const refused = (request: TopRequest, code: string, message: RegExp) =>
-      assert.rejects(askTop(engine, request, NOW), (error: { code?: string; message: string }) => {
+      assert.rejects(askTop(engine.store, request, NOW), (error: { code?: string; message: string }) => {
         assert.equal(error.code, code)
         assert.match(error.message, message)
         return true
@@ -192,9 +193,9 @@ describe('top', () => {
   })
 })
 
-describe('top over sampled records', () => {
+describe('top over sampled records', { skip: NO_ENGINE }, () => {
   it('carries the half width of the 95 % interval of every figure, overlap taken off', async () => {
-    const engine = openEngine()
+    const engine = await Engine.open()
     const ends = {
       src_server: 'a',
       src_server_id: 'a',
@@ -204,19 +205,19 @@ describe('top over sampled records', () => {
       dst_project_id: 'p',
     }
     const sampled = { ...ends, flow_end: T0, sampling_rate: 8, samples: 1, bytes: 800, packets: 8 }
-    engine.insert([
+    await engine.insert([
       { ...sampled, counts_sent: 1, counts_received: 1, counts_once: 1, bytes_variance: 8 * 7 * 100 ** 2 },
       { ...sampled, counts_sent: 1, counts_received: 1, counts_once: 1, bytes_variance: 8 * 7 * 100 ** 2 },
       { ...sampled, bytes_variance: 1e12 },
     ])
-    const { rows } = await askTop(engine, { dimensions: ['project'] }, NOW)
+    const { rows } = await askTop(engine.store, { dimensions: ['project'] }, NOW)
     const width = Math.round(1.96 * Math.sqrt(2 * 8 * 7 * 100 ** 2))
     assert.equal(rows[0]?.['bytes'], 1600)
     assert.equal(rows[0]?.['sent_bytes_error'], width)
     assert.equal(rows[0]?.['bytes_error'], width)
     assert.equal(rows[0]?.['packets_error'], Math.round(1.96 * Math.sqrt(2 * 8 * 7)))
-    const unsided = await askTop(engine, { dimensions: ['src_project_id'] }, NOW)
+    const unsided = await askTop(engine.store, { dimensions: ['src_project_id'] }, NOW)
     assert.equal(unsided.rows[0]?.['bytes_error'], width)
-    engine.close()
+    await engine.close()
   })
 })

@@ -10,10 +10,11 @@ import type { Op, Test, Tree, Value } from '../../../src/query/filter/tree.ts'
 import { Params } from '../../../src/query/plan.ts'
 import { columnFacts, type ColumnName } from '../../../src/schema/columns.ts'
 import { enumValues } from '../../../src/schema/enums.ts'
-import { openEngine, type Engine, type Record_ } from '../engine.ts'
+import { Engine, type Record_ } from '../engine.ts'
 import { Random } from '../random.ts'
 import { RECORDS } from '../records.ts'
 import { randomTree, randomValue } from './trees.ts'
+import { NO_ENGINE } from '../../store/engine.ts'
 
 /** What a filter means, said a second time without SQL. */
 function holds(tree: Tree, record: Record_): boolean {
@@ -83,11 +84,11 @@ function like(text: string, pattern: string): boolean {
   return new RegExp(`^${source}$`, 'u').test(text)
 }
 
-describe('filters on records', () => {
+describe('filters on records', { skip: NO_ENGINE }, () => {
   let engine: Engine
-  before(() => {
-    engine = openEngine()
-    engine.insert(RECORDS)
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
   })
   after(() => engine.close())
 
@@ -95,7 +96,7 @@ describe('filters on records', () => {
   async function count(trees: readonly Tree[]): Promise<number[]> {
     const params = new Params()
     const counts = trees.map((tree, i) => `countIf(${compileFilter(tree, params)}) AS n${i}`)
-    const { rows } = await engine.query({ sql: `SELECT ${counts.join(', ')} FROM flows`, params: params.values })
+    const { rows } = await engine.store.query({ sql: `SELECT ${counts.join(', ')} FROM flows`, params: params.values })
     return trees.map((_, i) => Number(rows[0]?.[`n${i}`]))
   }
 
