@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { AppError } from '../errors.ts'
 import { addCollect } from './collect.ts'
 import type { CliContext } from './context.ts'
+import { addDemo } from './demo.ts'
 import { addFlows } from './flows.ts'
 import { addReplay } from './replay.ts'
 import { addIdentity } from './identity.ts'
@@ -36,6 +37,7 @@ export function buildProgram(context: CliContext, version: string): Command {
     .exitOverride()
   addCollect(program, context)
   addReplay(program, context)
+  addDemo(program, context)
   addTop(program, context)
   addFlows(program, context)
   addIdentity(program, context)
