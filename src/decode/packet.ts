@@ -1,31 +1,33 @@
-import type { Columns } from '../schema/columns.ts'
+import type { ColumnName, Columns } from '../schema/columns.ts'
 import { dissectIp } from './packet/ip.ts'
 import { dissectEthernet, dissectMpls } from './packet/link.ts'
 import type { DecodeStatus } from './status.ts'
 
-/** Columns that the headers of a packet fill. A FlowBatch's `columns` are such an object. */
-export type PacketColumns = Pick<
-  Columns,
-  | 'src_mac'
-  | 'dst_mac'
-  | 'ether_type'
-  | 'vlan'
-  | 'inner_vlan'
-  | 'mpls_label'
-  | 'ip_version'
-  | 'src_addr'
-  | 'dst_addr'
-  | 'ip_protocol'
-  | 'tos'
-  | 'ttl'
-  | 'flow_label'
-  | 'ip_fragment'
-  | 'src_l4_port'
-  | 'dst_l4_port'
-  | 'tcp_flags'
-  | 'icmp_type'
-  | 'icmp_code'
->
+/** Columns that the headers of a packet fill. */
+const PACKET_COLUMNS = [
+  'src_mac',
+  'dst_mac',
+  'ether_type',
+  'vlan',
+  'inner_vlan',
+  'mpls_label',
+  'ip_version',
+  'src_addr',
+  'dst_addr',
+  'ip_protocol',
+  'tos',
+  'ttl',
+  'flow_label',
+  'ip_fragment',
+  'src_l4_port',
+  'dst_l4_port',
+  'tcp_flags',
+  'icmp_type',
+  'icmp_code',
+] as const satisfies readonly ColumnName[]
+
+/** A FlowBatch's `columns` are such an object. All of them lie in one buffer. */
+export type PacketColumns = Pick<Columns, (typeof PACKET_COLUMNS)[number]>
 
 /**
  * Dissects the headers of one packet into one row: Ethernet, 802.1Q/802.1ad, MPLS, IPv4, IPv6 and its extension headers,
@@ -40,6 +42,8 @@ export type PacketColumns = Pick<
  *   `too_deep`    more tags, labels or extension headers than are followed; what came before is in the row
  *
  * and leave the lengths below. `bind` costs a comparison when the columns are the same.
+ *
+ * Measured: columns through three views of their buffer cost a third of one typed array each.
  */
 export class PacketDissector {
   /** 4 or 6 when the packet is IP (even if its header is cut), else 0. */
@@ -52,26 +56,29 @@ export class PacketDissector {
   tags = 0
 
   private bound: PacketColumns | undefined = undefined
-  // Set by `bind`; read by the functions in packet/.
-  srcMac!: Columns['src_mac']
-  dstMac!: Columns['dst_mac']
-  etherType!: Columns['ether_type']
-  vlan!: Columns['vlan']
-  innerVlan!: Columns['inner_vlan']
-  mplsLabel!: Columns['mpls_label']
-  version!: Columns['ip_version']
-  srcAddr!: Columns['src_addr']
-  dstAddr!: Columns['dst_addr']
-  protocol!: Columns['ip_protocol']
-  tos!: Columns['tos']
-  ttl!: Columns['ttl']
-  flowLabel!: Columns['flow_label']
-  fragment!: Columns['ip_fragment']
-  srcPort!: Columns['src_l4_port']
-  dstPort!: Columns['dst_l4_port']
-  tcpFlags!: Columns['tcp_flags']
-  icmpType!: Columns['icmp_type']
-  icmpCode!: Columns['icmp_code']
+  // Set by `bind`; read by the functions in packet/. The views cover the buffer all columns lie in, the numbers say where they begin.
+  u8!: Uint8Array
+  u16!: Uint16Array
+  u32!: Uint32Array
+  srcMac = 0
+  dstMac = 0
+  etherType = 0
+  vlan = 0
+  innerVlan = 0
+  mplsLabel = 0
+  version = 0
+  srcAddr = 0
+  dstAddr = 0
+  protocol = 0
+  tos = 0
+  ttl = 0
+  flowLabel = 0
+  fragment = 0
+  srcPort = 0
+  dstPort = 0
+  tcpFlags = 0
+  icmpType = 0
+  icmpCode = 0
 
   constructor(columns: PacketColumns) {
     this.bind(columns)
@@ -80,26 +87,35 @@ export class PacketDissector {
   /** From here on rows of `columns` are written. */
   bind(columns: PacketColumns): void {
     if (columns === this.bound) return
+    const { buffer } = columns.src_mac
+    if (PACKET_COLUMNS.some((name) => columns[name].buffer !== buffer))
+      throw new Error('packet columns lie in one buffer')
     this.bound = columns
-    this.srcMac = columns.src_mac
-    this.dstMac = columns.dst_mac
-    this.etherType = columns.ether_type
-    this.vlan = columns.vlan
-    this.innerVlan = columns.inner_vlan
-    this.mplsLabel = columns.mpls_label
-    this.version = columns.ip_version
-    this.srcAddr = columns.src_addr
-    this.dstAddr = columns.dst_addr
-    this.protocol = columns.ip_protocol
-    this.tos = columns.tos
-    this.ttl = columns.ttl
-    this.flowLabel = columns.flow_label
-    this.fragment = columns.ip_fragment
-    this.srcPort = columns.src_l4_port
-    this.dstPort = columns.dst_l4_port
-    this.tcpFlags = columns.tcp_flags
-    this.icmpType = columns.icmp_type
-    this.icmpCode = columns.icmp_code
+    // Batches that take turns share their memory.
+    if (this.u8 === undefined || this.u8.buffer !== buffer) {
+      this.u8 = new Uint8Array(buffer)
+      this.u16 = new Uint16Array(buffer)
+      this.u32 = new Uint32Array(buffer)
+    }
+    this.srcMac = columns.src_mac.byteOffset / 4
+    this.dstMac = columns.dst_mac.byteOffset / 4
+    this.etherType = columns.ether_type.byteOffset / 2
+    this.vlan = columns.vlan.byteOffset / 2
+    this.innerVlan = columns.inner_vlan.byteOffset / 2
+    this.mplsLabel = columns.mpls_label.byteOffset / 4
+    this.version = columns.ip_version.byteOffset
+    this.srcAddr = columns.src_addr.byteOffset / 4
+    this.dstAddr = columns.dst_addr.byteOffset / 4
+    this.protocol = columns.ip_protocol.byteOffset
+    this.tos = columns.tos.byteOffset
+    this.ttl = columns.ttl.byteOffset
+    this.flowLabel = columns.flow_label.byteOffset / 4
+    this.fragment = columns.ip_fragment.byteOffset
+    this.srcPort = columns.src_l4_port.byteOffset / 2
+    this.dstPort = columns.dst_l4_port.byteOffset / 2
+    this.tcpFlags = columns.tcp_flags.byteOffset / 2
+    this.icmpType = columns.icmp_type.byteOffset
+    this.icmpCode = columns.icmp_code.byteOffset
   }
 
   /** A frame from its destination MAC address on, without FCS (which does no harm). */
@@ -117,7 +133,7 @@ export class PacketDissector {
   /** A label stack. Sets `ether_type` to MPLS, or to IP where that is below the bottom label. */
   mpls(view: DataView, start: number, end: number, row: number): DecodeStatus {
     this.ipVersion = this.ipLength = this.l2Length = this.tags = 0
-    this.etherType[row] = 0x8847
+    this.u16[this.etherType + row] = 0x8847
     return dissectMpls(this, view, start, start, end, row)
   }
 }

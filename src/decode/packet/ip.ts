@@ -27,11 +27,11 @@ export function dissectIp(packet: PacketDissector, view: DataView, at: number, e
   if (at >= end) return TRUNCATED
   const version = view.getUint8(at) >>> 4
   if (version === 4) {
-    packet.etherType[row] = 0x0800
+    packet.u16[packet.etherType + row] = 0x0800
     return dissectIpv4(packet, view, at, end, row)
   }
   if (version !== 6) return BAD_HEADER
-  packet.etherType[row] = 0x86dd
+  packet.u16[packet.etherType + row] = 0x86dd
   return dissectIpv6(packet, view, at, end, row)
 }
 
@@ -47,19 +47,19 @@ export function dissectIpv4(
   const first = view.getUint32(at)
   const headerLength = (first >>> 22) & 0x3c
   if (first >>> 28 !== 4 || headerLength < IPV4_HEADER) return notIp(packet)
-  packet.version[row] = 4
-  packet.tos[row] = (first >>> 16) & 0xff
+  packet.u8[packet.version + row] = 4
+  packet.u8[packet.tos + row] = (first >>> 16) & 0xff
   const life = view.getUint32(at + 8)
   const protocol = (life >>> 16) & 0xff
-  packet.ttl[row] = life >>> 24
-  packet.protocol[row] = protocol
-  const src = packet.srcAddr
-  const dst = packet.dstAddr
-  const lane = row * 4 + 2
-  src[lane] = V4_MAPPED
-  src[lane + 1] = view.getUint32(at + 12, true)
-  dst[lane] = V4_MAPPED
-  dst[lane + 1] = view.getUint32(at + 16, true)
+  packet.u8[packet.ttl + row] = life >>> 24
+  packet.u8[packet.protocol + row] = protocol
+  const { u32 } = packet
+  const src = packet.srcAddr + row * 4 + 2
+  const dst = packet.dstAddr + row * 4 + 2
+  u32[src] = V4_MAPPED
+  u32[src + 1] = view.getUint32(at + 12, true)
+  u32[dst] = V4_MAPPED
+  u32[dst + 1] = view.getUint32(at + 16, true)
   const totalLength = first & 0xffff
   if (totalLength < headerLength) {
     // Segmentation offload leaves 0 where the length does not fit 16 bits; anything else contradicts the header.
@@ -70,7 +70,7 @@ export function dissectIpv4(
   }
   const fragmentOffset = view.getUint16(at + 6) & 0x1fff
   if (fragmentOffset !== 0) {
-    packet.fragment[row] = 1
+    packet.u8[packet.fragment + row] = 1
     return OK
   }
   return dissectTransport(packet, view, at + headerLength, end, row, protocol)
@@ -87,24 +87,24 @@ export function dissectIpv6(
   if (end - at < IPV6_HEADER) return TRUNCATED
   const first = view.getUint32(at)
   if (first >>> 28 !== 6) return notIp(packet)
-  packet.version[row] = 6
-  packet.tos[row] = (first >>> 20) & 0xff
-  packet.flowLabel[row] = first & 0xfffff
+  packet.u8[packet.version + row] = 6
+  packet.u8[packet.tos + row] = (first >>> 20) & 0xff
+  packet.u32[packet.flowLabel + row] = first & 0xfffff
   const life = view.getUint32(at + 4)
   const protocol = (life >>> 8) & 0xff
-  packet.ttl[row] = life & 0xff
-  packet.protocol[row] = protocol
-  const src = packet.srcAddr
-  const dst = packet.dstAddr
-  const lane = row * 4
-  src[lane] = view.getUint32(at + 8, true)
-  src[lane + 1] = view.getUint32(at + 12, true)
-  src[lane + 2] = view.getUint32(at + 16, true)
-  src[lane + 3] = view.getUint32(at + 20, true)
-  dst[lane] = view.getUint32(at + 24, true)
-  dst[lane + 1] = view.getUint32(at + 28, true)
-  dst[lane + 2] = view.getUint32(at + 32, true)
-  dst[lane + 3] = view.getUint32(at + 36, true)
+  packet.u8[packet.ttl + row] = life & 0xff
+  packet.u8[packet.protocol + row] = protocol
+  const { u32 } = packet
+  const src = packet.srcAddr + row * 4
+  const dst = packet.dstAddr + row * 4
+  u32[src] = view.getUint32(at + 8, true)
+  u32[src + 1] = view.getUint32(at + 12, true)
+  u32[src + 2] = view.getUint32(at + 16, true)
+  u32[src + 3] = view.getUint32(at + 20, true)
+  u32[dst] = view.getUint32(at + 24, true)
+  u32[dst + 1] = view.getUint32(at + 28, true)
+  u32[dst + 2] = view.getUint32(at + 32, true)
+  u32[dst + 3] = view.getUint32(at + 36, true)
   const payloadLength = life >>> 16
   // 0 with a header behind it is a jumbogram (RFC 2675) or segmentation offload: the length is not known.
   if (payloadLength !== 0 || protocol === NO_NEXT_HEADER) {
@@ -164,14 +164,14 @@ function dissectExtensions(
     const next = view.getUint8(at)
     if (protocol === FRAGMENT) {
       later = view.getUint16(at + 2) >>> 3 !== 0
-      if (later) packet.fragment[row] = 1
+      if (later) packet.u8[packet.fragment + row] = 1
       at += 8
     } else {
       const units = view.getUint8(at + 1)
       at += protocol === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8
     }
     protocol = next
-    packet.protocol[row] = next
+    packet.u8[packet.protocol + row] = next
     // What follows in a later fragment is payload, whatever its next header says.
     if (later) return OK
     if (at > end) return TRUNCATED

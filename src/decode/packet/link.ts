@@ -28,13 +28,13 @@ export function dissectEthernet(
   row: number,
 ): DecodeStatus {
   if (end - start < ETHERNET_HEADER) return TRUNCATED
-  packet.dstMac[row * 2] = view.getUint32(start + 2)
-  packet.dstMac[row * 2 + 1] = view.getUint16(start)
-  packet.srcMac[row * 2] = view.getUint32(start + 8)
-  packet.srcMac[row * 2 + 1] = view.getUint16(start + 6)
+  packet.u32[packet.dstMac + row * 2] = view.getUint32(start + 2)
+  packet.u32[packet.dstMac + row * 2 + 1] = view.getUint16(start)
+  packet.u32[packet.srcMac + row * 2] = view.getUint32(start + 8)
+  packet.u32[packet.srcMac + row * 2 + 1] = view.getUint16(start + 6)
   const type = view.getUint16(start + 12)
   if (type === IPV4) {
-    packet.etherType[row] = IPV4
+    packet.u16[packet.etherType + row] = IPV4
     packet.l2Length = ETHERNET_HEADER
     return dissectIpv4(packet, view, start + ETHERNET_HEADER, end, row)
   }
@@ -59,13 +59,13 @@ function dissectTags(
   let type = tpid
   let tags = 0
   while (isTag(type)) {
-    packet.etherType[row] = type
+    packet.u16[packet.etherType + row] = type
     packet.l2Length = at - start
     if (tags === MAX_TAGS) return TOO_DEEP
     if (end - at < 4) return TRUNCATED
     const vlan = view.getUint16(at) & 0x0fff
-    if (tags === 0) packet.vlan[row] = vlan
-    else if (tags === 1) packet.innerVlan[row] = vlan
+    if (tags === 0) packet.u16[packet.vlan + row] = vlan
+    else if (tags === 1) packet.u16[packet.innerVlan + row] = vlan
     packet.tags = ++tags
     type = view.getUint16(at + 2)
     at += 4
@@ -83,7 +83,7 @@ function dissectType(
   row: number,
   type: number,
 ): DecodeStatus {
-  packet.etherType[row] = type
+  packet.u16[packet.etherType + row] = type
   packet.l2Length = at - start
   if (type === IPV4) return dissectIpv4(packet, view, at, end, row)
   if (type === IPV6) return dissectIpv6(packet, view, at, end, row)
@@ -101,10 +101,10 @@ function dissectLlc(
   end: number,
   row: number,
 ): DecodeStatus {
-  packet.etherType[row] = 0
+  packet.u16[packet.etherType + row] = 0
   if (end - at < 8 || view.getUint32(at) !== 0xaaaa0300 || view.getUint16(at + 4) !== 0) return OK
   const type = view.getUint16(at + 6)
-  packet.etherType[row] = type
+  packet.u16[packet.etherType + row] = type
   packet.l2Length = at + 8 - start
   if (type === IPV4) return dissectIpv4(packet, view, at + 8, end, row)
   if (type === IPV6) return dissectIpv6(packet, view, at + 8, end, row)
@@ -127,7 +127,7 @@ export function dissectMpls(
     packet.l2Length = at - start
     if (end - at < 4) return TRUNCATED
     const entry = view.getUint32(at)
-    if (depth === 0) packet.mplsLabel[row] = entry >>> 12
+    if (depth === 0) packet.u32[packet.mplsLabel + row] = entry >>> 12
     at += 4
     if ((entry & 0x100) === 0) continue
     packet.l2Length = at - start

@@ -31,7 +31,7 @@ export function dissectTransport(
     if (end - at < 4) return TRUNCATED
     ports(packet, view, at, row)
     if (end - at < 14) return TRUNCATED
-    packet.tcpFlags[row] = view.getUint16(at + 12) & 0x0fff
+    packet.u16[packet.tcpFlags + row] = view.getUint16(at + 12) & 0x0fff
     return OK
   }
   if (protocol === UDP || protocol === SCTP || protocol === DCCP || protocol === UDP_LITE) {
@@ -41,14 +41,14 @@ export function dissectTransport(
   }
   if (protocol === ICMP || protocol === ICMPV6) {
     if (end - at < 2) return TRUNCATED
-    packet.icmpType[row] = view.getUint8(at)
-    packet.icmpCode[row] = view.getUint8(at + 1)
+    packet.u8[packet.icmpType + row] = view.getUint8(at)
+    packet.u8[packet.icmpCode + row] = view.getUint8(at + 1)
   }
   return OK
 }
 
 function ports(packet: PacketDissector, view: DataView, at: number, row: number): void {
   const both = view.getUint32(at)
-  packet.srcPort[row] = both >>> 16
-  packet.dstPort[row] = both & 0xffff
+  packet.u16[packet.srcPort + row] = both >>> 16
+  packet.u16[packet.dstPort + row] = both & 0xffff
 }

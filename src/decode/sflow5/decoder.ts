@@ -13,6 +13,7 @@ import { enumCodes } from '../../schema/enums.ts'
 import type { Datagram, Decoder, DecodeSink } from '../decoder.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import { CounterSampleDecoder } from './counter-sample.ts'
+import type { FlowColumns } from './flow-columns.ts'
 import { FlowSampleDecoder } from './flow-sample.ts'
 
 const VERSION = 5
@@ -38,7 +39,7 @@ const OK = STATUS.ok
 export class Sflow5Decoder implements Decoder {
   readonly protocol = 'sflow5'
   private readonly sink: DecodeSink
-  private readonly flows = new FlowSampleDecoder()
+  private readonly flows: FlowSampleDecoder
   private readonly counters: CounterSampleDecoder
   private readonly agent = new Uint32Array(4)
   private status: DecodeStatus = OK
@@ -47,8 +48,10 @@ export class Sflow5Decoder implements Decoder {
   private runStart = 0
   private runLength = 0
 
-  constructor(sink: DecodeSink) {
+  /** Without `shortcut` every sample goes the general, slower way to the same rows: for tests. */
+  constructor(sink: DecodeSink, shortcut = true) {
     this.sink = sink
+    this.flows = new FlowSampleDecoder(shortcut)
     this.counters = new CounterSampleDecoder(sink)
   }
 
@@ -65,11 +68,11 @@ export class Sflow5Decoder implements Decoder {
     const sequence = view.getUint32(at + 4)
     const first = out.rows
     this.sink.sequence(datagram, 'sflow5', subAgent, sequence, 1)
-    this.flows.bind(out.columns)
+    this.flows.bind(out)
     this.status = OK
     this.samples(datagram, out, at + FIXED_BYTES - 4, view.getUint32(at + 12), subAgent)
     this.endRun(datagram, subAgent)
-    fillHeader(datagram, this.agent, subAgent, sequence, out, first)
+    fillHeader(datagram, this.agent, subAgent, sequence, this.flows.columns, first, out.rows)
     return this.status === OK && out.rows === first ? STATUS.ok_no_rows : this.status
   }
 
@@ -95,10 +98,9 @@ export class Sflow5Decoder implements Decoder {
     const { flows } = this
     const row = out.rows
     const status = flows.decode(datagram.view, at, end, expanded, row)
-    if (status !== OK) this.fault(status)
-    if (status === STATUS.bad_length || status === STATUS.bad_count) {
-      out.truncate(row, row + 1)
-      return
+    if (status !== OK) {
+      this.fault(status)
+      if (status === STATUS.bad_length || status === STATUS.bad_count) return out.truncate(row, row + 1)
     }
     out.rows = row + 1
     const next = (this.runStart + this.runLength) >>> 0
@@ -137,30 +139,42 @@ export class Sflow5Decoder implements Decoder {
   }
 }
 
-/** What is the same in all rows from `first` on. */
+/** What is the same in all rows from `first` on. Written out: loops over columns and lanes took a third of all the time. */
 function fillHeader(
-  datagram: Datagram,
+  { receivedMs, exporter: source }: Datagram,
   from: Uint32Array,
   subAgent: number,
   number: number,
-  out: FlowBatch,
+  columns: FlowColumns,
   first: number,
+  rows: number,
 ): void {
-  const { flow_end, flow_start, time_received, export_protocol, exporter, agent, observation_domain, sequence } =
-    out.columns
-  const low = datagram.receivedMs >>> 0
-  const high = Math.floor(datagram.receivedMs / 0x1_0000_0000)
-  for (let row = first; row < out.rows; row++) {
-    for (const column of [flow_end, flow_start, time_received]) {
-      column[row * 2] = low
-      column[row * 2 + 1] = high
-    }
-    export_protocol[row] = PROTOCOL
-    observation_domain[row] = subAgent
-    sequence[row] = number
-    for (let lane = 0; lane < 4; lane++) {
-      exporter[row * 4 + lane] = datagram.exporter[lane]!
-      agent[row * 4 + lane] = from[lane]!
-    }
+  const { u8, u32 } = columns
+  const low = receivedMs >>> 0
+  const high = Math.floor(receivedMs / 0x1_0000_0000)
+  const [e0, e1, e2, e3] = [source[0]!, source[1]!, source[2]!, source[3]!]
+  const [a0, a1, a2, a3] = [from[0]!, from[1]!, from[2]!, from[3]!]
+  const wide = (e0 | e1 | a0 | a1) !== 0
+  for (let row = first; row < rows; row++) {
+    const end = columns.flowEnd + row * 2
+    const start = columns.flowStart + row * 2
+    const received = columns.timeReceived + row * 2
+    const exporter = columns.exporter + row * 4
+    const agent = columns.agent + row * 4
+    u32[end] = u32[start] = u32[received] = low
+    u32[end + 1] = u32[start + 1] = u32[received + 1] = high
+    u8[columns.protocol + row] = PROTOCOL
+    u32[columns.domain + row] = subAgent
+    u32[columns.sequence + row] = number
+    u32[exporter + 2] = e2
+    u32[exporter + 3] = e3
+    u32[agent + 2] = a2
+    u32[agent + 3] = a3
+    // Zero already where both are IPv4.
+    if (!wide) continue
+    u32[exporter] = e0
+    u32[exporter + 1] = e1
+    u32[agent] = a0
+    u32[agent + 1] = a1
   }
 }

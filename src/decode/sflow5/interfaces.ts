@@ -11,8 +11,15 @@
 import { enumCodes } from '../../schema/enums.ts'
 import type { FlowColumns } from './flow-columns.ts'
 
-const KIND = enumCodes('output_kind')
-const DIRECTION = enumCodes('flow_direction')
+// As constants of their own: looked up by name in the hot path each costs as much as a store into a column.
+const {
+  interface: INTERFACE,
+  local: LOCAL,
+  none: NONE,
+  multiple: SEVERAL,
+  unknown_single: UNKNOWN_SINGLE,
+} = enumCodes('output_kind')
+const { unknown: UNKNOWN, ingress: INGRESS, egress: EGRESS } = enumCodes('flow_direction')
 
 const SINGLE = 0
 const DISCARDED = 1
@@ -25,20 +32,20 @@ const PHYSICAL_ENTITY = 2
 export function writeOutput(columns: FlowColumns, row: number, format: number, value: number): void {
   if (format === SINGLE) {
     if (value === 0) return
-    columns.outputKind[row] = value === INTERNAL ? KIND.local : KIND.interface
-    columns.outIf[row] = value
+    columns.u8[columns.outputKind + row] = value === INTERNAL ? LOCAL : INTERFACE
+    columns.u32[columns.outIf + row] = value
   } else if (format === DISCARDED) {
-    columns.outputKind[row] = KIND.none
+    columns.u8[columns.outputKind + row] = NONE
   } else if (format === MULTIPLE) {
-    columns.outputKind[row] = value === 1 ? KIND.unknown_single : KIND.multiple
-    columns.outIf[row] = value === 1 ? 0 : value
+    columns.u8[columns.outputKind + row] = value === 1 ? UNKNOWN_SINGLE : SEVERAL
+    columns.u32[columns.outIf + row] = value === 1 ? 0 : value
   }
 }
 
 /** The direction that the data source of a sample tells: a source that is an interface observes what enters or leaves there. */
 export function directionOf(sourceClass: number, source: number, input: number, output: number): number {
-  if (sourceClass === PHYSICAL_ENTITY) return DIRECTION.ingress
-  if (sourceClass !== 0 || source === 0) return DIRECTION.unknown
-  if (source === input) return DIRECTION.ingress
-  return source === output ? DIRECTION.egress : DIRECTION.unknown
+  if (sourceClass === PHYSICAL_ENTITY) return INGRESS
+  if (sourceClass !== 0 || source === 0) return UNKNOWN
+  if (source === input) return INGRESS
+  return source === output ? EGRESS : UNKNOWN
 }

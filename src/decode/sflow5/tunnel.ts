@@ -35,28 +35,28 @@ export function writeTunnel(columns: FlowColumns, view: DataView, records: FlowR
   const four = came ? SLOT.tunnel4In : SLOT.tunnel4Out
   const six = came ? SLOT.tunnel6In : SLOT.tunnel6Out
   const key = came ? SLOT.vniIn : SLOT.vniOut
-  columns.tunnelType[row] = TYPE.unknown
-  if ((seen & (1 << key)) !== 0) columns.tunnelKey[row] = view.getUint32(at[key]!)
+  columns.u8[columns.tunnelType + row] = TYPE.unknown
+  if ((seen & (1 << key)) !== 0) columns.u32[columns.tunnelKey + row] = view.getUint32(at[key]!)
   if ((seen & (1 << four)) !== 0) {
-    writeIpv4(columns.tunnelSrc, view, at[four]! + 8, row)
-    writeIpv4(columns.tunnelDst, view, at[four]! + 12, row)
+    writeIpv4(columns.u32, columns.tunnelSrc + row * 4, view, at[four]! + 8)
+    writeIpv4(columns.u32, columns.tunnelDst + row * 4, view, at[four]! + 12)
     writePorts(columns, view, at[four]! + 4, at[four]! + 16, row)
   } else if ((seen & (1 << six)) !== 0) {
-    writeIpv6(columns.tunnelSrc, view, at[six]! + 8, row)
-    writeIpv6(columns.tunnelDst, view, at[six]! + 24, row)
+    writeIpv6(columns.u32, columns.tunnelSrc + row * 4, view, at[six]! + 8)
+    writeIpv6(columns.u32, columns.tunnelDst + row * 4, view, at[six]! + 24)
     writePorts(columns, view, at[six]! + 4, at[six]! + 40, row)
   }
 }
 
-/** Four bytes at `at` into an `ip` column. */
-export function writeIpv4(to: Uint32Array, view: DataView, at: number, row: number): void {
-  to[row * 4 + 2] = IPV4_MAPPED
-  to[row * 4 + 3] = view.getUint32(at, true)
+/** Four bytes at `from` into the `ip` cell at `u32[to]`. */
+export function writeIpv4(u32: Uint32Array, to: number, view: DataView, from: number): void {
+  u32[to + 2] = IPV4_MAPPED
+  u32[to + 3] = view.getUint32(from, true)
 }
 
-/** Sixteen bytes at `at` into an `ip` column. */
-export function writeIpv6(to: Uint32Array, view: DataView, at: number, row: number): void {
-  for (let lane = 0; lane < 4; lane++) to[row * 4 + lane] = view.getUint32(at + lane * 4, true)
+/** Sixteen bytes at `from` into the `ip` cell at `u32[to]`. */
+export function writeIpv6(u32: Uint32Array, to: number, view: DataView, from: number): void {
+  for (let lane = 0; lane < 4; lane++) u32[to + lane] = view.getUint32(from + lane * 4, true)
 }
 
 function writePorts(columns: FlowColumns, view: DataView, protocolAt: number, portsAt: number, row: number): void {
@@ -67,10 +67,11 @@ function writePorts(columns: FlowColumns, view: DataView, protocolAt: number, po
     source = swap(source)
     destination = swap(destination)
   }
-  columns.tunnelSrcPort[row] = source
-  columns.tunnelDstPort[row] = destination
-  if (protocol === GRE) columns.tunnelType[row] = TYPE.gre
-  else if (protocol === UDP || protocol === TCP) columns.tunnelType[row] = TYPE_OF_PORT.get(destination) ?? TYPE.unknown
+  columns.u16[columns.tunnelSrcPort + row] = source
+  columns.u16[columns.tunnelDstPort + row] = destination
+  if (protocol === GRE) columns.u8[columns.tunnelType + row] = TYPE.gre
+  else if (protocol === UDP || protocol === TCP)
+    columns.u8[columns.tunnelType + row] = TYPE_OF_PORT.get(destination) ?? TYPE.unknown
 }
 
 function swap(port: number): number {
