@@ -148,6 +148,7 @@ export class Attributor {
     if (place.host !== 0) place.findNetflow(engine, c.in_if[row]!, ends.source, ends.destination)
     if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
     this.findPorts(c, row)
+    place.settleIngress(c, row, ends.source)
     ends.ingress(c, row, EVIDENCE.ofport)
     counting.see(place.host, REPORTS.netflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
@@ -163,6 +164,7 @@ export class Attributor {
     if (c.output_kind[row] === OUTPUT.interface) place.outIf = place.interfaceOf(names.interfaces, 0, c.out_if[row]!)
     place.bridge = interfaces.bridge(place.inIf) || interfaces.bridge(place.outIf)
     this.findPorts(c, row)
+    place.settleIngress(c, row, ends.source)
     ends.ingress(c, row, EVIDENCE.if_index)
     counting.see(place.host, REPORTS.sflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.sflow, SOURCE.sflow)
@@ -180,13 +182,16 @@ export class Attributor {
     if (place.bridge === 0 && place.host !== 0)
       place.findIpfixBridge(c.observation_domain[row]!, c.observation_point[row]!)
     this.findPorts(c, row)
+    this.findDevices(c.in_if_name[row]!, egress ? c.out_if_name[row]! : 0)
     const name = egress ? c.out_if_name[row] : c.in_if_name[row]
     const evidence = name !== 0 ? EVIDENCE.if_name : EVIDENCE.if_index
     if (egress) {
+      place.settleEgress(ends.destination)
       ends.egress(c, row, evidence)
       counting.see(place.host, REPORTS.ipfix_egress)
       counting.egress(place, ends.src, ends.dst, REPORTS.ipfix_egress)
     } else {
+      place.settleIngress(c, row, ends.source)
       ends.ingress(c, row, evidence)
       counting.see(place.host, REPORTS.ipfix_ingress)
       counting.ingress(place, ends.src, ends.dst, REPORTS.ipfix_ingress, SOURCE.ipfix)
@@ -217,19 +222,22 @@ export class Attributor {
     counting.mirrored(place, src, dst, place.inIf, place.outIf)
   }
 
-  /** Whose ports the interfaces are: also by the device's name where OVSDB is not known, and by the VLAN on a trunk. */
+  /** Whose ports the interfaces are; on a trunk the VLAN says which subport's. */
   private findPorts(c: Columns, row: number): void {
-    const { place, snapshot, names } = this
+    const { place, snapshot } = this
     const { interfaces } = snapshot
     place.inEndpoint = interfaces.endpoint(place.inIf)
     place.outEndpoint = interfaces.endpoint(place.outIf)
-    const inName = c.in_if_name[row]!
-    const outName = c.out_if_name[row]!
-    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(place.host, inName)
-    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
     if (snapshot.tables.subports.size === 0) return
     place.inEndpoint = place.onTrunk(place.inEndpoint, c.vlan[row]!, this.ends.source)
     place.outEndpoint = place.onTrunk(place.outEndpoint, c.vlan[row]!, this.ends.destination)
+  }
+
+  /** Where OVSDB does not know the interfaces of a record, their names may carry the ports' ids. */
+  private findDevices(inName: number, outName: number): void {
+    const { place, names } = this
+    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(place.host, inName)
+    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
   }
 
   /** Rate of the bridge's IPFIX, 0 when the bridge is not known or the record is of another sampler on it. */

@@ -56,21 +56,17 @@ export class Counting {
 
   /** The record was observed where the packet left (IPFIX, flow direction egress). */
   egress(place: Place, source: End, destination: End, report: number): void {
-    const kind = this.kindOf(place.outIf, place.outEndpoint)
+    const kind = place.outKind
     if (kind === IF_KIND.mirror_output) this.is(ROLE.mirror_echo, 0, 0, 0)
     else if (kind === IF_KIND.port) this.own(this.reportsAt(place.outIf, place) | report, SOURCE.ipfix, source)
     else if (kind !== IF_KIND.unknown) this.is(ROLE.transit, 0, 0, 0)
-    else if (this.isOwn(destination.endpoint) && this.isHere(destination, place))
-      this.own(this.reportsOf(destination.endpoint) | report, SOURCE.ipfix, source)
     else this.is(isKnown(source, destination, this.snapshot) ? ROLE.transit : ROLE.unattributed, 0, 0, 0)
   }
 
   /** The record was observed where the packet entered; what left is not reported there, or in a record of its own. */
   ingress(place: Place, source: End, destination: End, report: number, by: number): void {
-    const item = place.inIf
-    const kind = item !== 0 ? this.interfaces.kind(item) : this.kindOf(item, place.inEndpoint)
-    const reports = this.reportsAt(item, place) | report
-    switch (kind) {
+    const reports = this.reportsAt(place.inIf, place) | report
+    switch (place.inKind) {
       case IF_KIND.port:
         this.fromPort(reports, by, destination, false)
         return
@@ -178,9 +174,7 @@ export class Counting {
       // Between ports and other places: whether it counts cannot be said, so it is not said to be anyone's.
       if (place.severalPorts > 0) this.unattributed(false)
       else this.is(ROLE.transit, 0, 0, 0)
-    } else if (this.isOwn(source.endpoint) && this.isHere(source, place))
-      this.fromPort(this.reportsOf(source.endpoint) | reports, by, destination, false)
-    else if (this.isArrival(place, source, destination)) this.arrives(reports, by)
+    } else if (this.isArrival(place, source, destination)) this.arrives(reports, by)
     else if (isKnown(source, destination, this.snapshot)) this.is(ROLE.transit, 0, 0, 0)
     else this.unattributed(false)
   }
@@ -209,24 +203,6 @@ export class Counting {
 
   private isHere(end: End, place: Place): boolean {
     return (end.host === 0 ? this.endpoints.host(end.endpoint) : end.host) === place.host
-  }
-
-  private kindOf(item: number, endpoint: number): number {
-    const kind = this.interfaces.kind(item)
-    if (item !== 0 || endpoint === 0) return kind
-    switch (this.endpoints.kind(endpoint)) {
-      case KIND.server:
-      case KIND.other:
-        return IF_KIND.port
-      case KIND.router:
-        return IF_KIND.router
-      case KIND.snat:
-        return IF_KIND.gateway
-      case KIND.dhcp:
-        return IF_KIND.dhcp
-      default:
-        return IF_KIND.unknown
-    }
   }
 
   private networkOf(place: Place): number {

@@ -54,19 +54,20 @@ export class EndFinder {
     if (endpoint !== 0) {
       const network = endpoints.network(endpoint)
       if (isStation(endpoints.kind(endpoint))) {
-        resolver.onInterface(src, source, endpoint, evidence)
+        if (place.inByMac) src.set(endpoint, GRADE.mac, EVIDENCE.host_mac)
+        else resolver.onInterface(src, source, endpoint, evidence)
         src.host = place.host
         if (this.byOutput()) return
       } else {
         resolver.inNetwork(src, source, network, false)
-        if (src.endpoint <= EXTERNAL && interfaces.kind(place.inIf) === IF_KIND.gateway)
+        if (src.endpoint <= EXTERNAL && place.inKind === IF_KIND.gateway)
           resolver.behindRouter(src, source, endpoints.router(endpoint))
       }
       if (network === 0) dst.clear(EVIDENCE.no_network)
       else resolver.inNetwork(dst, destination, network, true)
       return
     }
-    switch (interfaces.kind(place.inIf)) {
+    switch (place.inKind) {
       case IF_KIND.tunnel:
         this.tunnel(c, row)
         return
@@ -94,7 +95,7 @@ export class EndFinder {
     const outNetwork =
       (to !== 0 ? endpoints.network(to) : interfaces.network(place.outIf)) || place.vlanNetwork(c.vlan[row]!)
     const network = (from !== 0 ? endpoints.network(from) : interfaces.network(place.inIf)) || outNetwork
-    const outside = interfaces.kind(place.outIf) === IF_KIND.uplink || interfaces.kind(place.outIf) === IF_KIND.local
+    const outside = place.outKind === IF_KIND.uplink || place.outKind === IF_KIND.local
 
     if (from !== 0 && isStation(endpoints.kind(from))) {
       resolver.onInterface(src, source, from, evidence)
@@ -103,7 +104,8 @@ export class EndFinder {
     else if (!resolver.onHost(src, source, place.host)) src.clear(EVIDENCE.no_interface)
 
     if (to !== 0 && isStation(endpoints.kind(to))) {
-      resolver.onInterface(dst, destination, to, evidence)
+      if (place.outByMac) dst.set(to, GRADE.mac, EVIDENCE.host_mac)
+      else resolver.onInterface(dst, destination, to, evidence)
       // A broadcast was received by whoever is behind the interface: it is the proof.
       if (destination.groupMac || destination.sort === ADDRESS.group) dst.grade = GRADE.port
       dst.host = place.host

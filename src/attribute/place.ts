@@ -8,6 +8,7 @@ import { KIND } from '../identity/snapshot/endpoints.ts'
 import { inRanges } from '../identity/snapshot/networks.ts'
 import type { LaneTable } from '../identity/lanes.ts'
 import { FIRST_SPECIAL, PORT_BITS, PORT_MASK, SPECIAL_LIFT } from './interface-ids.ts'
+import type { Columns } from '../schema/columns.ts'
 import type { InterfaceNames } from './interface-names.ts'
 import { ADDRESS, type Station } from './station.ts'
 
@@ -29,6 +30,12 @@ export class Place {
   /** How many of those are servers' own ports, so that nothing can be said of how the record counts; their endpoints. */
   severalPorts = 0
   readonly possible: number[] = []
+  /** What those are, as IF_KIND: of the interface, else of whose port it is. */
+  inKind = 0
+  outKind = 0
+  /** The port was told by its MAC, for want of an interface. */
+  inByMac = false
+  outByMac = false
   mirror = 0
   /** The engine id is mixed into the interface numbers of this record. */
   addId = false
@@ -52,6 +59,10 @@ export class Place {
     this.outEndpoint = 0
     this.several = 0
     this.severalPorts = 0
+    this.inKind = 0
+    this.outKind = 0
+    this.inByMac = false
+    this.outByMac = false
     this.mirror = 0
     this.addId = false
   }
@@ -148,6 +159,71 @@ export class Place {
     this.bridge = found
   }
 
+  /**
+   * Settles what the ingress is once its interface and port are set. Where they are not known: a packet whose outer header
+   * leads here came by a tunnel; else a port of this host that has the source MAC sent it (a router's port in its namespace
+   * has no ifIndex).
+   */
+  settleIngress(c: Columns, row: number, source: Station): void {
+    this.inKind = this.kindOf(this.inIf, this.inEndpoint)
+    if (this.inKind !== IF_KIND.unknown || this.host === 0 || this.several > 1) return
+    if (this.cameByTunnel(c, row)) {
+      this.inKind = IF_KIND.tunnel
+      return
+    }
+    const endpoint = this.portByMac(source)
+    if (endpoint === 0) return
+    this.inByMac = true
+    this.inEndpoint = endpoint
+    this.inIf = Math.max(0, this.snapshot.tables.byHostEndpoint.get2(this.host, endpoint))
+    this.inKind = this.kindOf(this.inIf, endpoint)
+    if (this.bridge === 0) this.bridge = this.snapshot.interfaces.bridge(this.inIf)
+  }
+
+  /** The same for the egress. */
+  settleEgress(destination: Station): void {
+    this.outKind = this.kindOf(this.outIf, this.outEndpoint)
+    if (this.outKind !== IF_KIND.unknown || this.host === 0) return
+    const endpoint = this.portByMac(destination)
+    if (endpoint === 0) return
+    this.outByMac = true
+    this.outEndpoint = endpoint
+    this.outIf = Math.max(0, this.snapshot.tables.byHostEndpoint.get2(this.host, endpoint))
+    this.outKind = this.kindOf(this.outIf, endpoint)
+    if (this.bridge === 0) this.bridge = this.snapshot.interfaces.bridge(this.outIf)
+  }
+
+  private kindOf(item: number, endpoint: number): number {
+    const kind = this.snapshot.interfaces.kind(item)
+    if (kind !== IF_KIND.unknown || endpoint === 0) return kind
+    switch (this.snapshot.endpoints.kind(endpoint)) {
+      case KIND.server:
+      case KIND.other:
+        return IF_KIND.port
+      case KIND.router:
+        return IF_KIND.router
+      case KIND.snat:
+        return IF_KIND.gateway
+      case KIND.dhcp:
+        return IF_KIND.dhcp
+      default:
+        return IF_KIND.unknown
+    }
+  }
+
+  /** sFlow has tunnel records for both ways; on the way in the outer header is from another host, or to this one. */
+  private cameByTunnel(c: Columns, row: number): boolean {
+    if (c.tunnel_type[row] === 0) return false
+    const from = this.snapshot.hostAt(c.tunnel_src_addr, row)
+    return (from !== 0 && from !== this.host) || this.snapshot.hostAt(c.tunnel_dst_addr, row) === this.host
+  }
+
+  private portByMac(station: Station): number {
+    if (!station.hasMac || station.groupMac) return 0
+    const { byHostMac } = this.snapshot.tables
+    return Math.max(0, byHostMac.get3(this.host, station.high, station.low))
+  }
+
   /** Network of a VLAN on the record's bridge, 0 when it is not known. */
   vlanNetwork(vlan: number): number {
     return this.bridge === 0 ? 0 : Math.max(0, this.snapshot.tables.byVlan.get2(this.bridge, vlan))
@@ -209,14 +285,8 @@ export class Place {
       }
       case IF_KIND.uplink:
         return this.plausibleUplink(interfaces.bridge(item), destination)
-      case IF_KIND.tunnel: {
-        const { a0, a1, a2, a3 } = destination
-        return (
-          destination.sort !== ADDRESS.unicast ||
-          tables.byHostAddress.get5(this.host, a0, a1, a2, a3) !== 0 ||
-          this.snapshot.hosts[this.host]!.routers
-        )
-      }
+      case IF_KIND.tunnel:
+        return this.plausibleTunnel(interfaces.remoteHost(item), source, destination)
       default:
         return true
     }
@@ -238,6 +308,31 @@ export class Place {
     if (network === 0) return true
     const { a0, a1, a2, a3 } = destination
     return this.within(network, destination) || this.snapshot.tables.byFloating.get5(network, a0, a1, a2, a3) !== 0
+  }
+
+  /**
+   * By a tunnel a packet comes for a port here: from a port at the other host in the same network, or from elsewhere through
+   * a router there, and then not from the network's own range.
+   */
+  private plausibleTunnel(remote: number, source: Station, destination: Station): boolean {
+    if (destination.sort !== ADDRESS.unicast || remote === 0) return true
+    const { hosts, tables } = this.snapshot
+    const { byHostAddress } = tables
+    const senders = byHostAddress.get5(remote, source.a0, source.a1, source.a2, source.a3)
+    const raw = byHostAddress.get5(this.host, destination.a0, destination.a1, destination.a2, destination.a3)
+    // With a router here it may be for an address beyond it.
+    if (raw === 0) return hosts[this.host]!.routers
+    for (let i = 0; i < byHostAddress.count(raw); i++) {
+      const receiver = byHostAddress.at(raw, i)
+      const network = this.snapshot.endpoints.network(receiver)
+      if (!this.within(network, source)) {
+        if (hosts[remote]!.routers) return true
+        continue
+      }
+      for (let j = 0; j < byHostAddress.count(senders); j++)
+        if (this.snapshot.joins(byHostAddress.at(senders, j), receiver)) return true
+    }
+    return false
   }
 
   /** An address of the port's own, or of a subport of its trunk. */

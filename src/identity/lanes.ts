@@ -97,7 +97,7 @@ export class LaneTable {
 
   /** How many values a raw value stands for. */
   count(raw: number): number {
-    return raw > 0 ? 1 : this.lists[-raw]!.length
+    return raw > 0 ? 1 : raw === 0 ? 0 : this.lists[-raw]!.length
   }
 
   /** The i-th value of a raw value; the caller has asked `count`. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { FlowBatch } from '../../src/schema/batch.ts'
 import { getU64 } from '../../src/schema/batch.ts'
 import { PCAPS } from '../paths.ts'
+import { seen, type EndSeen } from './rows.ts'
 
 /** Namespaces of the lab's VMs and the servers they stand for. */
 export const SERVER_OF: Readonly<Record<string, string>> = {
@@ -32,6 +33,48 @@ export function truthOf(capture: string): Map<string, Traffic> {
       return server === undefined ? [] : [[server, { sent, sentPackets, received, receivedPackets }] as const]
     }),
   )
+}
+
+/** Interface counters of one namespace by its name, also of `ext`, the station outside. */
+export function counterOf(capture: string, namespace: string): Traffic {
+  const line = readFileSync(`${PCAPS}${capture}/truth.txt`, 'utf8')
+    .split('\n')
+    .find((text) => text.startsWith(`${namespace} `))!
+  const [sent, sentPackets, received, receivedPackets] = line.split(' ').slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  return { sent, sentPackets, received, receivedPackets }
+}
+
+/** Layer-2 bytes that count once, from one server (or kind of end) to another. */
+export function onceBetween(batch: FlowBatch, from: string, to: string): number {
+  let sum = 0
+  for (let row = 0; row < batch.rows; row++) {
+    const { src, dst } = seen(batch, row)
+    const is = (end: EndSeen, name: string) => end.who === name || end.kind === name
+    if (batch.columns.counts_once[row] === 1 && is(src, from) && is(dst, to)) sum += getU64(batch.columns.l2_bytes, row)
+  }
+  return sum
+}
+
+/** `bytes` of a project by the formula of docs/design.md, on layer 2. */
+export function projectBytes(batch: FlowBatch, project: string): number {
+  const { columns: c } = batch
+  let sum = 0
+  for (let row = 0; row < batch.rows; row++) {
+    const { src, dst, role } = seen(batch, row)
+    const from = src.project === project
+    const to = dst.project === project
+    const counts =
+      from && to
+        ? c.counts_once[row] === 1 && (role === 'sent' || role === 'received')
+        : (from && c.counts_sent[row] === 1) || (to && c.counts_received[row] === 1)
+    if (counts) sum += getU64(c.l2_bytes, row)
+  }
+  return sum
 }
 
 /** Sums of l2_bytes and packets by the counting flags. */
