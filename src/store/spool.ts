@@ -110,6 +110,7 @@ export class Spool {
       crc32: crc32(bytes),
     } satisfies FactsFile
     try {
+      await mkdir(this.directory, { recursive: true })
       await this.writeFile(this.path(number, FACTS), Buffer.from(JSON.stringify(facts)))
       await this.writeFile(file + TEMPORARY, bytes)
       await rename(file + TEMPORARY, file)

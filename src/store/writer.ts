@@ -107,8 +107,8 @@ export class Writer {
   async flush(limitMs = Infinity): Promise<boolean> {
     const endMs = Date.now() + limitMs
     if (!(await within(this.spooling, limitMs))) return false
-    const blocks = [...this.spool.waiting]
-    while (blocks.some((block) => this.spool.has(block))) {
+    const blocks = [...this.spool.waiting, ...this.inFlight]
+    while (blocks.some((block) => this.spool.has(block) || this.inFlight.has(block))) {
       const restMs = endMs - Date.now()
       if (restMs <= 0) return false
       await this.alarm.pause(Math.min(restMs, IDLE_MS))

@@ -28,7 +28,7 @@ export function alignTable(table: TableSpec, inUse: readonly ColumnInUse[], { da
 function isWidened({ type }: ColumnSpec, inUse: string): boolean {
   const before = setValues(inUse)
   const now = setValues(type)
-  return now.length > before.length && before.every((value, i) => now[i] === value)
+  return before.length > 0 && now.length > before.length && before.every((value, i) => now[i] === value)
 }
 
 /** `Enum8('a' = 0, …)` → `'a' = 0` …; nothing for other types. */
