@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { askFlows, askTop, type Answer, type FlowsRequest, type TopRequest } from '../query/ask.ts'
 import type { CliContext, StoreTarget } from './context.ts'
@@ -15,12 +16,18 @@ export interface Backend {
   close(): Promise<void>
 }
 
+/** How long a question waits for another one that holds the data directory; each takes about a second. */
+const PATIENCE_MS = 10_000
+const PAUSE_MS = 200
+
 /**
  * A collector holds the embedded store of its data directory, so it is asked when it runs there; else, and for a server, the
  * store is opened here. Errors: file_unreadable when there is no data; those of opening a store.
  */
 export async function openBackend(target: StoreTarget, context: CliContext): Promise<Backend> {
-  if (target.clickhouse === null) {
+  if (target.clickhouse !== null) return storeBackend(target, context)
+  const end = performance.now() + PATIENCE_MS
+  for (;;) {
     const url = await readCollectorNote(target.data)
     if (url !== undefined) return remoteBackend(url)
     if (!existsSync(target.data))
@@ -28,8 +35,14 @@ export async function openBackend(target: StoreTarget, context: CliContext): Pro
         'file_unreadable',
         `there is no data in ${resolve(target.data)}; run ovsight collect or ovsight replay first, or give --data`,
       )
+    try {
+      return await storeBackend(target, context)
+    } catch (error) {
+      // Another question, a replay, or a collector that does not answer yet.
+      if (!(error instanceof AppError) || error.code !== 'data_dir_locked' || performance.now() > end) throw error
+      await setTimeout(PAUSE_MS)
+    }
   }
-  return storeBackend(target, context)
 }
 
 async function storeBackend(target: StoreTarget, context: CliContext): Promise<Backend> {

@@ -1,5 +1,6 @@
 import { COLUMNS, columnFacts, type ColumnName } from '../schema/columns.ts'
 import type { Answer } from '../query/ask.ts'
+import { errorName } from '../query/figures.ts'
 import { DIRECTIONS, figureName, MEASURE_NAMES, MEASURES } from '../query/measures.ts'
 import { protocolName } from '../query/protocols.ts'
 import type { TableColumn } from './table.ts'
@@ -44,15 +45,17 @@ type Rows = Answer['rows']
 
 function figureColumn({ name, unit, weight }: Figure, inFamily: boolean, sorted: boolean, rows: Rows): TableColumn {
   const format = unit === 'bytes' ? formatBytes : formatCount
+  const errors = rows.map((row) => formatError(Number(row[errorName(name)] ?? 0), Number(row[name])))
+  // Numbers stand below one another though the errors behind them are not equally long.
+  const width = Math.max(0, ...errors.map(({ length }) => length))
   return {
     title: name,
     align: 'right',
     weight: inFamily ? weight + 45 : weight,
     keep: sorted,
-    cells: rows.map((row) => {
-      const value = Number(row[name])
-      return `${format(value)} ${formatError(Number(row[`${name}_error`] ?? 0), value)}`.trimEnd()
-    }),
+    cells: rows.map((row, i) =>
+      width === 0 ? format(Number(row[name])) : `${format(Number(row[name]))} ${errors[i]!.padStart(width)}`,
+    ),
   }
 }
 

@@ -112,10 +112,10 @@ async function inSpan(asker: Asker, span: Span, plan: (span: Span, contents: Con
   const whole = await wholeSpan(asker)
   if (whole === undefined) return { rows: [], span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
-    const note = `no records from ${spanText(span)}; the store holds ${spanText(whole)} (give --from and --to)`
+    const note = `no records from ${spanText(span)}; there are from ${spanText(whole)}`
     return { rows: [], span, contents: found, notes: [note] }
   }
-  const note = `no records in the last 15 minutes; this is all the store holds, ${spanText(whole)}`
+  const note = `no records in the last 15 minutes; this is all there is, ${spanText(whole)}`
   const held = await contents(asker, whole)
   const { rows } = await asker.query(plan(whole, held))
   return { rows, span: whole, contents: held, notes: [note] }

@@ -42,7 +42,9 @@ export async function wholeSpan(asker: Asker): Promise<Span | undefined> {
   return { fromMs: Number(row['first_ms']), toMs: Number(row['last_ms']) + 1, explicit: false }
 }
 
-/** `2026-01-01T00:00:00.000Z to 2026-01-01T00:15:00.000Z`, both inside. */
-export function spanText(span: Span): string {
-  return `${isoTime(span.fromMs)} to ${isoTime(span.toMs - 1)}`
+/** `2026-01-01 00:00:00 to 00:15:00 UTC`: whole seconds around the span, which `--from` and `--to` take as they stand. */
+export function spanText({ fromMs, toMs }: Span): string {
+  const [from, to] = [Math.floor(fromMs / 1000), Math.ceil(toMs / 1000)].map((s) => isoTime(s * 1000).slice(0, 19))
+  const [day, time] = to!.split('T') as [string, string]
+  return `${from!.replace('T', ' ')} to ${from!.startsWith(day) ? time : `${day} ${time}`} UTC`
 }

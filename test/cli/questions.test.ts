@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import stringWidth from 'string-width'
 import { buildApi, listenApi } from '../../src/api/server.ts'
+import { AppError } from '../../src/errors.ts'
 import { writeCollectorNote } from '../../src/cli/collector-note.ts'
 import { COLUMN_NAMES } from '../../src/schema/columns.ts'
 import { Engine } from '../query/engine.ts'
@@ -45,7 +46,7 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
   it('say on standard error which span holds data', async () => {
     const { stdout, stderr } = await ask(['top', 'project', '-f', 'csv'], { now: T0 + 864e5 })
     assert.equal(stdout.split('\r\n').length, 4)
-    assert.match(stderr, /no records in the last 15 minutes; this is all the store holds, 2026-01-01T00:00:00\.000Z to/)
+    assert.match(stderr, /no records in the last 15 minutes; this is all there is, 2026-01-01 00:00:00 to/)
   })
 
   it('write CSV as RFC 4180 says', async () => {
@@ -117,6 +118,13 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
     assert.match(error.message, /ovsight collect or ovsight replay/)
   })
 
+  it('wait for another question that holds the data directory', async () => {
+    let tries = 0
+    const locked = () => (++tries < 3 ? new AppError('data_dir_locked', 'process 1 holds it') : undefined)
+    assert.match((await ask(['top', '-f', 'json'], { locked })).stdout, /^\[\n\{/)
+    assert.equal(tries, 3)
+  })
+
   it('ask the collector that runs on the data directory, and get the same', async () => {
     const app = buildApi({ store: engine.store, metricsText: () => '', now: () => T0 + 60_000 })
     const local = await ask(['top', 'server', '--filter', 'project red', '-f', 'json', '--last', '1h'])
@@ -130,7 +138,7 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
     assert.deepEqual(await run(['flows', '-f', 'csv', '--last', '1h', '--data', data], asked), flows)
     const far = await run(['flows', '-f', 'csv', '--from', '2020-01-01', '--to', '2020-01-02', '--data', data], asked)
     assert.equal(far.stdout.split(',')[0], 'flow_end')
-    assert.match(far.stderr, /the store holds 2026-01-01/)
+    assert.match(far.stderr, /there are from 2026-01-01/)
     await app.close()
     // The note is stale now: nobody answers there.
     assert.equal((await ask(['top', '-f', 'json', '--last', '1h'])).error, undefined)

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly engine?: Engine
   readonly now?: number
   readonly env?: Record<string, string>
+  /** What opening the store fails with, asked at every try. */
+  readonly locked?: () => AppError | undefined
   /** Width of the terminal; none when output goes elsewhere. */
   readonly terminal?: number
 }
@@ -22,7 +24,7 @@ export interface Surroundings {
 /** Runs `ovsight …`. An AppError is returned, a bug is thrown. */
 export async function run(
   words: readonly string[],
-  { engine, now = 0, env = {}, terminal }: Surroundings = {},
+  { engine, now = 0, env = {}, locked, terminal }: Surroundings = {},
 ): Promise<Run> {
   const written = { stdout: '', stderr: '' }
   const context: CliContext = {
@@ -33,7 +35,10 @@ export async function run(
     stderr: { write: (text) => (written.stderr += text) },
     env,
     now: () => now,
-    openStore: () => Promise.resolve(storeOf(engine)),
+    openStore: () => {
+      const fault = locked?.()
+      return fault === undefined ? Promise.resolve(storeOf(engine)) : Promise.reject(fault)
+    },
   }
   try {
     await runProgram(context, '1.2.3', words)
