@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `ovsight`. Here errors become messages and exit codes, and nowhere else. */
 import type { CliContext } from './cli/context.ts'
-import { openMigrated } from './cli/engine.ts'
+import { openMigrated } from './cli/open-store.ts'
 import { runProgram } from './cli/program.ts'
 import { VERSION } from './cli/version.ts'
 import { AppError } from './errors.ts'

@@ -5,7 +5,6 @@ import { AppError } from '../errors.ts'
 import { askFlows, askTop, type Answer, type FlowsRequest, type TopRequest } from '../query/ask.ts'
 import type { CliContext, StoreTarget } from './context.ts'
 import { readCollectorNote } from './collector-note.ts'
-import { remoteBackend } from './remote.ts'
 
 /** Whoever answers questions: a running collector over HTTP, or the store opened here. The user need not know which. */
 export interface Backend {
@@ -29,7 +28,7 @@ export async function openBackend(target: StoreTarget, context: CliContext): Pro
   const end = performance.now() + PATIENCE_MS
   for (;;) {
     const url = await readCollectorNote(target.data)
-    if (url !== undefined) return remoteBackend(url)
+    if (url !== undefined) return (await import('./remote.ts')).remoteBackend(url)
     if (!existsSync(target.data))
       throw new AppError(
         'file_unreadable',

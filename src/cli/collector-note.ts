@@ -1,6 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
 
 /**
  * The note that a running collector leaves in its data directory: `collector.json`, `{"pid": 4711, "url": "http://127.0.0.1:8080"}`.
@@ -8,14 +7,17 @@ import { z } from 'zod'
  */
 export const COLLECTOR_NOTE = 'collector.json'
 
-const NOTE = z.object({ pid: z.int().positive(), url: z.url({ protocol: /^https?$/ }) })
-const HEALTH = z.object({ pid: z.int() })
+interface Note {
+  pid: number
+  url: string
+}
+
 const HEALTH_TIMEOUT_MS = 2000
 
 /** Leaves the note; it appears whole or not at all. */
 export function writeCollectorNote(data: string, url: string): void {
   const path = join(data, COLLECTOR_NOTE)
-  const note: z.infer<typeof NOTE> = { pid: process.pid, url }
+  const note: Note = { pid: process.pid, url }
   writeFileSync(`${path}.tmp`, `${JSON.stringify(note)}\n`)
   renameSync(`${path}.tmp`, path)
 }
@@ -26,9 +28,17 @@ export function removeCollectorNote(data: string): void {
 
 /** URL of the collector that runs on a data directory; undefined when none does. */
 export async function readCollectorNote(data: string): Promise<string | undefined> {
-  const note = NOTE.safeParse(readJson(join(data, COLLECTOR_NOTE)))
-  if (!note.success || !lives(note.data.pid)) return undefined
-  return (await healthyPid(note.data.url)) === note.data.pid ? note.data.url : undefined
+  const note = noteOf(readJson(join(data, COLLECTOR_NOTE)))
+  if (note === undefined || !lives(note.pid)) return undefined
+  return (await healthyPid(note.url)) === note.pid ? note.url : undefined
+}
+
+/** The note in what a file held, if it is one. */
+function noteOf(value: unknown): Note | undefined {
+  if (typeof value !== 'object' || value === null || !('pid' in value) || !('url' in value)) return undefined
+  const { pid, url } = value
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
+  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) ? { pid, url } : undefined
 }
 
 function readJson(path: string): unknown {
@@ -51,10 +61,10 @@ function lives(pid: number): boolean {
 }
 
 /** The pid that answers at the URL: after a crash both the pid and the port may belong to others. */
-async function healthyPid(url: string): Promise<number | undefined> {
+async function healthyPid(url: string): Promise<unknown> {
   try {
     const response = await fetch(new URL('/healthz', url), { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })
-    return HEALTH.safeParse(await response.json()).data?.pid
+    return ((await response.json()) as { pid?: unknown } | null)?.pid
   } catch {
     // Refused, timed out or not JSON: no collector of ours.
     return undefined

@@ -16,6 +16,11 @@ const DESCRIPTION = `Shows ovsight on real exports of a three-node Open vSwitch 
 Runs a collector on free ports with a store in a temporary directory, sends it the bundled captures, prints who talked how much
 beside what the servers' own interface counters say, and goes on running until Ctrl-C.`
 
+const EXAMPLES = `
+Examples:
+  $ ovsight demo                                       goes on running for you to ask more
+  $ ovsight demo --once`
+
 /** Declares `ovsight demo`. */
 export function addDemo(program: Command, context: CliContext): void {
   program
@@ -23,6 +28,7 @@ export function addDemo(program: Command, context: CliContext): void {
     .summary('see it work on bundled captures of a real cloud')
     .description(DESCRIPTION)
     .option('--once', 'stop when everything is printed')
+    .addHelpText('after', EXAMPLES)
     .action(({ once }: { once?: boolean }) => demo(context, once === true))
 }
 

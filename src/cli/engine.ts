@@ -7,10 +7,10 @@ import { loadIdentityFile } from '../identity/sources/file.ts'
 import type { FlowBatch } from '../schema/batch.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { NativeBlock } from '../schema/native.ts'
-import { openStore } from '../store/open.ts'
-import type { Block, Store } from '../store/store.ts'
+import type { Block } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
-import type { StoreTarget } from './context.ts'
+
+export { openMigrated } from './open-store.ts'
 
 /** The identity that the configuration names; the empty one, which attributes nothing, when it names none. */
 export async function loadIdentity(config: Config, log: Logger): Promise<IdentitySnapshot> {
@@ -29,16 +29,4 @@ export function attributeBy(snapshot: () => IdentitySnapshot): (batch: FlowBatch
 /** A sealed batch as a block of the flow table. */
 export function flowBlock(block: NativeBlock, token: string): Block {
   return { table: FLOWS, ...block, token }
-}
-
-/** The store that the configuration names, open and migrated. */
-export async function openMigrated(config: StoreTarget): Promise<Store> {
-  const store = await openStore(config)
-  try {
-    await store.migrate()
-    return store
-  } catch (error) {
-    await store.close()
-    throw error
-  }
 }

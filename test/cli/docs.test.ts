@@ -6,7 +6,7 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { filterPage } from '../../src/query/filter/docs.ts'
 import { ROOT } from '../paths.ts'
 
-const program = buildProgram(
+const program = await buildProgram(
   {
     stdout: { write: () => undefined },
     stderr: { write: () => undefined },

@@ -5,7 +5,7 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { COLUMN_NAMES } from '../../src/schema/columns.ts'
 import { run } from './run.ts'
 
-describe('the command line', () => {
+describe('the command line', async () => {
   it('tells what is wrong with it, and where help is', async () => {
     const wrong = async (words: string[], message: RegExp, help: string) => {
       const { error, stdout } = await run(words)
@@ -23,7 +23,7 @@ describe('the command line', () => {
 
   it('has a version', async () => assert.equal((await run(['--version'])).stdout, '1.2.3\n'))
 
-  const program = buildProgram({ stdout: process.stdout, stderr: process.stderr, env: {}, now: () => 0, openStore: () => Promise.reject(new Error()) }, '0') // prettier-ignore
+  const program = await buildProgram({ stdout: process.stdout, stderr: process.stderr, env: {}, now: () => 0, openStore: () => Promise.reject(new Error()) }, '0') // prettier-ignore
   const commands = (of: Command, path: string[]): string[][] =>
     of.commands.flatMap((command) => [[...path, command.name()], ...commands(command, [...path, command.name()])])
   for (const path of commands(program, []))
