@@ -3,7 +3,7 @@
  * `generation * max + place`: when a place goes to another exporter its id is a new one, so nobody takes state of the old one
  * (its templates, its sequence) for its own.
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { parseIp } from '../identity/addresses.ts'
 import { KeyTable } from './key-table.ts'
 
 export interface ExporterOptions {
@@ -46,7 +46,8 @@ export class ExporterTable {
     this.aliases = new Map(
       aliases.map((pair) => {
         const [from, to] = pair.split('=') as [string, string]
-        return [parseAddress(from).join(), parseAddress(to)]
+        // The option's own check has found both to be addresses.
+        return [parseIp(from)!.join(), Uint32Array.from(parseIp(to)!)]
       }),
     )
   }
@@ -103,34 +104,6 @@ export class ExporterTable {
     this.used[place] = 1
     this.address.set(this.aliases.get(source.join()) ?? source, place * 4)
   }
-}
-
-/** Four u32 lanes in memory order of an IPv4 or IPv6 address; IPv4 as ::ffff:a.b.c.d. Throws on what is no address. */
-export function parseAddress(text: string): Uint32Array {
-  const bytes = new Uint8Array(16)
-  if (isIPv4(text)) {
-    bytes.set([0xff, 0xff], 10)
-    bytes.set(text.split('.').map(Number), 12)
-  } else if (isIPv6(text)) {
-    const [head = '', tail] = embedIPv4(text).split('::')
-    const groups = (part: string) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)))
-    const left = groups(head)
-    const right = tail === undefined ? [] : groups(tail)
-    const all = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right]
-    for (const [i, group] of all.entries()) bytes.set([group >> 8, group & 0xff], i * 2)
-  } else {
-    throw new Error(`${text} is no address`)
-  }
-  return new Uint32Array(bytes.buffer)
-}
-
-/** `::ffff:1.2.3.4` → `::ffff:102:304`, without a zone. */
-function embedIPv4(text: string): string {
-  return text
-    .replace(/%.*$/, '')
-    .replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a: string, b: string, c: string, d: string) =>
-      [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)].map((group) => group.toString(16)).join(':'),
-    )
 }
 
 /** Writes four lanes as an operator reads them: `10.0.10.14`, `2001:db8::1`. */

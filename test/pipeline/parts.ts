@@ -2,6 +2,7 @@
 import type { Decoder, Protocol } from '../../src/decode/decoder.ts'
 import { PROTOCOLS } from '../../src/decode/decoder.ts'
 import { Netflow5Decoder } from '../../src/decode/netflow5.ts'
+import { parseIp } from '../../src/identity/addresses.ts'
 import { STATUS } from '../../src/decode/status.ts'
 import type { Decoders } from '../../src/pipeline/demultiplex.ts'
 import { ExporterTable } from '../../src/pipeline/exporters.ts'
@@ -48,4 +49,9 @@ export function collectBlocks() {
     },
   }
   return kept
+}
+
+/** Lanes of an address, as in an `ip` column. */
+export function lanesOf(address: string): Uint32Array {
+  return Uint32Array.from(parseIp(address)!)
 }

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import type { Decoder } from '../../src/decode/decoder.ts'
 import { DECODE_STATUS_NAMES, STATUS } from '../../src/decode/status.ts'
 import { PROTOCOLS } from '../../src/decode/decoder.ts'
-import { ExporterTable, parseAddress } from '../../src/pipeline/exporters.ts'
+import { ExporterTable } from '../../src/pipeline/exporters.ts'
 import type { Input } from '../../src/pipeline/demultiplex.ts'
 import { demultiplex, resembles } from '../../src/pipeline/demultiplex.ts'
 import type { Pipeline } from '../../src/pipeline/pipeline.ts'
 import type { DatagramBatch } from '../../src/receive/receiver.ts'
 import type { FlowBatch } from '../../src/schema/batch.ts'
-import { collectBlocks, testPipeline } from './parts.ts'
+import { collectBlocks, lanesOf, testPipeline } from './parts.ts'
 
 /** Datagrams as a receiver hands them over. */
 function datagrams(payloads: readonly Uint8Array[], from = '10.0.10.14', receivedMs = 1000): DatagramBatch {
@@ -21,7 +21,7 @@ function datagrams(payloads: readonly Uint8Array[], from = '10.0.10.14', receive
     count: payloads.length,
     start: Uint32Array.from([0, ...ends]),
     end: Uint32Array.from(ends),
-    source: Uint32Array.from(payloads.flatMap(() => [...parseAddress(from)])),
+    source: Uint32Array.from(payloads.flatMap(() => [...lanesOf(from)])),
     sourcePort: new Uint16Array(payloads.length).fill(50_000),
     receivedMs,
   }

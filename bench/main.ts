@@ -1,0 +1,42 @@
+/**
+ * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some; `--json FILE`
+ * writes them down as well.
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { benchAttribute } from './attribute.ts'
+import type { Bench, Figure } from './figure.ts'
+import { benchPipeline } from './pipeline.ts'
+import { figureTable, machine, reached } from './report.ts'
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  attribute: benchAttribute,
+  pipeline: benchPipeline,
+}
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const unknown = positionals.filter((name) => BENCHES[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)
+  process.exit(2)
+}
+
+const here = machine()
+for (const [what, value] of Object.entries(here)) console.log(`${what.padEnd(8)} ${value}`)
+const results: Record<string, readonly Figure[]> = {}
+for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
+  console.log(`\n${name}`)
+  const figures = await BENCHES[name]!()
+  results[name] = figures
+  console.log(figureTable(figures))
+}
+const all = Object.values(results).flat()
+const missed = all.filter((figure) => !reached(figure))
+console.log(
+  `\n${all.filter(({ target }) => target !== undefined).length - missed.length} targets reached, ${missed.length} missed`,
+)
+if (values.json !== undefined)
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine: here, at: new Date().toISOString(), figures: results }, undefined, 2)}\n`,
+  )
