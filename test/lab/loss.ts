@@ -16,13 +16,15 @@ const nft = (args: string[], input = ''): string => run(within(COLLECTOR.namespa
 
 /**
  * Lose `percent` of each kind's datagrams. `random` draws for each; else exactly every (100/percent)th goes, for which `percent`
- * must divide 100. Counting starts anew.
+ * must divide 100, and the first stays: the loss of a stream's first datagram cannot be known. Counting starts anew.
  */
 export function injectLoss(kinds: readonly ExportKind[], percent: number, random: boolean): void {
   stopLoss()
   const every = 100 / percent
   if (!random && !Number.isInteger(every)) throw new Error(`${percent} % is not one in a whole number`)
-  const choice = random ? `numgen random mod 10000 < ${Math.round(percent * 100)}` : `numgen inc mod ${every} == 0`
+  const choice = random
+    ? `numgen random mod 10000 < ${Math.round(percent * 100)}`
+    : `numgen inc mod ${every} == ${every - 1}`
   const rules = kinds.map((kind) => {
     const match = `udp dport ${COLLECTOR_PORTS[kind]}`
     return `    ${match} counter comment "${kind} came"\n    ${match} ${choice} counter drop comment "${kind} lost"`

@@ -21,7 +21,7 @@ export interface MeasureOptions {
   /** How long the exporters may keep records back: the IPFIX cache timeout and a little. */
   flushMs?: number
   /** Switches the exports on, while nothing moves, so that they and the counters begin at the same frame. */
-  begin?: () => void
+  begin?: () => void | Promise<void>
 }
 
 /** Run the traffic between two readings of the counters, then wait until the exporters have sent all they know about it. */
@@ -38,10 +38,10 @@ export async function measure({ factor = 1, flushMs = 7000, begin }: MeasureOpti
 }
 
 /** The counters at which `begin` happened; it is done again when a frame came in between. */
-async function beginQuietly(begin?: () => void): Promise<Truth> {
+async function beginQuietly(begin: MeasureOptions['begin']): Promise<Truth> {
   for (;;) {
     const before = await settledCounters()
-    begin?.()
+    await begin?.()
     if (sameCounters(before, readCounters())) return before
   }
 }

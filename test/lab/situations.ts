@@ -8,8 +8,10 @@ export interface Situation {
   options?: Partial<ExportOptions>
   /** Machine whose frames are mirrored beside it. */
   mirror?: { machine: string; type: MirrorType; key?: number }
-  /** Frames that the totals must hold: all, to the byte; or those of IPv4, which is all that NetFlow v5 knows. */
-  holds: 'all' | 'ipv4'
+  /** Multiplies the traffic; default 1. */
+  factor?: number
+  /** What the totals must hold: all frames, to the byte; those of IPv4, which NetFlow v5 is limited to; or an estimate of all. */
+  holds: 'all' | 'ipv4' | 'estimate'
   /** Machines it holds for; all when absent. */
   machines?: readonly string[]
 }
@@ -32,6 +34,8 @@ export const SITUATIONS: readonly Situation[] = [
     options: { bridges: EVERY_BRIDGE },
     holds: 'all',
   },
+  { what: 'IPFIX of one packet in 8', kinds: ['ipfix'], options: { sampling: 8 }, factor: 8, holds: 'estimate' },
+  { what: 'sFlow of one packet in 8', kinds: ['sflow'], options: { sampling: 8 }, factor: 8, holds: 'estimate' },
   {
     what: 'a GRE mirror of one machine',
     kinds: [],
