@@ -123,8 +123,11 @@ async function heapOf(stream: Stream): Promise<Figure> {
 
 function newPipeline(stream: Stream, emit: PipelineEnds['emit']) {
   const { config } = loadConfig()
-  return buildPipeline(config, { attribute: attributeBy(() => stream.identity), emit }, { flushAfterMs: Infinity })
-    .pipeline
+  return buildPipeline(
+    config,
+    { attribute: attributeBy(config, () => stream.identity), emit },
+    { flushAfterMs: Infinity },
+  ).pipeline
 }
 
 async function feed(pipeline: ReturnType<typeof newPipeline>, stream: Stream, wanted: number): Promise<number> {

@@ -40,6 +40,8 @@ class Found {
 export interface AttributorOptions {
   /** Which source counts where a bridge is reported by several at once; those left out come last. */
   precedence?: readonly Source[]
+  /** 1 in how many packets Open vSwitch samples for IPFIX where its OVSDB does not say; 0 = not known. */
+  ipfixSampling?: number
 }
 
 export class Attributor {
@@ -47,6 +49,7 @@ export class Attributor {
   private readonly place = new Place(EMPTY_SNAPSHOT)
   private readonly ends = new EndFinder(EMPTY_SNAPSHOT, this.place)
   private readonly counting: Counting
+  private readonly ipfixSampling: number
   private readonly overhead = new TunnelOverhead()
   private readonly found = new Found()
   private readonly namesOf = new WeakMap<StringTable, Names>()
@@ -55,6 +58,7 @@ export class Attributor {
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
 
   constructor(options: AttributorOptions = {}) {
+    this.ipfixSampling = options.ipfixSampling ?? 0
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
   }
 
@@ -67,7 +71,7 @@ export class Attributor {
   attribute(batch: FlowBatch, snapshot: IdentitySnapshot, from = 0): void {
     const c = batch.columns
     if (snapshot.empty) {
-      for (let row = from; row < batch.rows; row++) withoutModel(c, row)
+      for (let row = from; row < batch.rows; row++) withoutModel(c, row, this.ipfixSampling)
       return
     }
     this.use(snapshot, batch.strings)
@@ -240,12 +244,12 @@ export class Attributor {
     if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
   }
 
-  /** Rate of the bridge's IPFIX, 0 when the bridge is not known or the record is of another sampler on it. */
+  /** Rate of the bridge's IPFIX; the configured one where the bridge is not known, or the record is of another sampler. */
   private ipfixRate(c: Columns, row: number): number {
-    const ipfix = this.snapshot.bridges[this.place.bridge]!.ipfix
-    if (ipfix === undefined || ipfix.domain !== c.observation_domain[row] || ipfix.point !== c.observation_point[row])
-      return 0
-    return ipfix.rate
+    const { ipfix } = this.snapshot.bridges[this.place.bridge]!
+    if (ipfix !== undefined && ipfix.domain === c.observation_domain[row] && ipfix.point === c.observation_point[row])
+      return ipfix.rate
+    return this.ipfixSampling !== 0 && isScaled(c, row) ? this.ipfixSampling : 0
   }
 
   /** Puts the answers for a row where `write` finds them, and those that are numbers into their columns. */
@@ -307,10 +311,15 @@ function writeKinds(endpoints: Endpoints, found: Int32Array, n: number, to: Uint
   for (let i = 0; i < n; i++) to[row + i] = END_OF_KIND[endpoints.kind(found[i]!)]!
 }
 
-function withoutModel(c: Columns, row: number): void {
+function withoutModel(c: Columns, row: number, ipfixSampling: number): void {
   c.src_evidence[row] = EVIDENCE.no_model
   c.dst_evidence[row] = EVIDENCE.no_model
   c.role[row] = ROLE.unattributed
   c.counts_once[row] = c.flow_direction[row] === DIRECTION.egress ? 0 : 1
-  if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, 0)
+  if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? ipfixSampling : 0)
+}
+
+/** Whether the counts are of Open vSwitch, which scales them: no other exporter sends the sum of squares, or ARP. */
+function isScaled(c: Columns, row: number): boolean {
+  return c.bytes_variance[row] !== 0 || (c.bytes[row * 2] === 0 && c.l2_bytes[row * 2] !== 0)
 }

@@ -49,7 +49,7 @@ export class Collector {
     const run = randomUUID()
     let number = 0
     this.built = buildPipeline(config, {
-      attribute: attributeBy(() => this.identity),
+      attribute: attributeBy(config, () => this.identity),
       emit: (block) => writer.enqueue(flowBlock(block, `${run}-${number++}`)),
       log: sampled,
     })

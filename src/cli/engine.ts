@@ -21,8 +21,9 @@ export async function loadIdentity(config: Config, log: Logger): Promise<Identit
 }
 
 /** Attributes batches by the snapshot of the moment. */
-export function attributeBy(snapshot: () => IdentitySnapshot): (batch: FlowBatch) => void {
-  const attributor = new Attributor()
+export function attributeBy(config: Config, snapshot: () => IdentitySnapshot): (batch: FlowBatch) => void {
+  const { precedence, ipfix_sampling: ipfixSampling } = config
+  const attributor = new Attributor({ precedence, ipfixSampling })
   return (batch) => attributor.attribute(batch, snapshot())
 }
 

@@ -23,6 +23,8 @@ const OPTIONS: readonly OptionName[] = [
   'data',
   'clickhouse',
   'identity',
+  'precedence',
+  'ipfix_sampling',
   'exporter_alias',
   'mirror_active_timeout',
   'mirror_inactive_timeout',
@@ -121,7 +123,7 @@ export async function replayInto(
   const { pipeline } = buildPipeline(
     config,
     {
-      attribute: attributeBy(() => identity),
+      attribute: attributeBy(config, () => identity),
       emit: (block) => writer.enqueue(flowBlock(block, replay.token(block.rows))),
     },
     { batchRows: BATCH_ROWS, flushAfterMs: Infinity, maxBlocks: 2 },

@@ -139,6 +139,12 @@ export const OPTIONS = {
     default: null,
     doc: 'File that describes the cloud: hosts, projects, networks, ports, servers, routers. Without it flows carry addresses only.',
   },
+  precedence: {
+    group: 'Identity',
+    type: 'order',
+    default: ['ipfix', 'netflow', 'sflow', 'mirror'],
+    doc: 'Which export counts where a port is reported by several at once; the others are kept as duplicates. Those left out come last.',
+  },
   ipfix_sampling: {
     group: 'Decoding',
     type: 'count',

@@ -86,7 +86,16 @@ export const OPTION_TYPES = {
     doc: 'Pairs of addresses, `from=to`; several on the command line by repeating the option, in the environment with commas, in YAML as a list.',
     read: readAliases,
   } satisfies OptionType<readonly string[]>,
+  order: {
+    syntax: 'a,b,…',
+    doc: 'Sources of flow records in the order in which they are believed: `ipfix`, `netflow`, `sflow`, `mirror`, with commas; in YAML also a list.',
+    read: readOrder,
+  } satisfies OptionType<readonly SourceName[]>,
 }
+
+/** Sources of flow records, as `precedence` names them. */
+export const SOURCE_NAMES = ['ipfix', 'netflow', 'sflow', 'mirror'] as const
+export type SourceName = (typeof SOURCE_NAMES)[number]
 
 export type OptionTypeName = keyof typeof OPTION_TYPES
 
@@ -96,6 +105,7 @@ export function showValue(type: OptionTypeName, value: unknown): string {
   if (type === 'bytes') return showUnit(value as number, UNIT_BYTES)
   if (type === 'duration') return showUnit(value as number, UNIT_MS)
   if (type === 'flag') return value === true ? 'on' : 'off'
+  if (type === 'order') return (value as string[]).join(',')
   if (type === 'aliases') return (value as string[]).length === 0 ? 'none' : (value as string[]).join(', ')
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
@@ -147,6 +157,15 @@ function readAliases(given: unknown): readonly string[] | Fault {
   })
   if (wrong !== undefined) return new Fault(`${shown(wrong)} is not a pair of addresses from=to`)
   return pairs.map((pair: string) => pair.replaceAll(' ', ''))
+}
+
+function readOrder(given: unknown): readonly SourceName[] | Fault {
+  const names: unknown = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : given
+  if (!Array.isArray(names)) return new Fault(`${shown(given)} is not a list of ${SOURCE_NAMES.join(', ')}`)
+  const wrong: unknown = names.find((name) => !SOURCE_NAMES.some((known) => known === name))
+  if (wrong !== undefined) return new Fault(`${shown(wrong)} is none of ${SOURCE_NAMES.join(', ')}`)
+  const twice = names.find((name, i) => names.indexOf(name) !== i) as unknown
+  return twice === undefined ? (names as SourceName[]) : new Fault(`${shown(twice)} is there twice`)
 }
 
 function showUnit(value: number, units: Readonly<Record<string, number>>): string {

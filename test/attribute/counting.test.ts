@@ -1,6 +1,9 @@
 /** How records count: every byte once, whatever is exported where. docs/counting.md is the contract. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { DEFAULT_PRECEDENCE } from '../../src/attribute/precedence.ts'
+import { OPTIONS } from '../../src/config/options.ts'
+import { SOURCE_NAMES } from '../../src/config/types.ts'
 import {
   addMirror,
   BROADCAST,
@@ -282,6 +285,11 @@ describe('several sources on one bridge', () => {
       TRANSIT,
       RECEIVED_FROM_ELSEWHERE,
     ])
+  })
+
+  it('the names and their order are those of the option', () => {
+    assert.deepEqual(SOURCE_NAMES, DEFAULT_PRECEDENCE)
+    assert.deepEqual(OPTIONS.precedence.default, DEFAULT_PRECEDENCE)
   })
 
   it('the order may be chosen', () => {

@@ -114,6 +114,16 @@ describe('loadConfig', () => {
     })
   })
 
+  it('takes an order of sources, and names what is none', () => {
+    const order = (given: unknown) => loadConfig({ flags: { precedence: given } }).config.precedence
+    assert.deepEqual(order('netflow, ipfix'), ['netflow', 'ipfix'])
+    for (const wrong of ['netflow,snmp', 'ipfix,ipfix', 7])
+      assert.throws(
+        () => order(wrong),
+        (error: AppError) => error.details.some((line) => line.includes('precedence')),
+      )
+  })
+
   it('shows every option with its origin and hides what is secret', () => {
     const shown = showConfig(loadConfig({ env: { OVSIGHT_CLICKHOUSE: 'http://me:geheim@host:8123/db?password=x' } }))
     assert.deepEqual(
