@@ -155,10 +155,12 @@ class DgramReceiver implements Receiver {
   }
 }
 
-/** Node has the option from 22.12 on. */
+/** Node has the option from 22.12 on. It cannot be set after the bind, so `first` looks who has the port. */
 function sharing(options: ReceiverOptions): Partial<SocketOptions> {
-  if (options.reusePort !== true) return {}
+  if (options.sharePort === undefined) return {}
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (options.sharePort === 'first' && options.port !== 0 && udpSockets().some(({ port }) => port === options.port))
+    throw portTaken(options)
   if (major > 22 || (major === 22 && minor >= 12)) return { reusePort: true } as Partial<SocketOptions>
   throw new AppError(
     'config_invalid',

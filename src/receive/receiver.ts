@@ -1,7 +1,7 @@
 /**
  * Datagrams from the network, many at a time. Two implementations behind this interface: `koffi` calls recvmmsg(2) and gets up
  * to 256 datagrams a system call; `dgram` is Node's own, one event a datagram, for machines without koffi.
- * A receiver belongs to the thread that opened it; several threads share a port through `reusePort`.
+ * A receiver belongs to the thread that opened it; several threads share a port through `sharePort`.
  */
 
 /** `udp`: the payload after the UDP header. `gre`: IP protocol 47, from the outer IPv4 header on, as a raw socket delivers it. */
@@ -34,8 +34,11 @@ export interface ReceiverOptions {
   port: number
   /** Kernel buffer to ask for, bytes. The kernel may grant less: see `ReceiverStats.bufferBytes`. */
   bufferBytes: number
-  /** Share the port with other sockets of this user that also ask for it (workers); the kernel deals exporters to them. */
-  reusePort?: boolean
+  /**
+   * Several sockets on one port (workers): the kernel deals exporters to them by address and port. The `first` one makes sure that
+   * nobody else has the port, else another collector of the same user would silently get half of the datagrams; the others `join`.
+   */
+  sharePort?: 'first' | 'join'
   /** Longest datagram kept whole; longer ones are cut and counted. Default 65535, so that nothing is cut. */
   maxDatagramBytes?: number
 }

@@ -40,12 +40,14 @@ export function openSocket(libc: Libc, options: ReceiverOptions): OpenSocket {
   if (fd < 0) throw refused(options, libc.errorName(libc.errno()))
   try {
     const bufferBytes = askForBuffer(libc, fd, options.bufferBytes)
-    if (options.reusePort === true && !raw) set(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
+    if (options.sharePort === 'join' && !raw) set(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
     if (local.family === AF_INET6) set(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
     if (libc.bind(fd, local.bytes, local.bytes.length) < 0) {
       const error = libc.errorName(libc.errno())
       throw error === 'EADDRINUSE' ? portTaken(options) : refused(options, error)
     }
+    // Only now, so that the bind above would have failed if anybody had the port.
+    if (options.sharePort === 'first' && !raw) set(libc, fd, SOL_SOCKET, SO_REUSEPORT, 1)
     return { fd, family: local.family, port: raw ? 0 : boundPort(libc, fd), bufferBytes }
   } catch (error) {
     libc.close(fd)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { readdirSync } from 'node:fs'
 import { once } from 'node:events'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -93,6 +94,27 @@ for (const kind of KINDS) {
           Array.from({ length: i + 1 }, (_, n) => n),
         )
       }
+      from.close()
+    })
+
+    it('holds no file descriptor after it is closed, nor more of them from pause to pause', async () => {
+      const descriptors = () => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0)
+      const from = await sender()
+      const before = descriptors()
+      const to = await receiver()
+      let taken = 0
+      to.start((batch) => void (taken += batch.count))
+      let most = 0
+      for (let i = 0; i < 30; i++) {
+        await from.send(Buffer.from([i]), to.port, '127.0.0.1')
+        await until(() => taken === i + 1, 1000)
+        await sleep(6)
+        most = Math.max(most, descriptors())
+      }
+      assert.ok(most <= before + 3, `${most - before} descriptors`)
+      await to.close()
+      await sleep(5)
+      assert.equal(descriptors(), before)
       from.close()
     })
 
