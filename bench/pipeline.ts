@@ -100,7 +100,7 @@ async function checkStored(store: ChdbStore, rows: number): Promise<void> {
 }
 
 /** Growth of heap and buffers over ten million records decoded and encoded, blocks thrown away. */
-async function heapOf(stream: Stream): Promise<Figure> {
+export async function heapOf(stream: Stream): Promise<Figure> {
   const emit: PipelineEnds['emit'] = (block) => {
     block.release()
     return Promise.resolve()
@@ -158,7 +158,7 @@ function part(batch: DatagramBatch, from: number, to: number): DatagramBatch {
 }
 
 /** Full NetFlow v5 datagrams of fifty hosts, whose servers talk to others of their network. */
-function netflowStream(): Stream {
+export function netflowStream(): Stream {
   const total = SIZE.hosts * SIZE.ports
   const payloads = Array.from({ length: DATAGRAMS }, (_, d) => {
     const host = d % SIZE.hosts
@@ -199,7 +199,7 @@ function netflowStream(): Stream {
 }
 
 /** The lab's IPFIX, one record a datagram as Open vSwitch sends it, again and again. */
-async function ipfixStream(): Promise<Stream> {
+export async function ipfixStream(): Promise<Stream> {
   const { cloud } = await loadIdentityFile(`${PCAPS}ipfix/identity.yaml`)
   const payloads: Payload[] = []
   let rows = 0

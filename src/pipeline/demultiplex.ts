@@ -1,5 +1,5 @@
 /** Which decoder a datagram goes to. A listener says what to expect; NetFlow and IPFIX ports take each other's versions too. */
-import type { Decoder, Protocol } from '../decode/decoder.ts'
+import { type Decoder, PROTOCOLS, type Protocol } from '../decode/decoder.ts'
 
 /** What a listener receives: `netflow` is NetFlow v5, v9 and IPFIX. */
 export const INPUTS = ['netflow', 'ipfix', 'sflow', 'vxlan', 'gre'] as const
@@ -8,25 +8,30 @@ export type Input = (typeof INPUTS)[number]
 /** One decoder for each protocol; `netflow9` and `ipfix` may be the same object. */
 export type Decoders = Readonly<Record<Protocol, Decoder>>
 
+/** Index into PROTOCOLS by name: `PROTOCOL.ipfix`. */
+export const PROTOCOL = Object.fromEntries(PROTOCOLS.map((name, code) => [name, code])) as Readonly<
+  Record<Protocol, number>
+>
+
 /** What a datagram of an unknown version is counted as, by input. */
-const EXPECTED: Readonly<Record<Input, Protocol>> = {
-  netflow: 'netflow5',
-  ipfix: 'ipfix',
-  sflow: 'sflow5',
-  vxlan: 'vxlan',
-  gre: 'gre',
+const EXPECTED: Readonly<Record<Input, number>> = {
+  netflow: PROTOCOL.netflow5,
+  ipfix: PROTOCOL.ipfix,
+  sflow: PROTOCOL.sflow5,
+  vxlan: PROTOCOL.vxlan,
+  gre: PROTOCOL.gre,
 }
 
 /**
- * Protocol of the payload `view[start .. end)` that came to `input`. A version that is none of the three goes to the decoder that
+ * Index into PROTOCOLS of the payload `view[start .. end)` that came to `input`. A version that is none of the three goes to the decoder that
  * the input names, which refuses it (`bad_version`, `short_header`).
  */
-export function demultiplex(input: Input, view: DataView, start: number, end: number): Protocol {
+export function demultiplex(input: Input, view: DataView, start: number, end: number): number {
   if ((input === 'netflow' || input === 'ipfix') && end - start >= 2) {
     const version = view.getUint16(start)
-    if (version === 5) return 'netflow5'
-    if (version === 9) return 'netflow9'
-    if (version === 10) return 'ipfix'
+    if (version === 5) return PROTOCOL.netflow5
+    if (version === 9) return PROTOCOL.netflow9
+    if (version === 10) return PROTOCOL.ipfix
   }
   return EXPECTED[input]
 }

@@ -4,7 +4,7 @@
  *
  * Overload is a state: while `maxBlocks` blocks wait to be taken and the batches are full, datagrams are dropped and counted.
  */
-import { type Datagram, PROTOCOLS, rowsBound } from '../decode/decoder.ts'
+import { type Datagram, type Decoder, PROTOCOLS, rowsBound } from '../decode/decoder.ts'
 import { DECODE_STATUS, DECODE_STATUS_NAMES } from '../decode/status.ts'
 import type { DatagramBatch } from '../receive/receiver.ts'
 import { FlowBatch } from '../schema/batch.ts'
@@ -21,8 +21,6 @@ const ROWS_PER_BATCH = 16_448
 const MAX_STRINGS = 200_000
 /** Faults by exporter, protocol and status that are told apart. */
 const MAX_FAULTS = 16_384
-
-const PROTOCOL_CODE = new Map(PROTOCOLS.map((name, code) => [name, code]))
 
 /** A decoder that holds flows back until they time out (mirrored frames). */
 export interface HoldingDecoder {
@@ -61,6 +59,8 @@ export class Pipeline {
   readonly parts: PipelineParts
 
   private readonly limits: PipelineLimits
+  /** By index into PROTOCOLS. */
+  private readonly decoders: readonly Decoder[]
   private readonly encoder = new NativeEncoder()
   private readonly datagram: Datagram
   private batches: FlowBatch[]
@@ -74,6 +74,7 @@ export class Pipeline {
   constructor(parts: PipelineParts, limits: PipelineLimits) {
     this.parts = parts
     this.limits = limits
+    this.decoders = PROTOCOLS.map((protocol) => parts.decoders[protocol])
     this.counters = new PipelineCounters(MAX_FAULTS, limits.exporterIdleMs)
     this.batches = newBatches(limits.batchRows)
     const nothing = new Uint8Array(0)
@@ -154,7 +155,7 @@ export class Pipeline {
 
   private decode(input: Input, place: number): void {
     const { datagram, counters } = this
-    const { exporters, decoders } = this.parts
+    const { exporters } = this.parts
     const { view, start, end, receivedMs } = datagram
     const length = end - start
     const out = this.room(rowsBound(length))
@@ -162,10 +163,9 @@ export class Pipeline {
       counters.dropped.overload++
       return
     }
-    const protocol = demultiplex(input, view, start, end)
-    const code = PROTOCOL_CODE.get(protocol)!
+    const code = demultiplex(input, view, start, end)
     const before = out.rows
-    const status = decoders[protocol].decode(datagram, out)
+    const status = this.decoders[code]!.decode(datagram, out)
     const rows = out.rows - before
     if (rows > 0 && this.firstRowMs === 0) this.firstRowMs = receivedMs
     counters.count(code, status)

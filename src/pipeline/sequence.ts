@@ -14,7 +14,7 @@
  * one stream (two bridges with the same engine id) are noticed and not counted at all.
  */
 import type { Protocol } from '../decode/decoder.ts'
-import { PROTOCOLS } from '../decode/decoder.ts'
+import { PROTOCOL } from './demultiplex.ts'
 import { KeyTable } from './key-table.ts'
 
 /** A gap is final after this many further datagrams of the stream, or after GAP_MS. */
@@ -31,7 +31,6 @@ const HOLD = 16
 /** A stream out of order this often (4 up for each, 1 down for each in order) is two counters mixed. */
 const MIXED = 64
 
-const CODE = Object.fromEntries(PROTOCOLS.map((name, code) => [name, code])) as Readonly<Record<Protocol, number>>
 /** Tells the IPFIX counter of a session from the one of a domain, in the key word of the protocol. */
 const SESSION = 0x80
 const PROTOCOL_MASK = 0x7f
@@ -110,7 +109,7 @@ export class SequenceTracker {
     records: number,
     nowMs: number,
   ): void {
-    const code = CODE[protocol]
+    const code = PROTOCOL[protocol]
     const port = protocol === 'ipfix' ? exporterPort : 0
     const place = this.table.place(exporterId, code, stream, port, nowMs)
     if (place < 0) return

@@ -38,6 +38,21 @@ async function send(capture: string, port: number): Promise<number> {
   return sent
 }
 
+/** Sends full NetFlow v5 datagrams as fast as one socket can. */
+async function flood(port: number, count: number): Promise<void> {
+  const socket = createSocket('udp4')
+  const datagram = Buffer.alloc(24 + 30 * 48)
+  datagram.set([0, 5, 0, 30])
+  for (let i = 0; i < count; i += 100) {
+    // The time of the header, so that rows lie in the span that top asks for.
+    datagram.writeUInt32BE(Math.floor(Date.now() / 1000), 8)
+    await Promise.all(
+      Array.from({ length: 100 }, () => new Promise((done) => socket.send(datagram, port, '127.0.0.1', done))),
+    )
+  }
+  socket.close()
+}
+
 async function metric(url: string, line: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   const found = text.split('\n').find((one) => one.startsWith(`${line} `))
@@ -108,6 +123,43 @@ describe('collect', { skip: NO_ENGINE }, () => {
     assert.equal(await metric(running.url, 'ovsight_rows_total{protocol="ipfix"}'), 88)
     const { stderr } = await running.stop()
     assert.equal(stderr.split('\n').filter((line) => line.includes('bad_version')).length, 5)
+  })
+
+  it('accounts for every datagram of a flood: decoded, or dropped by the kernel and counted', async () => {
+    const data = join(temporary(), 'data')
+    const running = await collector(['--data', data, '--receive-buffer', '64KiB'])
+    const sent = 20_000
+    await flood(running.port('NetFlow'), sent)
+    const listener = '{listener="netflow"}'
+    const seen = async () =>
+      (await metric(running.url, `ovsight_receive_datagrams_total${listener}`)) +
+      (await metric(running.url, `ovsight_receive_kernel_drops_total${listener}`))
+    await until('all of the flood', async () => (await seen()) === sent)
+    const received = await metric(running.url, `ovsight_receive_datagrams_total${listener}`)
+    const decoded = await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')
+    const overload = await metric(running.url, 'ovsight_datagrams_dropped_total{reason="overload"}')
+    assert.equal(decoded + overload, received)
+    const rows = await metric(running.url, 'ovsight_rows_total{protocol="netflow5"}')
+    assert.equal(rows, decoded * 30)
+    const { code } = await running.stop()
+    assert.equal(code, 0)
+    const [all] = await answer<{ records: number }>(['top', 'export_protocol', '--count', 'all', '--data', data])
+    assert.equal(all?.records, rows)
+  })
+
+  it('that was killed is started again on the same directory, and what it had stored is there once', async () => {
+    const data = join(temporary(), 'data')
+    const words = ['--data', data, '--identity', `${PCAPS}ipfix/identity.yaml`, ...ALIASES]
+    const first = await collector(words)
+    await send('ipfix', first.port('IPFIX'))
+    await until('insertion', async () => (await metric(first.url, 'ovsight_inserted_rows_total')) === 88)
+    await first.stop('SIGKILL')
+    assert.equal(existsSync(join(data, 'collector.json')), true)
+    const again = await collector(words)
+    const rows = await answer<ServerRow>(['top', 'server', '--data', data])
+    assert.equal(rows.find(({ server }) => server === 'red-1')?.sent_l2_bytes, 539_082)
+    const { code } = await again.stop()
+    assert.equal(code, 0)
   })
 
   it('refuses a port in use and a directory that another process holds, and says what to do', async () => {

@@ -195,7 +195,7 @@ describe('Pipeline', () => {
 
 describe('demultiplex', () => {
   const versionOf = (input: Input, ...bytes: number[]) =>
-    demultiplex(input, new DataView(Uint8Array.from(bytes).buffer), 0, bytes.length)
+    PROTOCOLS[demultiplex(input, new DataView(Uint8Array.from(bytes).buffer), 0, bytes.length)]
 
   it('goes by the version on both ports of NetFlow and IPFIX', () => {
     for (const input of ['netflow', 'ipfix'] as const)
