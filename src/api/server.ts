@@ -9,6 +9,8 @@ export interface ApiOptions {
   readonly store: Asker & { readonly name: string }
   /** The page of /metrics in Prometheus' text format. */
   readonly metricsText: () => string | Promise<string>
+  /** How the model of the cloud stands, as plain data. */
+  readonly identityStatus?: () => object
   readonly now?: () => number
   /** Told of faults of ovsight itself; the client gets a bare 500. */
   readonly onBug?: (error: unknown) => void
@@ -21,9 +23,15 @@ const MAX_BODY_BYTES = 1024
 const REQUEST_TIMEOUT_MS = 10_000
 
 /**
- * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows. Listens nowhere yet, see `listenApi`; `inject` is for tests.
+ * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows, /api/v1/identity/status. Listens nowhere yet, see `listenApi`; `inject` is for tests.
  */
-export function buildApi({ store, metricsText, now = Date.now, onBug = console.error }: ApiOptions): FastifyInstance {
+export function buildApi({
+  store,
+  metricsText,
+  identityStatus,
+  now = Date.now,
+  onBug = console.error,
+}: ApiOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -42,6 +50,7 @@ export function buildApi({ store, metricsText, now = Date.now, onBug = console.e
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
   )
+  if (identityStatus !== undefined) app.get('/api/v1/identity/status', () => identityStatus())
   answerRoutes(app, store, now)
   return app
 }

@@ -205,15 +205,15 @@ export class Attributor {
 
   private mirror(c: Columns, row: number): void {
     const { place, ends, counting, snapshot } = this
-    const { interfaces, tables } = snapshot
+    const { interfaces } = snapshot
     const { src, dst } = ends
     if (place.host !== 0) place.findMirror(c.observation_point[row]!)
     const mirror = snapshot.mirrors[place.mirror]!
     const vlan = c.vlan[row]!
     // Without a tag (the mirror port is an access port itself) the frame is of the network of the port selected.
     ends.mirrored(c, row, (vlan === 0 ? 0 : place.vlanNetwork(vlan)) || interfaces.network(mirror.only))
-    place.inIf = Math.max(0, tables.byHostEndpoint.get2(place.host, src.endpoint))
-    place.outIf = Math.max(0, tables.byHostEndpoint.get2(place.host, dst.endpoint))
+    place.inIf = place.pluggedBy(src.endpoint)
+    place.outIf = place.pluggedBy(dst.endpoint)
     const { only } = mirror
     if (only !== 0) {
       // What the one selected port did not send, it received, also when it was broadcast.
@@ -300,7 +300,7 @@ export class Attributor {
   private netflowOutput(c: Columns, row: number): number {
     const { place, snapshot } = this
     if (c.export_protocol[row] !== PROTOCOL.netflow5 || c.output_kind[row] !== OUTPUT.interface) return 0
-    const item = Math.max(0, snapshot.tables.byHostEndpoint.get2(place.host, this.ends.dst.endpoint))
+    const item = place.pluggedBy(this.ends.dst.endpoint)
     const { interfaces } = snapshot
     const same = interfaces.bridge(item) === place.bridge && interfaces.ofport(item) === c.out_if[row]
     return item !== 0 && same ? item : 0

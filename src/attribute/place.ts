@@ -70,8 +70,9 @@ export class Place {
   /** IPFIX and sFlow: by name, which is unique on a host, else by ifIndex when one interface alone has it. */
   interfaceOf(names: InterfaceNames, nameCode: number, ifIndex: number): number {
     if (nameCode !== 0) {
-      const named = names.find(this.host, nameCode)
-      if (named !== 0 && this.holds(named)) return named
+      let named = names.find(this.host, nameCode)
+      while (named !== 0 && !this.holds(named)) named = this.snapshot.earlierNamed(named)
+      if (named !== 0) return named
     }
     if (ifIndex === 0) return 0
     const { byIfIndex } = this.snapshot.tables
@@ -226,16 +227,38 @@ export class Place {
 
   /** Network of a VLAN on the record's bridge, 0 when it is not known. */
   vlanNetwork(vlan: number): number {
-    return this.bridge === 0 ? 0 : Math.max(0, this.snapshot.tables.byVlan.get2(this.bridge, vlan))
+    return this.bridge === 0 ? 0 : this.networkAt(this.bridge, vlan)
+  }
+
+  private networkAt(bridge: number, vlan: number): number {
+    const { byVlan } = this.snapshot.tables
+    return byVlan.at(byVlan.get2(bridge, vlan), this.atMs)
+  }
+
+  /** The interface of this host that an endpoint is plugged by, 0 when there is none. */
+  pluggedBy(endpoint: number): number {
+    const { byHostEndpoint } = this.snapshot.tables
+    return this.pick(byHostEndpoint, byHostEndpoint.get2(this.host, endpoint))
   }
 
   /** The subport of a trunk by its VLAN, or by the address where the exporter does not tell the VLAN (NetFlow). */
   onTrunk(parent: number, vlan: number, station: Station): number {
     if (parent === 0) return 0
-    if (vlan !== 0) return Math.max(0, this.snapshot.tables.subports.get2(parent, vlan)) || parent
+    if (vlan !== 0) return this.subport(parent, vlan) || parent
     const { a0, a1, a2, a3 } = station
     if (station.hasMac || this.snapshot.owns(parent, a0, a1, a2, a3)) return parent
     return this.snapshot.subportOf(parent, a0, a1, a2, a3) || parent
+  }
+
+  /** The one subport that the VLAN leads to at the record's time, 0 when there is none or are several. */
+  private subport(parent: number, vlan: number): number {
+    const { tables, endpoints } = this.snapshot
+    const raw = tables.subports.get2(parent, vlan)
+    if (raw === 0 || !this.snapshot.timed) return Math.max(0, raw)
+    const { fromMs, toMs } = endpoints
+    const all = raw > 0 ? [raw] : tables.subports.list(raw)
+    const held = all.filter((one) => fromMs[one]! <= this.atMs && this.atMs < toMs[one]!)
+    return held.length === 1 ? held[0]! : 0
   }
 
   private portOf(bridge: number, port: number): number {
@@ -277,7 +300,7 @@ export class Place {
         const { a0, a1, a2, a3 } = source
         if (this.snapshot.owns(endpoint, a0, a1, a2, a3)) return true
         const router = endpoints.router(endpoint)
-        const floating = tables.byFloating.get5(network, a0, a1, a2, a3)
+        const floating = tables.byFloating.at(tables.byFloating.get5(network, a0, a1, a2, a3), this.atMs)
         const { networks } = topology.routers[router]!
         if (floating > 0)
           return endpoints.kind(floating) !== KIND.server || networks.includes(endpoints.network(floating))
@@ -304,7 +327,7 @@ export class Place {
   /** From outside a packet comes for an address of an outer network of that bridge, where those are known. */
   private plausibleUplink(bridge: number, destination: Station): boolean {
     if (destination.sort !== ADDRESS.unicast) return true
-    const network = Math.max(0, this.snapshot.tables.byVlan.get2(bridge, 0))
+    const network = this.networkAt(bridge, 0)
     if (network === 0) return true
     const { a0, a1, a2, a3 } = destination
     return this.within(network, destination) || this.snapshot.tables.byFloating.get5(network, a0, a1, a2, a3) !== 0

@@ -224,14 +224,16 @@ export class Resolver {
   private floating(end: End, station: Station, network: number): boolean {
     const { byFloating } = this.snapshot.tables
     if (byFloating.size === 0) return false
-    const endpoint = this.pick(byFloating, byFloating.get5(network, station.a0, station.a1, station.a2, station.a3))
+    const raw = byFloating.get5(network, station.a0, station.a1, station.a2, station.a3)
+    if (raw === 0) return false
+    const endpoint = byFloating.at(raw, this.atMs)
     if (endpoint !== 0) {
       end.set(endpoint, GRADE.floating, EVIDENCE.floating_address)
       return true
     }
-    if (this.several.length === 0) return false
-    end.ambiguous(this.several)
-    return true
+    const several = byFloating.allAt(raw, this.atMs)
+    if (several.length > 0) end.ambiguous(several)
+    return several.length > 0
   }
 
   /** No port has the address: a host of the cloud, the world outside, or nothing known. */

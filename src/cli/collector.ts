@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
 import type { Config } from '../config/options.ts'
 import { AppError } from '../errors.ts'
+import type { LiveIdentity } from '../identity/replica/live.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
 import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
@@ -15,7 +16,8 @@ import type { Logger } from '../telemetry/log.ts'
 import { createRegistry } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
-import { attributeBy, flowBlock, loadIdentity, openMigrated } from './engine.ts'
+import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
+import { identityReaders, identityStatus } from './identity-readings.ts'
 import { VERSION } from './version.ts'
 import { writerReaders } from './writer-readings.ts'
 
@@ -31,7 +33,7 @@ export class Collector {
   private readonly log: Logger
   private readonly config: Config
   private readonly spool: OpenWriter
-  private identity: IdentitySnapshot
+  readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private timer: NodeJS.Timeout | undefined
 
@@ -49,7 +51,7 @@ export class Collector {
     const run = randomUUID()
     let number = 0
     this.built = buildPipeline(config, {
-      attribute: attributeBy(config, () => this.identity),
+      attribute: attributeBy(config, () => identity.replica.snapshot),
       emit: (block) => writer.enqueue(flowBlock(block, `${run}-${number++}`)),
       log: sampled,
     })
@@ -58,11 +60,13 @@ export class Collector {
       ...pipelineReaders(this.built),
       ...listenerReaders(listeners),
       ...writerReaders(writer),
+      ...identityReaders(identity),
       ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
     })
     this.api = buildApi({
       store,
       metricsText: () => registry.metrics(),
+      identityStatus: () => identityStatus(identity),
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
     })
   }
@@ -89,9 +93,9 @@ export class Collector {
     return this.spool.writer
   }
 
-  /** Attributes what is stored from now on by another identity. */
+  /** Attributes what is stored from now on by another identity, until a source brings news. */
   use(identity: IdentitySnapshot): void {
-    this.identity = identity
+    this.identity.replica.snapshot = identity
   }
 
   private async begin(): Promise<void> {
@@ -114,6 +118,7 @@ export class Collector {
     removeCollectorNote(this.config.data)
     await closeListeners(this.listeners)
     await this.built.pipeline.flush()
+    await this.identity.stop()
     await this.spool.close(limitMs)
     if (this.writer.spoolBlocks > 0)
       this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
@@ -123,7 +128,7 @@ export class Collector {
 }
 
 interface Opened {
-  identity: IdentitySnapshot
+  identity: LiveIdentity
   listeners: Listeners
   store: Store
 }
@@ -131,12 +136,13 @@ interface Opened {
 /** Opens what can fail, all of it, so that one start tells all faults. */
 async function openAll(config: Config, log: Logger): Promise<Opened> {
   const [identity, listeners, store] = await Promise.allSettled([
-    loadIdentity(config, log),
+    openIdentity(config, log),
     openListeners(config, log),
     openMigrated(config),
   ])
   if (identity.status === 'fulfilled' && listeners.status === 'fulfilled' && store.status === 'fulfilled')
     return { identity: identity.value, listeners: listeners.value, store: store.value }
+  if (identity.status === 'fulfilled') await identity.value.stop()
   if (listeners.status === 'fulfilled') await closeListeners(listeners.value)
   if (store.status === 'fulfilled') await store.value.close()
   throw together(
@@ -144,7 +150,8 @@ async function openAll(config: Config, log: Logger): Promise<Opened> {
   )
 }
 
-async function closeAll({ listeners, store }: Opened): Promise<void> {
+async function closeAll({ identity, listeners, store }: Opened): Promise<void> {
+  await identity.stop()
   await closeListeners(listeners)
   await store.close()
 }

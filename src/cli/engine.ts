@@ -1,6 +1,8 @@
 /** What commands that write share: the store, the identity, and a pipeline between them. */
 import { Attributor } from '../attribute/attributor.ts'
 import type { Config } from '../config/options.ts'
+import { homedir } from 'node:os'
+import { LiveIdentity } from '../identity/replica/live.ts'
 import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { loadIdentityFile } from '../identity/sources/file.ts'
@@ -18,6 +20,17 @@ export async function loadIdentity(config: Config, log: Logger): Promise<Identit
   const { cloud, warnings } = await loadIdentityFile(config.identity)
   for (const warning of warnings) log.warn(warning)
   return buildSnapshot(cloud, Date.now())
+}
+
+/** Every source of identity that the configuration names, kept current. Errors: those of `LiveIdentity.start`. */
+export function openIdentity(config: Config, log: Logger): Promise<LiveIdentity> {
+  return LiveIdentity.start(config, {
+    env: process.env,
+    cwd: process.cwd(),
+    home: homedir(),
+    onSnapshot: () => {},
+    log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
+  })
 }
 
 /** Attributes batches by the snapshot of the moment. */

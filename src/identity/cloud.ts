@@ -77,6 +77,7 @@ const port = z.object({
   'binding:host_id': text,
   fixed_ips: listOf(fixedIp),
   allowed_address_pairs: listOf(z.object({ ip_address: range, mac_address: optionalMac })),
+  updated_at: z.string().nullish(),
 })
 const server = z.object({ id, name: text, tenant_id: text, 'OS-EXT-SRV-ATTR:host': text })
 const router = z.object({
@@ -106,6 +107,7 @@ const floatingIp = z.object({
   router_id: text,
   floating_network_id: id,
   project_id: text,
+  updated_at: z.string().nullish(),
 })
 const trunk = z.object({
   id,

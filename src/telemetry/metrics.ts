@@ -134,6 +134,25 @@ export const METRICS = {
   ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
   ovsight_inserted_rows_total: { type: 'counter', labels: [], doc: 'Rows the store has acknowledged.' },
   ovsight_insert_failures_total: { type: 'counter', labels: [], doc: 'Inserts that failed and are tried again.' },
+  ovsight_identity_sources: {
+    type: 'gauge',
+    labels: ['source', 'state'],
+    doc: 'Sources of the model of the cloud (file, openstack, ovsdb, ovsdb_listen), by state: ok or fault.',
+  },
+  ovsight_identity_age_seconds: {
+    type: 'gauge',
+    labels: ['source'],
+    doc: 'Age of the stalest source of a kind: how long ago it was last heard. Absent while one was never heard.',
+  },
+  ovsight_identity_faults_total: { type: 'counter', labels: ['source'], doc: 'Faults of sources of a kind.' },
+  ovsight_identity_entries: { type: 'gauge', labels: ['section'], doc: 'What the model knows, by section.' },
+  ovsight_identity_past: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Bindings that have ended and are kept for late records (identity_grace).',
+  },
+  ovsight_identity_snapshots_total: { type: 'counter', labels: [], doc: 'Times a changed model was published.' },
+  ovsight_identity_publish_seconds: { type: 'gauge', labels: [], doc: 'What publishing took the last time.' },
   ovsight_log_lines_suppressed_total: {
     type: 'counter',
     labels: [],

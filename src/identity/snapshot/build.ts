@@ -1,6 +1,7 @@
 /** CloudModel → IdentitySnapshot. */
 import { parseIp, type Lanes } from '../addresses.ts'
 import type { CloudModel } from '../cloud.ts'
+import { NO_HISTORY, type History } from '../history.ts'
 import { Devices } from './devices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type Topology } from './networks.ts'
@@ -34,15 +35,15 @@ export const EMPTY_CLOUD: CloudModel = {
 }
 
 /**
- * Lays the model out for lookup, as it is at `asOfMs`. The model is not kept. Costs about 10 µs a port.
+ * Lays the model out for lookup, as it is at `asOfMs` and as it was in the history kept. The model is not kept. Costs about 10 µs a port.
  */
-export function buildSnapshot(cloud: CloudModel, asOfMs: number): IdentitySnapshot {
+export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: History = NO_HISTORY): IdentitySnapshot {
   const topology = buildTopology(cloud)
   const tables = emptyTables(cloud.ports.length)
   const { names, index: hostIndex } = numberHosts(cloud)
-  const ports = indexPorts(cloud, topology, hostIndex, tables)
+  const ports = indexPorts(cloud, topology, hostIndex, tables, history)
   const hostEndpoints = indexHosts(hostAddresses(cloud, hostIndex), names, tables, ports.endpoints)
-  const devices = new Devices(names, topology, ports, tables)
+  const devices = new Devices(names, topology, ports, tables, history)
   devices.segments = indexSegments(cloud, topology, tables)
   for (const [name, ovs] of cloud.ovs) devices.add(hostIndex.get(name)!, ovs, physnetsOf(cloud, name, ovs.externalIds))
   moveToDevices(devices.interfaces, names, ports.endpoints.facts)
@@ -80,6 +81,7 @@ export function buildSnapshot(cloud: CloudModel, asOfMs: number): IdentitySnapsh
     mirrors: devices.mirrors,
     tables,
     interfaceNames: devices.names,
+    earlier: devices.earlier,
     portPrefixes: ports.prefixes,
     pairRanges: ports.pairRanges,
     subportsOf: ports.subports,
@@ -180,8 +182,11 @@ function moveToDevices(
   endpoints: { host?: number; texts: { host?: string } }[],
 ): void {
   const hosts = new Map<number, Set<number>>()
-  for (const item of interfaces)
-    if (item.endpoint !== 0) hosts.set(item.endpoint, (hosts.get(item.endpoint) ?? new Set()).add(item.host))
+  const plugged = interfaces.filter((item) => item.endpoint !== 0)
+  for (const item of plugged)
+    if (item.toMs === Number.MAX_VALUE) hosts.set(item.endpoint, (hosts.get(item.endpoint) ?? new Set()).add(item.host))
+  // What is plugged nowhere now was where it was plugged last.
+  for (const item of plugged) if (!hosts.has(item.endpoint)) hosts.set(item.endpoint, new Set([item.host]))
   for (const [endpoint, on] of hosts) {
     const facts = endpoints[endpoint]!
     if (on.has(facts.host ?? 0)) continue

@@ -2,10 +2,12 @@
  * Bridges and interfaces of the hosts' OVSDBs → what each interface is, whose it is, and what reports its traffic.
  */
 import type { OvsBridge, OvsHost, OvsInterface, OvsMirror, OvsPort } from '../sources/ovsdb/host.ts'
+import { interfaceKey, spanSince, type History, type PastInterface } from '../history.ts'
 import { parseIp, parseMac } from '../addresses.ts'
 import type { Topology } from './networks.ts'
 import type { PortIndex } from './ports.ts'
 import type { Tables } from './snapshot.ts'
+import { ALWAYS, overlap, type Span } from './timed.ts'
 import { REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mirror } from './vantage.ts'
 
 /** Bytes an outer header adds to a frame over IPv4; IPv6 is 20 more. Keyed by Interface.type. */
@@ -54,16 +56,21 @@ export class Devices {
   readonly mirrors: Mirror[] = [NO_MIRROR]
   /** By host: names of interfaces, bridges, mirrors, tunnels to other hosts. */
   readonly names: Map<string, number>[] = []
+  /** Interface → the one that had its name before. */
+  readonly earlier = new Map<number, number>()
   readonly bridgesOf: number[][] = []
   readonly mirrorsOf: number[][] = []
   readonly tunnelsOf: Map<number, number>[] = []
   private readonly topology: Topology
   private readonly ports: PortIndex
   private readonly tables: Tables
-
+  private readonly history: History
+  private readonly past = new Map<string, PastInterface[]>()
   private readonly hostNames: readonly string[]
 
-  constructor(hostNames: readonly string[], topology: Topology, ports: PortIndex, tables: Tables) {
+  constructor(hostNames: readonly string[], topology: Topology, ports: PortIndex, tables: Tables, history: History) {
+    this.history = history
+    for (const was of history.interfaces) this.past.set(was.host, [...(this.past.get(was.host) ?? []), was])
     this.hostNames = hostNames
     this.topology = topology
     this.ports = ports
@@ -78,21 +85,32 @@ export class Devices {
 
   /** Adds a host's bridges. `hostAt` finds a host by address, `physnets` names the physical network of a bridge. */
   add(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>): void {
-    for (const bridge of ovs.bridges) {
+    const name = this.hostNames[host]!
+    const past = this.past.get(name) ?? []
+    for (const bridge of withPast(ovs.bridges, past)) {
       const index = this.bridges.push(readBridge(host, bridge)) - 1
       this.bridgesOf[host]!.push(index)
       const outputs = new Set(bridge.mirrors.map((mirror) => mirror.outputPort))
+      for (const was of past) {
+        if (was.bridge.name !== bridge.name) continue
+        const added = this.addInterface(host, index, was.bridge, was.port, was.item, outputs.has(was.port.name), was)
+        for (const item of added) this.addVlan(index, was.port.tag, this.interfaces[item]!)
+      }
       const byPort = new Map<string, number[]>()
       for (const port of bridge.ports)
         byPort.set(
           port.name,
-          port.interfaces.map((item) => this.addInterface(host, index, bridge, port, item, outputs.has(port.name))),
+          port.interfaces.flatMap((item) => {
+            const span = spanSince(this.history, interfaceKey(name, bridge.name, item.name))
+            return this.addInterface(host, index, bridge, port, item, outputs.has(port.name), span)
+          }),
         )
       this.addVlans(index, bridge, byPort, physnets)
       for (const mirror of bridge.mirrors) this.addMirror(host, index, bridge, mirror, byPort)
     }
   }
 
+  /** One interface, once for each thing that its port was in the span. */
   private addInterface(
     host: number,
     bridge: number,
@@ -100,8 +118,26 @@ export class Devices {
     port: OvsPort,
     item: OvsInterface,
     output: boolean,
+    span: Span,
+  ): number[] {
+    const added: number[] = []
+    for (const version of this.versionsOf(host, port, item)) {
+      const held = overlap(version, span)
+      if (held !== undefined) added.push(this.addVersion(host, bridge, row, port, item, output, version.endpoint, held))
+    }
+    return added
+  }
+
+  private addVersion(
+    host: number,
+    bridge: number,
+    row: OvsBridge,
+    port: OvsPort,
+    item: OvsInterface,
+    output: boolean,
+    endpoint: number,
+    span: Span,
   ): number {
-    const endpoint = this.endpointOf(host, port, item)
     const kind = this.kindOf(row, item, endpoint, output)
     const remote = kind === 'tunnel' ? parseIp(item.options.get('remote_ip') ?? '') : undefined
     const facts: InterfaceFacts = {
@@ -116,23 +152,36 @@ export class Devices {
       remoteHost: remote === undefined ? 0 : this.hostAt(remote),
       overhead: remote === undefined ? 0 : (OVERHEAD[item.type] ?? 0) + (remote[2] === 0xffff0000 ? 0 : 20),
       reports: reportsOf(row),
-      fromMs: 0,
-      toMs: Number.MAX_VALUE,
+      fromMs: span.fromMs,
+      toMs: span.toMs,
     }
     const index = this.interfaces.push(facts) - 1
-    if (item.name !== '') this.names[host]!.set(item.name, index)
+    if (item.name !== '') {
+      const before = this.names[host]!.get(item.name)
+      if (before !== undefined) this.earlier.set(index, before)
+      this.names[host]!.set(item.name, index)
+    }
     if (item.ofport !== undefined && item.ofport > 0) this.tables.byOfport.add([bridge, item.ofport], index)
     if (item.ifIndex > 0) this.tables.byIfIndex.add([host, item.ifIndex], index)
     if (facts.remoteHost !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
     return index
   }
 
-  /** Endpoint by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. */
-  private endpointOf(host: number, port: OvsPort, item: OvsInterface): number {
+  /**
+   * What is plugged, by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. A port that
+   * changed while it was plugged was several things, one after the other.
+   */
+  private versionsOf(host: number, port: OvsPort, item: OvsInterface): (Span & { endpoint: number })[] {
     const id = item.externalIds.get('iface-id')
-    if (id !== undefined) return this.ports.byId.get(id) ?? this.addEndpoint(host, id, port, item)
-    const [, prefix = ''] = DEVICE_NAME.exec(item.name) ?? []
-    return this.ports.prefixes.get(prefix) ?? 0
+    if (id === undefined) {
+      const [, prefix = ''] = DEVICE_NAME.exec(item.name) ?? []
+      return [{ ...ALWAYS, endpoint: this.ports.prefixes.get(prefix) ?? 0 }]
+    }
+    const past = this.ports.past.get(id) ?? []
+    const endpoint = this.ports.byId.get(id) ?? this.addEndpoint(host, id, port, item)
+    const last = past.at(-1)
+    const fromMs = this.ports.endpoints.facts[endpoint]?.fromMs ?? 0
+    return [...past, { ...ALWAYS, fromMs: Math.max(fromMs, last?.toMs ?? 0), endpoint }]
   }
 
   /**
@@ -210,17 +259,22 @@ export class Devices {
     const untagged = new Set<number>()
     for (const port of row.ports) {
       for (const index of byPort.get(port.name) ?? []) {
-        const { network } = this.interfaces[index]!
-        if (network === 0 || port.tag === DEAD_VLAN) continue
-        if (port.tag === undefined || port.tag === 0) untagged.add(network)
-        else this.tables.byVlan.add([bridge, port.tag], network)
+        const facts = this.interfaces[index]!
+        if (facts.network === 0 || port.tag === DEAD_VLAN) continue
+        if (port.tag === undefined || port.tag === 0) untagged.add(facts.network)
+        else this.addVlan(bridge, port.tag, facts)
       }
     }
-    for (const network of untagged) if (untagged.size === 1) this.tables.byVlan.add([bridge, 0], network)
+    for (const network of untagged) if (untagged.size === 1) this.tables.byVlan.add([bridge, 0], network, ALWAYS)
     const physnet = physnets.get(row.name)
     if (physnet === undefined) return
     for (const segment of this.segments.filter((item) => item.physnet === physnet))
-      this.tables.byVlan.add([bridge, segment.vlan], segment.network)
+      this.tables.byVlan.add([bridge, segment.vlan], segment.network, ALWAYS)
+  }
+
+  private addVlan(bridge: number, tag: number | undefined, facts: InterfaceFacts): void {
+    if (tag === undefined || tag === 0 || tag === DEAD_VLAN || facts.network === 0) return
+    this.tables.byVlan.add([bridge, tag], facts.network, facts)
   }
 
   /** Provider segments; set before hosts are added. */
@@ -257,6 +311,13 @@ export class Devices {
       }) - 1,
     )
   }
+}
+
+/** The bridges, and those that only the past has. */
+function withPast(bridges: readonly OvsBridge[], past: readonly PastInterface[]): OvsBridge[] {
+  const names = new Set(bridges.map((bridge) => bridge.name))
+  const gone = new Map(past.filter(({ bridge }) => !names.has(bridge.name)).map(({ bridge }) => [bridge.name, bridge]))
+  return [...bridges, ...[...gone.values()].map((bridge) => ({ ...bridge, ports: [], mirrors: [] }))]
 }
 
 function reportsOf(bridge: OvsBridge): number {

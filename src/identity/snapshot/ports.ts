@@ -2,15 +2,24 @@
  * Neutron ports, hosts and floating IPs → endpoints and the tables that find them.
  */
 import { parseCidr, parseIp, parseMac, type Cidr, type Lanes, type Mac } from '../addresses.ts'
-import type { CloudModel, Port } from '../cloud.ts'
+import type { CloudModel, FloatingIp, Port, Server } from '../cloud.ts'
+import { spanSince, type History, type PastPort } from '../history.ts'
 import { EndpointBuilder, type EndpointKind } from './endpoints.ts'
 import type { Topology } from './networks.ts'
 import type { Tables } from './snapshot.ts'
+import { ALWAYS, overlap, type Span } from './timed.ts'
+
+/** What a port was for a time. */
+export interface Version extends Span {
+  endpoint: number
+}
 
 export interface PortIndex {
   endpoints: EndpointBuilder
-  /** Port id → endpoint. */
+  /** Port id → endpoint as it is now. */
   byId: Map<string, number>
+  /** Port id → what it was before, oldest first; only of ports that changed. */
+  past: Map<string, Version[]>
   prefixes: Map<string, number>
   pairRanges: Map<number, Cidr[]>
   /** Subport's endpoint → its trunk parent's endpoint. */
@@ -22,37 +31,92 @@ export interface PortIndex {
 
 const PREFIX = 11
 
-/** Adds an endpoint for every port, and its keys to the tables. `hostIndex` numbers the hosts. */
+/**
+ * Adds an endpoint for every port, as it is and as it was, and its keys to the tables. `hostIndex` numbers the hosts.
+ */
 export function indexPorts(
   cloud: CloudModel,
   topology: Topology,
   hostIndex: ReadonlyMap<string, number>,
   tables: Tables,
+  history: History,
 ): PortIndex {
-  const names = new Names(cloud)
-  const index: PortIndex = {
-    endpoints: new EndpointBuilder(),
-    byId: new Map(),
-    prefixes: new Map(),
-    pairRanges: new Map(),
-    parents: new Map(),
-    subports: new Map(),
-    names,
+  return new PortIndexer(cloud, topology, hostIndex, tables).addAll(cloud, history)
+}
+
+class PortIndexer {
+  private readonly index: PortIndex
+  private readonly topology: Topology
+  private readonly hostIndex: ReadonlyMap<string, number>
+  private readonly tables: Tables
+  private readonly ports: ReadonlyMap<string, Port>
+  private readonly trunkParent: ReadonlyMap<string, string>
+  private readonly withoutSnat: ReadonlySet<string>
+
+  constructor(cloud: CloudModel, topology: Topology, hostIndex: ReadonlyMap<string, number>, tables: Tables) {
+    this.topology = topology
+    this.hostIndex = hostIndex
+    this.tables = tables
+    this.index = {
+      endpoints: new EndpointBuilder(),
+      byId: new Map(),
+      past: new Map(),
+      prefixes: new Map(),
+      pairRanges: new Map(),
+      parents: new Map(),
+      subports: new Map(),
+      names: new Names(cloud),
+    }
+    this.ports = new Map(cloud.ports.map((port) => [port.id, port]))
+    this.trunkParent = new Map(
+      cloud.trunks.flatMap((trunk) => trunk.sub_ports.map((sub) => [sub.port_id, trunk.port_id])),
+    )
+    this.withoutSnat = new Set(
+      cloud.routers.filter((router) => router.external_gateway_info?.enable_snat === false).map((router) => router.id),
+    )
   }
-  const trunkParent = new Map(
-    cloud.trunks.flatMap((trunk) => trunk.sub_ports.map((sub) => [sub.port_id, trunk.port_id])),
-  )
-  const ports = new Map(cloud.ports.map((port) => [port.id, port]))
-  const withoutSnat = new Set(
-    cloud.routers.filter((router) => router.external_gateway_info?.enable_snat === false).map((router) => router.id),
-  )
-  for (const port of cloud.ports) {
-    // A floating IP's own port is not where anything is: the floating IP itself says who has it.
-    if (port.device_owner === 'network:floatingip') continue
-    // Only the trunk knows whose a subport is: its device_id is empty.
-    const parent = ports.get(trunkParent.get(port.id) ?? '')
+
+  addAll(cloud: CloudModel, history: History): PortIndex {
+    const { index } = this
+    for (const was of history.ports) this.addPast(was)
+    for (const port of cloud.ports) {
+      // A floating IP's own port is not where anything is: the floating IP itself says who has it.
+      if (port.device_owner === 'network:floatingip') continue
+      // Only the trunk knows whose a subport is: its device_id is empty.
+      const parent = this.ports.get(this.trunkParent.get(port.id) ?? '')
+      const endpoint = this.add(port, parent, undefined, spanSince(history, port.id))
+      index.byId.set(port.id, endpoint)
+      addPrefix(index.prefixes, port.id, endpoint)
+    }
+    for (const trunk of cloud.trunks)
+      for (const sub of trunk.sub_ports) {
+        const endpoint = index.byId.get(sub.port_id)
+        if (endpoint !== undefined) this.addSubport(trunk.port_id, sub.segmentation_id, endpoint)
+      }
+    for (const { port, trunk, fromMs } of history.ports) {
+      const was = index.past.get(port.id)?.find((version) => version.fromMs === fromMs)
+      if (trunk !== undefined && was !== undefined) this.addSubport(trunk.parent, trunk.vlan, was.endpoint)
+    }
+    for (const was of history.floatingips) this.addFloating(was.floating, was)
+    for (const floating of cloud.floatingips) this.addFloating(floating, spanSince(history, floating.id))
+    return index
+  }
+
+  private addPast(was: PastPort): void {
+    const { port, server, trunk, fromMs, toMs } = was
+    if (port.device_owner === 'network:floatingip') return
+    const parent = trunk === undefined ? undefined : this.ports.get(trunk.parent)
+    const endpoint = this.add(port, parent, server, was)
+    const versions = this.index.past.get(port.id) ?? []
+    versions.push({ endpoint, fromMs, toMs })
+    this.index.past.set(port.id, versions)
+  }
+
+  private add(port: Port, parent: Port | undefined, server: Server | undefined, span: Span): number {
+    const { index, topology, tables, hostIndex } = this
+    const { names } = index
     const network = topology.networkIndex.get(port.network_id) ?? 0
-    const kind = kindOf(port, parent, withoutSnat)
+    const kind = kindOf(port, parent, this.withoutSnat)
     const serverId = kind === 'server' ? (parent?.device_id ?? port.device_id) : ''
     const router = port.device_owner.startsWith('network:') ? (topology.routerIndex.get(port.device_id) ?? 0) : 0
     const hostName = port['binding:host_id'] || parent?.['binding:host_id'] || names.serverHost(serverId)
@@ -65,44 +129,81 @@ export function indexPorts(
       const lanes = parseIp(ip.ip_address)
       return lanes === undefined ? [] : [lanes]
     })
+    const host = hostIndex.get(hostName) ?? 0
     const endpoint = index.endpoints.add({
       kind,
       network,
-      host: hostIndex.get(hostName) ?? 0,
+      host,
       router,
       project: names.projectNumber(projectId),
       mac,
       addresses,
+      fromMs: span.fromMs,
+      toMs: span.toMs,
       texts: {
         project_id: projectId,
         project: names.project(projectId),
         network_id: port.network_id,
         network: topology.networks[network]?.name || port.network_id,
         server_id: serverId,
-        server: names.server(serverId),
+        server: server?.name || names.server(serverId),
         port_id: port.id,
         port: port.name || port.id,
         host: hostName,
         router_id: router === 0 ? '' : port.device_id,
       },
     })
-    index.byId.set(port.id, endpoint)
-    addPrefix(index.prefixes, port.id, endpoint)
-    addKeys(tables, topology, endpoint, network, hostIndex.get(hostName) ?? 0, mac, addresses)
+    addKeys(tables, topology, endpoint, network, host, mac, addresses)
     addPairs(tables, index.pairRanges, endpoint, network, port, mac)
+    return endpoint
   }
-  for (const trunk of cloud.trunks) {
-    const parent = index.byId.get(trunk.port_id)
-    for (const sub of trunk.sub_ports) {
-      const endpoint = index.byId.get(sub.port_id)
-      if (parent === undefined || endpoint === undefined) continue
+
+  /** Ties a subport to its trunk's port, as that is and as it was. */
+  private addSubport(parentId: string, vlan: number | undefined, endpoint: number): void {
+    const { index, tables } = this
+    const parents = (index.past.get(parentId) ?? []).map((version) => version.endpoint)
+    const now = index.byId.get(parentId)
+    if (now !== undefined) parents.push(now)
+    for (const parent of parents) {
       index.parents.set(endpoint, parent)
       index.subports.set(parent, [...(index.subports.get(parent) ?? []), endpoint])
-      if (sub.segmentation_id !== undefined) tables.subports.add([parent, sub.segmentation_id], endpoint)
+      if (vlan !== undefined) tables.subports.add([parent, vlan], endpoint)
     }
   }
-  indexFloating(cloud, topology, names, tables, index)
-  return index
+
+  /** A floating IP leads to the port that has it; one that no port has is an end of its own. */
+  private addFloating(floating: FloatingIp, span: Span): void {
+    const { index, topology, tables } = this
+    const { names } = index
+    const lanes = parseIp(floating.floating_ip_address)!
+    const network = topology.networkIndex.get(floating.floating_network_id) ?? 0
+    const versions = [...(index.past.get(floating.port_id) ?? [])]
+    const now = index.byId.get(floating.port_id)
+    if (now !== undefined) versions.push({ ...ALWAYS, fromMs: index.endpoints.facts[now]!.fromMs ?? 0, endpoint: now })
+    if (versions.length === 0)
+      versions.push({
+        ...ALWAYS,
+        endpoint: index.endpoints.add({
+          kind: 'floating',
+          network,
+          project: names.projectNumber(floating.project_id),
+          addresses: [lanes],
+          texts: {
+            project_id: floating.project_id,
+            project: names.project(floating.project_id),
+            network_id: floating.floating_network_id,
+            network: topology.networks[network]!.name || floating.floating_network_id,
+            router_id: floating.router_id,
+          },
+        }),
+      })
+    for (const version of versions) {
+      const held = overlap(version, span)
+      if (held === undefined) continue
+      tables.byFloating.add([network, ...lanes], version.endpoint, held)
+      if (network !== 0) tables.byFloating.add([0, ...lanes], version.endpoint, held)
+    }
+  }
 }
 
 /** Endpoints for hosts, found by every address of theirs. */
@@ -178,30 +279,6 @@ function addPairs(
 function addPrefix(prefixes: Map<string, number>, id: string, endpoint: number): void {
   const prefix = id.slice(0, PREFIX)
   prefixes.set(prefix, prefixes.has(prefix) ? 0 : endpoint)
-}
-
-function indexFloating(cloud: CloudModel, topology: Topology, names: Names, tables: Tables, index: PortIndex): void {
-  for (const floating of cloud.floatingips) {
-    const lanes = parseIp(floating.floating_ip_address)!
-    const network = topology.networkIndex.get(floating.floating_network_id) ?? 0
-    const endpoint =
-      index.byId.get(floating.port_id) ??
-      index.endpoints.add({
-        kind: 'floating',
-        network,
-        project: names.projectNumber(floating.project_id),
-        addresses: [lanes],
-        texts: {
-          project_id: floating.project_id,
-          project: names.project(floating.project_id),
-          network_id: floating.floating_network_id,
-          network: topology.networks[network]!.name || floating.floating_network_id,
-          router_id: floating.router_id,
-        },
-      })
-    tables.byFloating.add([network, ...lanes], endpoint)
-    if (network !== 0) tables.byFloating.add([0, ...lanes], endpoint)
-  }
 }
 
 /** Names of ids. Where an id has no name, or is not in the list, the id itself is shown. */

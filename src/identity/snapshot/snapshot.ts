@@ -10,6 +10,7 @@ import { inCidr } from '../addresses.ts'
 import { LaneTable } from '../lanes.ts'
 import type { Endpoints } from './endpoints.ts'
 import { canReach, type Topology } from './networks.ts'
+import { TimedTable } from './timed.ts'
 import type { Bridge, Host, Interfaces, Mirror } from './vantage.ts'
 
 /** Lookup tables; the words of a key in brackets. */
@@ -33,13 +34,13 @@ export interface Tables {
   /** (host, address) → endpoint whose port is on that host. */
   readonly byHostAddress: LaneTable
   /** (external network, floating IP) → endpoint; network 0 holds all. */
-  readonly byFloating: LaneTable
+  readonly byFloating: TimedTable
   /** (endpoint, address) → 1 for each address that is the endpoint's own. */
   readonly owned: LaneTable
   /** (tunnel type, VNI) → network. */
   readonly byVni: LaneTable
   /** (bridge, VLAN) → network: local VLANs on an integration bridge, provider VLANs on an outer one. */
-  readonly byVlan: LaneTable
+  readonly byVlan: TimedTable
   /** (host, endpoint) → the interface it is plugged by there. */
   readonly byHostEndpoint: LaneTable
   /** (endpoint of a trunk's parent, VLAN) → endpoint of the subport. */
@@ -58,10 +59,10 @@ export function emptyTables(expected = 0): Tables {
     byPair: new LaneTable(5),
     byDomainAddress: new LaneTable(5, expected),
     byHostAddress: new LaneTable(5, expected),
-    byFloating: new LaneTable(5),
+    byFloating: new TimedTable(5),
     owned: new LaneTable(5, expected),
     byVni: two(),
-    byVlan: two(),
+    byVlan: new TimedTable(2),
     byHostEndpoint: two(),
     subports: two(),
   }
@@ -79,6 +80,8 @@ export interface SnapshotParts {
   tables: Tables
   /** Interfaces of each host by name. */
   interfaceNames: readonly ReadonlyMap<string, number>[]
+  /** Interface → the one that had its name on the host before, where that is still known. */
+  earlier: ReadonlyMap<number, number>
   /** Neutron ports by the first eleven characters of their id, which device names carry; 0 where two share them. */
   portPrefixes: ReadonlyMap<string, number>
   /** Allowed address pairs that are ranges, by endpoint. */
@@ -115,6 +118,7 @@ export class IdentitySnapshot {
   readonly routerReported: Uint8Array
   readonly legReported: Uint8Array
   readonly routerPorts: SnapshotParts['routerPorts']
+  private readonly earlier: SnapshotParts['earlier']
   private readonly interfaceNames: SnapshotParts['interfaceNames']
   private readonly portPrefixes: SnapshotParts['portPrefixes']
   private readonly pairRanges: SnapshotParts['pairRanges']
@@ -123,7 +127,11 @@ export class IdentitySnapshot {
   constructor(parts: SnapshotParts) {
     this.asOfMs = parts.asOfMs
     this.empty = parts.empty
-    this.timed = isTimed(parts.endpoints) || isTimed(parts.interfaces)
+    this.timed =
+      parts.tables.byVlan.timed ||
+      parts.tables.byFloating.timed ||
+      isTimed(parts.endpoints) ||
+      isTimed(parts.interfaces)
     this.endpoints = parts.endpoints
     this.interfaces = parts.interfaces
     this.topology = parts.topology
@@ -134,6 +142,7 @@ export class IdentitySnapshot {
     this.routerReported = parts.routerReported
     this.legReported = parts.legReported
     this.routerPorts = parts.routerPorts
+    this.earlier = parts.earlier
     this.interfaceNames = parts.interfaceNames
     this.portPrefixes = parts.portPrefixes
     this.pairRanges = parts.pairRanges
@@ -161,6 +170,11 @@ export class IdentitySnapshot {
   /** Interface of a host by name, 0 when there is none. Cold: callers keep the answer by the code of the string. */
   interfaceNamed(host: number, name: string): number {
     return this.interfaceNames[host]?.get(name) ?? 0
+  }
+
+  /** The interface that had the same name on the host before, 0 when none is known. */
+  earlierNamed(item: number): number {
+    return this.earlier.get(item) ?? 0
   }
 
   /** Endpoint of the Neutron port whose id a device name carries, 0 when the name carries none. Cold. */

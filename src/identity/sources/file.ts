@@ -20,6 +20,8 @@ const FILE = z.strictObject(SECTIONS)
 export interface LoadOptions {
   /** Longest wait for a live OVSDB server. */
   timeoutMs?: number
+  /** Whether live OVSDB servers are asked once; not where they are kept current anyway. Default true. */
+  askServers?: boolean
 }
 
 /**
@@ -70,6 +72,7 @@ async function readOvsdb(
       faults.add(path, target)
       return undefined
     }
+    if (options.askServers === false) return undefined
     try {
       return readOvsHost(await readOnce(target, options))
     } catch (error) {

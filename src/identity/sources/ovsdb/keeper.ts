@@ -18,6 +18,8 @@ export interface KeeperOptions extends Omit<MonitorOptions, 'onChange' | 'onClos
    * Default 20 ms.
    */
   gatherMs?: number
+  /** Told each time the connection is lost or cannot be made. */
+  onLost?: (reason: Error) => void
   random?: () => number
 }
 
@@ -131,6 +133,7 @@ export class OvsdbKeeper {
     if (this.facts.connected) this.facts.freshAtMs = Date.now()
     this.facts.connected = false
     this.facts.fault = reason.message
+    this.options.onLost?.(reason)
     this.connection = undefined
     clearTimeout(this.gather)
     this.gather = undefined

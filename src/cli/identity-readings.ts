@@ -1,0 +1,48 @@
+/** How the model of a running collector stands: for the metrics and for `identity status`. */
+import type { LiveIdentity, SourceReport } from '../identity/replica/live.ts'
+import { SOURCE_KINDS } from '../identity/replica/source.ts'
+import type { Readers, Sample } from '../telemetry/metrics.ts'
+
+export function identityReaders(identity: LiveIdentity): Readers {
+  const { replica } = identity
+  const byKind = (value: (sources: SourceReport[]) => number | undefined) => () => {
+    const { sources } = identity
+    return SOURCE_KINDS.flatMap((kind): Sample[] => {
+      const own = sources.filter((source) => source.kind === kind)
+      const read = own.length === 0 ? undefined : value(own)
+      return read === undefined ? [] : [[read, kind]]
+    })
+  }
+  return {
+    ovsight_identity_sources: () => identity.sources.map(({ kind, ok }): Sample => [1, kind, ok ? 'ok' : 'fault']),
+    ovsight_identity_age_seconds: byKind((sources) => {
+      const ages = sources.map(({ ageMs }) => ageMs)
+      return ages.some((age) => age === null) ? undefined : Math.max(...(ages as number[])) / 1e3
+    }),
+    ovsight_identity_faults_total: byKind((sources) => sources.reduce((sum, { faults }) => sum + faults, 0)),
+    ovsight_identity_entries: () => Object.entries(replica.counts).map(([section, count]): Sample => [count, section]),
+    ovsight_identity_past: () => [[replica.ledger.size]],
+    ovsight_identity_snapshots_total: () => [[replica.published]],
+    ovsight_identity_publish_seconds: () => [[replica.lastPublishMs / 1e3]],
+  }
+}
+
+/** The answer of /api/v1/identity/status. */
+export function identityStatus(identity: LiveIdentity): object {
+  const { replica } = identity
+  return {
+    as_of: new Date(replica.snapshot.asOfMs).toISOString(),
+    entries: replica.counts,
+    past: replica.ledger.size,
+    sources: identity.sources.map(({ kind, target, ok, fault, freshAtMs, faults, counts, ageMs }) => ({
+      source: kind,
+      target,
+      state: ok ? 'ok' : 'fault',
+      fault,
+      fresh_at: freshAtMs === 0 ? null : new Date(freshAtMs).toISOString(),
+      age_ms: ageMs,
+      faults,
+      counts,
+    })),
+  }
+}

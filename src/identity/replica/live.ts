@@ -1,0 +1,204 @@
+/**
+ * Identity of a running collector: every source that the options name, each independent of the others, feeding one replica.
+ */
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { AppError } from '../../errors.ts'
+import type { HostEntry } from '../cloud.ts'
+import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
+import { loadIdentityFile } from '../sources/file.ts'
+import { loadCloud } from '../sources/openstack/clouds.ts'
+import { CloudSession } from '../sources/openstack/session.ts'
+import type { OvsdbKeys } from '../sources/ovsdb/client.ts'
+import { isTarget, parsePassive } from '../sources/ovsdb/target.ts'
+import { HostSources } from './hosts.ts'
+import { OpenstackPoller } from './poller.ts'
+import { Replica } from './replica.ts'
+import { SourceRecord, type SourceState } from './source.ts'
+
+/** What identity needs of the configuration; the names are those of the options. */
+export interface LiveOptions {
+  identity: string | null
+  os_cloud: string | null
+  ovsdb: string | null
+  ovsdb_listen: string | null
+  ovsdb_key: string | null
+  ovsdb_cert: string | null
+  ovsdb_ca: string | null
+  openstack_poll: number
+  openstack_full: number
+  identity_grace: number
+}
+
+export interface LiveSurroundings {
+  env: Readonly<Record<string, string | undefined>>
+  cwd: string
+  home: string
+  onSnapshot: (snapshot: IdentitySnapshot) => void
+  log: { info(text: string): void; warn(text: string): void }
+}
+
+/** A source with its age, as `identity status` and the API show it. */
+export interface SourceReport extends SourceState {
+  /** Since it was last true; null = never. */
+  ageMs: number | null
+}
+
+const FILE_CHECK_MS = 2_000
+/** The first rows wait for the cloud's first answer that long, no longer. */
+const FIRST_READ_MS = 10_000
+
+export class LiveIdentity {
+  readonly replica: Replica
+  private readonly options: LiveOptions
+  private readonly around: LiveSurroundings
+  private readonly hosts: HostSources
+  private readonly file: SourceRecord | undefined
+  private fileStamp = ''
+  private poller: OpenstackPoller | undefined
+  private timer: NodeJS.Timeout | undefined
+  private reading: Promise<void> | undefined
+
+  private constructor(options: LiveOptions, around: LiveSurroundings) {
+    this.options = options
+    this.around = around
+    const onFault = (kind: string, target: string, fault: string) => {
+      if (fault === '') around.log.info(`identity: ${kind} ${target} answers again`)
+      else around.log.warn(`identity: ${kind} ${target}: ${fault}`)
+    }
+    this.replica = new Replica(around.onSnapshot, { graceMs: options.identity_grace })
+    this.file = options.identity === null ? undefined : new SourceRecord('file', options.identity, onFault)
+    this.hosts = new HostSources((name, ovs, atMs, gapFromMs) => this.replica.putOvs(name, ovs, atMs, gapFromMs), {
+      keys: readKeys(options),
+      onFault,
+    })
+    if (options.os_cloud === null) return
+    const session = new CloudSession(loadCloud(options.os_cloud, around))
+    this.poller = new OpenstackPoller(
+      session,
+      async (news) => {
+        await this.replica.putCloud(news)
+        for (const warning of news.warnings) around.log.warn(`identity: ${warning}`)
+        this.follow()
+      },
+      { pollMs: options.openstack_poll, fullMs: options.openstack_full, onFault },
+    )
+  }
+
+  /**
+   * Opens all sources. Resolves with the first snapshot published: the identity file is in it, and the cloud's first answer
+   * if it comes within ten seconds. Errors: those of the identity file, of clouds.yaml, of keys and of the port to listen on; a
+   * source that does not answer is no error.
+   */
+  static async start(options: LiveOptions, around: LiveSurroundings): Promise<LiveIdentity> {
+    const live = new LiveIdentity(options, around)
+    try {
+      await live.begin()
+      return live
+    } catch (error) {
+      await live.stop()
+      throw error
+    }
+  }
+
+  /** Every source and how it stands. */
+  get sources(): SourceReport[] {
+    const now = Date.now()
+    const states = [this.file?.state, this.poller?.state, ...this.hosts.states].filter((state) => state !== undefined)
+    return states.map((state) => ({
+      ...state,
+      ageMs: state.freshAtMs === 0 ? null : Math.max(0, now - state.freshAtMs),
+    }))
+  }
+
+  /** Reads the identity file again if it has changed, or in any case. A faulty one is refused, the last good one stands. */
+  readFile(always = false): Promise<void> {
+    this.reading ??= this.readChangedFile(always)
+      .catch((error: unknown) => {
+        if (!(error instanceof AppError)) throw error
+        this.file?.bad(error)
+      })
+      .finally(() => (this.reading = undefined))
+    return this.reading
+  }
+
+  /** Asks the cloud now; with `whole` for everything. */
+  async pollCloud(whole = false): Promise<void> {
+    await this.poller?.poll(whole)
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer)
+    this.replica.stop()
+    await Promise.all([this.reading, this.poller?.stop(), this.hosts.stop()])
+  }
+
+  private async begin(): Promise<void> {
+    const { ovsdb_listen } = this.options
+    if (this.file !== undefined) await this.readChangedFile(true)
+    if (ovsdb_listen !== null) {
+      const at = parsePassive(ovsdb_listen)
+      if (typeof at === 'string') throw new AppError('config_invalid', `ovsdb_listen: ${at}`)
+      await this.hosts.listen(at)
+    }
+    if (this.poller !== undefined) await within(FIRST_READ_MS, this.poller.start())
+    this.follow()
+    this.replica.publish()
+    this.timer = setInterval(() => void this.readFile(), FILE_CHECK_MS)
+    this.timer.unref()
+  }
+
+  private async readChangedFile(always: boolean): Promise<void> {
+    const { identity } = this.options
+    if (identity === null) return
+    const { mtimeMs = 0, size = 0, ino = 0 } = (await stat(identity).catch(() => undefined)) ?? {}
+    const stamp = `${mtimeMs} ${size} ${ino}`
+    if (stamp === this.fileStamp && !always) return
+    this.fileStamp = stamp
+    const { cloud, warnings } = await loadIdentityFile(identity, { askServers: false })
+    for (const warning of warnings) this.around.log.warn(warning)
+    const atMs = Date.now()
+    await this.replica.putFile(cloud, atMs)
+    const counts = { hosts: cloud.hosts.length, ports: cloud.ports.length, servers: cloud.servers.length }
+    this.file?.good(atMs, counts)
+    this.follow()
+  }
+
+  private follow(): void {
+    this.hosts.follow(this.replica.hosts.map((host) => withServer(host, this.options.ovsdb)))
+  }
+}
+
+/** A host whose OVSDB no source names has it where `ovsdb` says. */
+function withServer(host: HostEntry, pattern: string | null): HostEntry {
+  const [address] = host.addresses
+  if (pattern === null || host.ovsdb !== undefined || (address === undefined && pattern.includes('{address}')))
+    return host
+  const bracketed = address?.includes(':') === true ? `[${address}]` : (address ?? '')
+  return { ...host, ovsdb: pattern.replaceAll('{address}', bracketed).replaceAll('{host}', host.name) }
+}
+
+function readKeys({ ovsdb_key, ovsdb_cert, ovsdb_ca, ovsdb, ovsdb_listen }: LiveOptions): OvsdbKeys | undefined {
+  if (ovsdb !== null && !isTarget(ovsdb))
+    throw new AppError('config_invalid', `ovsdb: ${ovsdb} is not tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH`)
+  const given = [ovsdb_key, ovsdb_cert, ovsdb_ca].filter((path) => path !== null)
+  if (given.length === 0 && !/^p?ssl:/.test(ovsdb ?? '') && !/^p?ssl:/.test(ovsdb_listen ?? '')) return undefined
+  if (ovsdb_key === null || ovsdb_cert === null || ovsdb_ca === null)
+    throw new AppError('config_invalid', 'ovsdb_key, ovsdb_cert and ovsdb_ca are needed together for ssl: and pssl:')
+  return { key: pem(ovsdb_key), cert: pem(ovsdb_cert), ca: pem(ovsdb_ca) }
+}
+
+function pem(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new AppError('file_unreadable', `cannot read ${path}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,216 @@
+/**
+ * The model as it is now and as it was a while ago, from all sources, and the snapshots made of it.
+ *
+ *   identity file ─┐
+ *   OpenStack APIs ├─ Layers ─┐
+ *   OVSDB of hosts ┴──────────┴─ Ledger (since when, what before) ── buildSnapshot ──► publish
+ *
+ * Changes are gathered for a moment and published together. A source that is silent changes nothing.
+ */
+import type { CloudModel, Port, Server, Trunk } from '../cloud.ts'
+import type { PastPort } from '../history.ts'
+import { EMPTY_SNAPSHOT, buildSnapshot } from '../snapshot/build.ts'
+import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
+import type { OvsHost } from '../sources/ovsdb/host.ts'
+import type { CloudSections } from '../sources/openstack/model.ts'
+import { contested } from './contested.ts'
+import { Layers, SECTION_NAMES, type SectionEntry, type SectionName } from './layers.ts'
+import { Ledger, type ChangeTime } from './ledger.ts'
+import type { CloudNews } from './poller.ts'
+
+export interface ReplicaOptions {
+  /** How long what has ended is kept for records that come late. */
+  graceMs?: number
+  /** Changes within this time are published together. */
+  gatherMs?: number
+  now?: () => number
+}
+
+const GRACE_MS = 600_000
+const GATHER_MS = 50
+/** A model that takes long to lay out is laid out less often: this share of the time goes to it at most. */
+const MAX_SHARE = 0.2
+
+/** What is saved and loaded (saved.ts). */
+export interface ReplicaState {
+  cloud: CloudSections
+  ovs: ReadonlyMap<string, { ovs: OvsHost; freshAtMs: number }>
+}
+
+export class Replica {
+  snapshot: IdentitySnapshot = EMPTY_SNAPSHOT
+  /** Snapshots published. */
+  published = 0
+  /** What the last one took. */
+  lastPublishMs = 0
+  readonly ledger = new Ledger()
+  private readonly layers = new Layers()
+  private readonly ovs = new Map<string, { ovs: OvsHost; freshAtMs: number }>()
+  /** Hosts that are known only from what was saved, with when they were heard last. */
+  private readonly savedOvs = new Map<string, number>()
+  /** OVSDB dumps that the identity file names. */
+  private dumps: ReadonlyMap<string, OvsHost> = new Map()
+  /** Servers that are gone, with when: their ports' last records still come. */
+  private readonly formerServers = new Map<string, { server: Server; atMs: number }>()
+  private readonly trunkOf = new Map<string, NonNullable<PastPort['trunk']>>()
+  private readonly onSnapshot: (snapshot: IdentitySnapshot) => void
+  private readonly graceMs: number
+  private readonly gatherMs: number
+  private readonly now: () => number
+  private timer: NodeJS.Timeout | undefined
+  private stopped = false
+  private cloudFreshMs = 0
+
+  constructor(onSnapshot: (snapshot: IdentitySnapshot) => void, options: ReplicaOptions = {}) {
+    this.onSnapshot = onSnapshot
+    this.graceMs = options.graceMs ?? GRACE_MS
+    this.gatherMs = options.gatherMs ?? GATHER_MS
+    this.now = options.now ?? Date.now
+  }
+
+  /** Takes over what the identity file says, with its dumps. */
+  async putFile(cloud: CloudModel, atMs: number): Promise<void> {
+    const { ovs, ...sections } = cloud
+    await this.layers.put('file', sections, true, this.entryChange(atMs, atMs))
+    for (const [name, host] of ovs)
+      this.changeHost(name, this.dumps.get(name), host, { earliestMs: atMs, latestMs: atMs })
+    this.dumps = ovs
+    this.changed()
+  }
+
+  /** Takes over what the OpenStack APIs say. */
+  async putCloud(news: CloudNews): Promise<void> {
+    const onEntry = this.entryChange(news.atMs, this.cloudFreshMs)
+    await this.layers.put('cloud', news.sections, news.whole, onEntry)
+    for (const id of news.deletedServers) this.layers.remove('cloud', 'servers', id, onEntry)
+    this.cloudFreshMs = news.atMs
+  }
+
+  /** Takes over what a host's OVSDB says; `gapFromMs` is since when it was not heard, where it was not. */
+  putOvs(name: string, ovs: OvsHost, atMs: number, gapFromMs = atMs): void {
+    const saved = this.savedOvs.get(name)
+    this.savedOvs.delete(name)
+    const before = this.ovs.get(name)?.ovs ?? this.dumps.get(name)
+    this.ovs.set(name, { ovs, freshAtMs: atMs })
+    this.changeHost(name, before, ovs, { earliestMs: Math.min(saved ?? gapFromMs, atMs), latestMs: atMs })
+  }
+
+  /** Begins with what was saved: it held when it was saved, and what has changed since changed some time in between. */
+  async load({ cloud, ovs }: ReplicaState, savedAtMs: number): Promise<void> {
+    await this.layers.put('cloud', cloud, true, this.entryChange(0, 0))
+    this.cloudFreshMs = savedAtMs
+    for (const [name, saved] of ovs) {
+      this.ovs.set(name, saved)
+      this.savedOvs.set(name, saved.freshAtMs)
+    }
+    this.publish()
+  }
+
+  /** What is worth saving: the identity file is read anew anyway. */
+  get state(): ReplicaState {
+    return { cloud: this.layers.layer('cloud'), ovs: this.ovs }
+  }
+
+  /** How much is known, by section. */
+  get counts(): Record<string, number> {
+    const counts = Object.fromEntries(SECTION_NAMES.map((name) => [name, this.layers.section(name).size]))
+    return { ...counts, ovs: new Set([...this.dumps.keys(), ...this.ovs.keys()]).size }
+  }
+
+  /** Hosts of all sources, with where their OVSDB is. */
+  get hosts() {
+    return [...this.layers.section('hosts').values()]
+  }
+
+  get model(): CloudModel {
+    const sections = this.layers.sections()
+    const former = [...this.formerServers.values()].map(({ server }) => server)
+    const ovs = new Map(this.dumps)
+    for (const [name, host] of this.ovs) ovs.set(name, host.ovs)
+    return { ...sections, servers: former.length === 0 ? sections.servers : [...former, ...sections.servers], ovs }
+  }
+
+  stop(): void {
+    this.stopped = true
+    clearTimeout(this.timer)
+  }
+
+  /** Publishes what has changed now, without waiting for more. */
+  publish(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    const startedMs = performance.now()
+    const now = this.now()
+    this.ledger.prune(now - this.graceMs)
+    for (const [id, { atMs }] of this.formerServers) if (atMs < now - this.graceMs) this.formerServers.delete(id)
+    this.snapshot = buildSnapshot(this.model, now, this.ledger)
+    this.lastPublishMs = performance.now() - startedMs
+    this.published++
+    this.onSnapshot(this.snapshot)
+  }
+
+  private changed(): void {
+    if (this.stopped) return
+    const pauseMs = Math.max(this.gatherMs, this.lastPublishMs / MAX_SHARE)
+    this.timer ??= setTimeout(() => this.publish(), pauseMs)
+  }
+
+  private changeHost(name: string, before: OvsHost | undefined, after: OvsHost, time: ChangeTime): void {
+    this.ledger.changeHost(name, before, after, time)
+    this.changed()
+  }
+
+  /** Enters changed entries, read at `atMs` from a source that was read before at `beforeMs`. */
+  private entryChange(atMs: number, beforeMs: number) {
+    return (section: SectionName, before: SectionEntry | undefined, after: SectionEntry | undefined) => {
+      this.changed()
+      if (section === 'ports') this.changePort(before as Port | undefined, after as Port | undefined, atMs, beforeMs)
+      else if (section === 'floatingips') {
+        const was = before as CloudModel['floatingips'][number] | undefined
+        const is = after as CloudModel['floatingips'][number] | undefined
+        const time = changeTime(is?.updated_at, atMs, beforeMs)
+        if (was !== undefined) this.ledger.endFloating(was, time)
+        if (is === undefined) return
+        const held = was !== undefined || contested.floating(this.snapshot, is)
+        this.ledger.begin(is.id, held ? time.earliestMs : 0)
+      } else if (section === 'trunks') this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, atMs)
+      else if (section === 'servers' && before !== undefined && after === undefined)
+        this.formerServers.set((before as Server).id, { server: before as Server, atMs: this.now() })
+    }
+  }
+
+  private changePort(before: Port | undefined, after: Port | undefined, atMs: number, beforeMs: number): void {
+    const time = changeTime(after?.updated_at, atMs, beforeMs)
+    if (before !== undefined) this.ledger.endPort(before, this.serverOf(before), this.trunkOf.get(before.id), time)
+    if (after === undefined) return
+    const held = before !== undefined || contested.port(this.snapshot, after)
+    this.ledger.begin(after.id, held ? time.earliestMs : 0)
+  }
+
+  /** A subport that joins or leaves a trunk becomes another's: it ends and begins though its own entry stays as it is. */
+  private changeTrunk(before: Trunk | undefined, after: Trunk | undefined, atMs: number): void {
+    const was = new Map(before?.sub_ports.map((sub) => [sub.port_id, sub.segmentation_id]))
+    const is = new Map(after?.sub_ports.map((sub) => [sub.port_id, sub.segmentation_id]))
+    for (const id of new Set([...was.keys(), ...is.keys()])) {
+      if (was.has(id) && is.has(id) && was.get(id) === is.get(id)) continue
+      const port = this.layers.section('ports').get(id)
+      if (port !== undefined && atMs > 0) {
+        this.ledger.endPort(port, this.serverOf(port), this.trunkOf.get(id), { earliestMs: atMs, latestMs: atMs })
+        this.ledger.begin(id, atMs)
+      }
+      if (is.has(id)) this.trunkOf.set(id, { parent: after!.port_id, vlan: is.get(id) })
+      else this.trunkOf.delete(id)
+    }
+  }
+
+  private serverOf(port: Port): Server | undefined {
+    return this.layers.section('servers').get(port.device_id) ?? this.formerServers.get(port.device_id)?.server
+  }
+}
+
+/** When it changed: as the source tells, else when that was seen. */
+function changeTime(updatedAt: string | null | undefined, atMs: number, beforeMs: number): ChangeTime {
+  const toldMs = Date.parse(updatedAt ?? '')
+  const ms = toldMs >= beforeMs - 1_000 && toldMs <= atMs ? toldMs : atMs
+  return { earliestMs: ms, latestMs: ms }
+}

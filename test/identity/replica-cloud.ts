@@ -1,0 +1,178 @@
+/** A small cloud as its sources tell it, and records resolved against it; for tests of the replica. */
+import { Attributor } from '../../src/attribute/attributor.ts'
+import { parseIp, parseMac } from '../../src/identity/addresses.ts'
+import { SECTIONS } from '../../src/identity/cloud.ts'
+import type { IdentitySnapshot } from '../../src/identity/snapshot/snapshot.ts'
+import type { CloudNews } from '../../src/identity/replica/poller.ts'
+import type { OvsHost, OvsPort } from '../../src/identity/sources/ovsdb/host.ts'
+import type { CloudSections } from '../../src/identity/sources/openstack/model.ts'
+import { FlowBatch, setTime, setU64 } from '../../src/schema/batch.ts'
+import { enumCodes, enumValues } from '../../src/schema/enums.ts'
+
+const PROTOCOL = enumCodes('export_protocol')
+const DIRECTION = enumCodes('flow_direction')
+const TUNNEL = enumCodes('tunnel_type')
+export const HOST_ADDRESS: Readonly<Record<string, string>> = { c0: '10.0.0.10', c1: '10.0.0.11' }
+
+type Given = { [S in keyof CloudSections]?: readonly object[] }
+
+/** Sections with what is given; the rest is empty. */
+export function sections(given: Given): CloudSections {
+  return Object.fromEntries(
+    Object.entries(SECTIONS).map(([name, schema]) => [name, schema.parse(given[name as keyof CloudSections] ?? [])]),
+  ) as unknown as CloudSections
+}
+
+/** What a poll of the cloud brought. */
+export function news(atMs: number, given: Given, more: Partial<CloudNews> = {}): CloudNews {
+  return { whole: true, sections: sections(given), deletedServers: [], warnings: [], atMs, ...more }
+}
+
+export function network(id: string, more: object = {}): object {
+  return { id, name: `net-${id}`, project_id: `p-${id}`, 'provider:network_type': 'vxlan', ...more }
+}
+
+export function subnet(networkId: string, cidr: string): object {
+  return { id: `sub-${networkId}`, network_id: networkId, cidr }
+}
+
+export function port(id: string, networkId: string, address: string, mac: string, more: object = {}): object {
+  return {
+    id,
+    network_id: networkId,
+    project_id: `p-${networkId}`,
+    mac_address: mac,
+    device_id: `vm-${id}`,
+    device_owner: 'compute:nova',
+    'binding:host_id': 'c0',
+    fixed_ips: [{ subnet_id: `sub-${networkId}`, ip_address: address }],
+    ...more,
+  }
+}
+
+export function server(portId: string): object {
+  return { id: `vm-${portId}`, name: `server-${portId}`, tenant_id: 'p' }
+}
+
+export const HOSTS = Object.entries(HOST_ADDRESS).map(([name, address]) => ({ name, addresses: [address] }))
+
+export interface Plug {
+  name?: string
+  ofport: number
+  tag?: number
+  network?: string
+  iface?: string
+  type?: string
+  options?: Readonly<Record<string, string>>
+}
+
+/** A host whose one bridge exports NetFlow and IPFIX, with these ports. */
+export function ovsHost(hostname: string, plugs: readonly Plug[], bridge = 'br-int'): OvsHost {
+  const ports = plugs.map(({ name = '', ofport, tag, network: id, iface, type = '', options = {} }): OvsPort => {
+    const device = name || `tap${iface}`
+    const externalIds = new Map(iface === undefined ? [] : [['iface-id', iface]])
+    return {
+      name: device,
+      tag,
+      otherConfig: new Map(id === undefined ? [] : [['net_uuid', id]]),
+      interfaces: [
+        {
+          name: device,
+          ofport,
+          ifIndex: 100 + ofport,
+          type,
+          options: new Map(Object.entries(options)),
+          externalIds,
+          macInUse: '',
+        },
+      ],
+    }
+  })
+  const netflow = {
+    targets: ['t'],
+    engineType: undefined,
+    engineId: undefined,
+    activeTimeoutS: 60,
+    addIdToInterface: false,
+  }
+  return {
+    hostname,
+    ovsVersion: '3.1.0',
+    externalIds: new Map(),
+    bridges: [
+      {
+        name: bridge,
+        datapathId: '',
+        datapathType: '',
+        netflow,
+        sflow: undefined,
+        ipfix: undefined,
+        mirrors: [],
+        ports,
+      },
+    ],
+  }
+}
+
+export interface TestRecord {
+  atMs: number
+  host?: string
+  protocol?: 'netflow5' | 'ipfix' | 'sflow5'
+  inIf?: number
+  inName?: string
+  src?: string
+  dst?: string
+  srcMac?: string
+  dstMac?: string
+  vlan?: number
+  vni?: number
+}
+
+/** One end as attribution wrote it. */
+export interface ResolvedEnd {
+  port: string
+  server: string
+  router: string
+  grade: string
+  candidates: number
+}
+
+/** Both ends of a record, by a snapshot. */
+export function resolve(snapshot: IdentitySnapshot, record: TestRecord): { src: ResolvedEnd; dst: ResolvedEnd } {
+  const batch = new FlowBatch(64)
+  const { columns: c, strings } = batch
+  c.export_protocol[0] = PROTOCOL[record.protocol ?? 'netflow5']
+  c.exporter.set(parseIp(HOST_ADDRESS[record.host ?? 'c0']!)!, 0)
+  c.agent.set(c.exporter.subarray(0, 4), 0)
+  c.flow_direction[0] = DIRECTION.ingress
+  setTime(c.flow_end, 0, record.atMs)
+  setU64(c.packets, 0, 1)
+  setU64(c.bytes, 0, 100)
+  c.in_if[0] = record.inIf ?? 0
+  c.in_if_name[0] = strings.intern(record.inName ?? '')
+  if (record.src !== undefined) c.src_addr.set(parseIp(record.src)!, 0)
+  if (record.dst !== undefined) c.dst_addr.set(parseIp(record.dst)!, 0)
+  for (const [column, text] of [
+    [c.src_mac, record.srcMac],
+    [c.dst_mac, record.dstMac],
+  ] as const) {
+    const mac = parseMac(text ?? '')
+    if (mac !== undefined) column.set([mac.low, mac.high], 0)
+  }
+  c.vlan[0] = record.vlan ?? 0
+  if (record.vni !== undefined) {
+    c.tunnel_type[0] = TUNNEL.vxlan
+    c.tunnel_key[0] = record.vni
+  }
+  batch.rows = 1
+  new Attributor().attribute(batch, snapshot)
+  const grades = enumValues('grade')
+  const end = (side: 'src' | 'dst'): ResolvedEnd => ({
+    port: strings.values[c[`${side}_port_id`][0]!]!,
+    server: strings.values[c[`${side}_server`][0]!]!,
+    router: strings.values[c[`${side}_router_id`][0]!]!,
+    grade: grades[c[`${side}_grade`][0]!]!,
+    candidates: c[`${side}_candidates`][0]!,
+  })
+  return { src: end('src'), dst: end('dst') }
+}

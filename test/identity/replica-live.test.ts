@@ -1,0 +1,136 @@
+/** All sources of a running collector together: real ovsdb-server, recorded OpenStack answers, an identity file. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { LiveIdentity, type LiveOptions } from '../../src/identity/replica/live.ts'
+import { eventually, OVSDB_MISSING, RealOvsdb } from './real-ovsdb.ts'
+import { RecordedCloud } from './recorded-cloud.ts'
+
+const OPTIONS: LiveOptions = {
+  identity: null,
+  os_cloud: null,
+  ovsdb: null,
+  ovsdb_listen: null,
+  ovsdb_key: null,
+  ovsdb_cert: null,
+  ovsdb_ca: null,
+  openstack_poll: 100_000,
+  openstack_full: 200_000,
+  identity_grace: 600_000,
+}
+
+describe('identity of a running collector', () => {
+  let dir: string
+  let cloud: RecordedCloud
+  let live: LiveIdentity | undefined
+  let said: string[]
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'ovsight-live-'))
+    cloud = new RecordedCloud()
+    await cloud.listen()
+    said = []
+  })
+  afterEach(async () => {
+    await live?.stop()
+    live = undefined
+    await cloud.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  async function start(options: Partial<LiveOptions>): Promise<LiveIdentity> {
+    const say = (text: string) => void said.push(text)
+    live = await LiveIdentity.start(
+      { ...OPTIONS, ...options },
+      {
+        env: { OS_AUTH_URL: cloud.url, OS_USERNAME: 'admin', OS_PASSWORD: 'x', OS_PROJECT_NAME: 'admin' },
+        cwd: dir,
+        home: dir,
+        onSnapshot: () => {},
+        log: { info: say, warn: say },
+      },
+    )
+    return live
+  }
+
+  const poll = (identity: LiveIdentity) => identity.pollCloud(true)
+  const stateOf = (identity: LiveIdentity, kind: string) => identity.sources.find((source) => source.kind === kind)!
+
+  it('knows the cloud from its first answer on, and says so', async () => {
+    const identity = await start({ os_cloud: 'envvars' })
+    const source = stateOf(identity, 'openstack')
+    assert.equal(source.ok, true)
+    assert.ok(source.counts['ports']! > 0)
+    assert.ok(source.ageMs !== null && source.ageMs < 10_000)
+    assert.equal(identity.replica.counts['ports'], source.counts['ports'])
+    assert.equal(identity.replica.snapshot.empty, false)
+  })
+
+  it('a partial list is refused: the last good model goes on, the fault is named once and clears itself', async () => {
+    const identity = await start({ os_cloud: 'envvars' })
+    const ports = identity.replica.counts['ports']
+    cloud.who = 'project-reader-mujprojekt'
+    await poll(identity)
+    await poll(identity)
+    const source = stateOf(identity, 'openstack')
+    assert.equal(source.ok, false)
+    assert.equal(source.faults, 2)
+    assert.match(source.fault, /admin role/)
+    assert.equal(identity.replica.counts['ports'], ports)
+    assert.equal(said.filter((text) => text.includes('admin role')).length, 1)
+    cloud.who = 'admin'
+    await poll(identity)
+    assert.equal(stateOf(identity, 'openstack').ok, true)
+    assert.equal(said.filter((text) => text.includes('answers again')).length, 1)
+  })
+
+  it('a cloud that does not answer at the start stops nothing', async () => {
+    cloud.cutAt = 10
+    const identity = await start({ os_cloud: 'envvars' })
+    assert.equal(stateOf(identity, 'openstack').ok, false)
+    assert.equal(stateOf(identity, 'openstack').ageMs, null)
+    assert.equal(identity.replica.snapshot.empty, true)
+    cloud.cutAt = undefined
+    await poll(identity)
+    assert.equal(stateOf(identity, 'openstack').ok, true)
+  })
+
+  it('the identity file is read again when it changes, and a faulty one is refused', async () => {
+    const file = join(dir, 'cloud.yaml')
+    writeFileSync(file, 'hosts: [{name: c0, addresses: [10.0.0.1]}]\n')
+    const identity = await start({ identity: file })
+    writeFileSync(file, 'hosts: [{name: c0, addresses: [10.0.0.1]}, {name: c1, addresses: [10.0.0.2]}]\n')
+    await identity.readFile()
+    assert.equal(identity.replica.counts['hosts'], 2)
+    writeFileSync(file, 'hosts: [{name: c0, addresses: [10.0.0]}]\n')
+    await identity.readFile()
+    assert.equal(identity.replica.counts['hosts'], 2)
+    assert.match(stateOf(identity, 'file').fault, /cloud\.yaml/)
+  })
+
+  it('a real OVSDB is followed; when it is killed only its freshness is lost', { skip: OVSDB_MISSING }, async () => {
+    const ovsdb = new RealOvsdb()
+    try {
+      await ovsdb.start()
+      await ovsdb.vsctl('add-br', 'br-int', '--', 'set', 'Open_vSwitch', '.', 'external_ids:hostname=c0')
+      const file = join(dir, 'cloud.yaml')
+      writeFileSync(file, `hosts: [{name: c0, addresses: [10.0.0.1], ovsdb: "unix:${ovsdb.socket}"}]\n`)
+      const identity = await start({ identity: file })
+      const named = (name: string) => identity.replica.snapshot.interfaces.names.includes(name)
+      await eventually('the bridge', () => named('br-int'))
+      await ovsdb.vsctl('add-port', 'br-int', 'tap1')
+      await eventually('the port', () => named('tap1'))
+      await ovsdb.kill()
+      await eventually('the loss', () => !stateOf(identity, 'ovsdb').ok)
+      assert.ok(named('tap1'))
+      assert.equal(stateOf(identity, 'ovsdb').kind, 'ovsdb')
+      await ovsdb.start()
+      await eventually('it is back', () => stateOf(identity, 'ovsdb').ok)
+      assert.ok(named('tap1'))
+    } finally {
+      await ovsdb.close()
+    }
+  })
+})
