@@ -42,8 +42,14 @@ export async function loadIdentityFile(
   for (const error of document.errors) faults.addAt(error.pos[0], error.message)
   faults.throwIfAny()
 
-  const parsed = FILE.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {})
-  if (!parsed.success) faults.addIssues(parsed.error.issues)
+  const raw: unknown = document.toJS({ maxAliasCount: 100 }) ?? {}
+  const parsed = FILE.safeParse(raw)
+  if (!parsed.success) {
+    faults.addIssues(parsed.error.issues)
+    // Dangling references are told in the same breath, not after the next try.
+    const rest = FILE.safeParse(withoutFaults(raw, parsed.error.issues))
+    if (rest.success) checkReferences(rest.data, faults)
+  }
   faults.throwIfAny()
   const sections = parsed.data!
   checkReferences(sections, faults)
@@ -55,6 +61,29 @@ export async function loadIdentityFile(
   }
   faults.throwIfAny()
   return { cloud: { ...sections, ovs }, warnings: faults.warnings }
+}
+
+/** What a field is given that cannot be left out and that nothing refers to. */
+const STAND_INS: Readonly<Record<string, string>> = { mac_address: '00:00:00:00:00:00', cidr: '0.0.0.0/0' }
+
+/** A copy in which the fields that have a fault are gone, or are stand-ins: for looking at the rest. */
+function withoutFaults(raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const copy = structuredClone(raw)
+  for (const issue of issues) {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]
+    for (const key of keys) drop(copy, key === undefined ? issue.path : [...issue.path, key])
+  }
+  return copy
+}
+
+function drop(root: unknown, path: readonly PropertyKey[]): void {
+  let at = root
+  for (const key of path.slice(0, -1)) at = (at as Record<PropertyKey, unknown> | undefined)?.[key]
+  const last = path.at(-1)
+  if (last === undefined || typeof at !== 'object' || at === null) return
+  const standIn = STAND_INS[String(last)]
+  if (standIn === undefined) delete (at as Record<PropertyKey, unknown>)[last]
+  else (at as Record<PropertyKey, unknown>)[last] = standIn
 }
 
 async function readOvsdb(
