@@ -24,7 +24,6 @@ export function remoteBackend(url: string): Backend {
   }
 }
 
-const ROWS = z.array(z.record(z.string(), z.union([z.string(), z.number()])))
 const NOTES = z.array(z.string())
 const PROBLEM = z.object({
   code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
@@ -47,15 +46,20 @@ async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text()
   const header = (name: string) => response.headers.get(`ovsight-${name}`) ?? ''
   if (!response.ok) throw errorOf(response, text)
-  const rows = ROWS.safeParse(parseJson(text))
+  const rows = parseJson(text)
   const notes = NOTES.safeParse(parseJson(decodeURIComponent(header('notes'))))
-  if (!rows.success || !notes.success) throw notUnderstood(response)
+  if (!isRows(rows) || !notes.success) throw notUnderstood(response)
   return {
     columns: header('columns').split(','),
-    rows: rows.data,
+    rows,
     span: { fromMs: Date.parse(header('from')), toMs: Date.parse(header('to')), explicit: true },
     notes: notes.data,
   }
+}
+
+/** Checked by hand: fifty thousand rows of ninety columns take a schema seconds. */
+function isRows(value: unknown): value is Answer['rows'] {
+  return Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null)
 }
 
 function errorOf(response: Response, text: string): AppError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { apiPage } from '../../src/api/docs.ts'
 import { cliPage, errorsPage } from '../../src/cli/docs.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { filterPage } from '../../src/query/filter/docs.ts'
@@ -16,7 +17,7 @@ const program = await buildProgram(
   },
   '0.0.0',
 )
-const PAGES = { cli: cliPage(program), errors: errorsPage(), filter: filterPage() }
+const PAGES = { cli: cliPage(program), errors: errorsPage(), filter: filterPage(), api: apiPage() }
 
 describe('the pages of docs/', () => {
   for (const [name, page] of Object.entries(PAGES))

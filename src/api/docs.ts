@@ -1,0 +1,62 @@
+import { FLOWS_PARAMETERS, TOP_PARAMETERS } from './answers.ts'
+
+const HEAD = `# HTTP API
+
+Served by \`ovsight collect\` on \`http_bind\` and \`http_port\` (127.0.0.1:8080). Written from the tables in \`src/api\`; a test holds it
+equal. Everything is GET.
+
+| path | answer |
+| --- | --- |
+| \`/healthz\` | \`{"status":"ok","pid":4711,"store":"embedded ./ovsight-data"}\` |
+| \`/metrics\` | Prometheus' text format, see [metrics.md](metrics.md) |
+| \`/api/v1/top\` | sums by group: an array of objects, the rows of \`ovsight top -f json\` |
+| \`/api/v1/flows\` | stored records, newest first: the rows of \`ovsight flows -f json\` |
+
+\`\`\`
+curl 'http://127.0.0.1:8080/api/v1/top?dimension=project&by=sent_bytes&last=1d'
+curl -G http://127.0.0.1:8080/api/v1/flows --data-urlencode 'filter=project red and dst port 443' -d n=50
+\`\`\`
+
+What the rows are of is in the headers: \`ovsight-from\` and \`ovsight-to\` (ISO 8601; the end is outside the span), \`ovsight-columns\`
+(names with commas, also when there are no rows), and \`ovsight-notes\`: a JSON array of sentences in percent-encoding, such as which span
+holds data when the one asked for does not.
+`
+
+const ERRORS = `
+## Errors
+
+Problem details (RFC 9457), \`application/problem+json\`:
+
+\`\`\`json
+{
+  "type": "urn:ovsight:error:filter_invalid",
+  "title": "The filter does not parse; the column of the mistake is given.",
+  "status": 400,
+  "detail": "filter, column 17: no word or column is called \\"sever\\"; did you mean server?",
+  "code": "filter_invalid",
+  "details": ["project red and sever web-1", "                ^"],
+  "position": 17
+}
+\`\`\`
+
+\`code\` is one of [errors.md](errors.md); \`position\` is there for filters. An unknown parameter is a mistake (\`usage\`), not ignored. A 503
+that may pass has \`retry-after\`. What HTTP itself refuses (404, 431) has the type \`about:blank\` and no code.
+`
+
+/** The whole of docs/api.md. */
+export function apiPage(): string {
+  return `${HEAD}
+## Parameters of top
+
+${table(TOP_PARAMETERS)}
+
+## Parameters of flows
+
+${table(FLOWS_PARAMETERS)}
+${ERRORS}`
+}
+
+function table(parameters: Readonly<Record<string, { description: string }>>): string {
+  const rows = Object.entries(parameters).map(([name, { description }]) => `| \`${name}\` | ${description} |`)
+  return ['| parameter | meaning |', '| --- | --- |', ...rows].join('\n')
+}
