@@ -59,7 +59,7 @@ function portOf(config: Config, input: Input): number | null {
 }
 
 function openOne(config: Config, input: Input, port: number): Promise<Receiver> {
-  const kind = config.receiver === 'auto' ? undefined : (config.receiver as Receiver['kind'])
+  const kind = config.receiver === 'auto' ? undefined : (config.receiver as 'koffi' | 'dgram')
   if (kind === 'koffi' && slowReceiveReason() !== '')
     throw new AppError('socket_refused', `receiver koffi does not work on this machine: ${slowReceiveReason()}`)
   return openReceiver(

@@ -1,6 +1,7 @@
 /**
- * Datagrams from the network, many at a time. Two implementations behind this interface: `koffi` calls recvmmsg(2) and gets up
- * to 256 datagrams a system call; `dgram` is Node's own, one event a datagram, for machines without koffi.
+ * Datagrams from the network, many at a time. Implementations behind this interface: `koffi` calls recvmmsg(2) and gets up
+ * to 256 datagrams a system call; `dgram` is Node's own, one event a datagram, for machines without koffi (and `tcpdump` a child
+ * process for GRE there).
  * A receiver belongs to the thread that opened it; several threads share a port through `sharePort`.
  */
 
@@ -58,7 +59,7 @@ export interface ReceiverStats {
 }
 
 export interface Receiver {
-  readonly kind: 'koffi' | 'dgram'
+  readonly kind: 'koffi' | 'dgram' | 'tcpdump'
   readonly transport: Transport
   readonly address: string
   /** The bound port, also when 0 was asked for. */

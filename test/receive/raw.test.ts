@@ -10,13 +10,13 @@ import type { Receiver, ReceiverOptions } from '../../src/receive/receiver.ts'
 
 const GRE: ReceiverOptions = { transport: 'gre', address: '127.0.0.1', port: 0, bufferBytes: 1 << 20 }
 
-/** Why GRE cannot be received here, or a receiver. */
-async function tryGre(): Promise<Receiver | string> {
+/** Why GRE cannot be received this way here, or a receiver. Sending it takes koffi. */
+async function tryGre(kind: 'koffi' | 'dgram'): Promise<Receiver | string> {
   if (slowReceiveReason() !== '') return slowReceiveReason()
   try {
-    return await openReceiver(GRE)
+    return await openReceiver(GRE, kind)
   } catch (error) {
-    if (error instanceof AppError && error.code === 'socket_refused') return 'no CAP_NET_RAW'
+    if (error instanceof AppError && error.code === 'socket_refused') return error.message
     throw error
   }
 }
@@ -36,9 +36,11 @@ function sendGre(payloads: Uint8Array[]): void {
   close(fd)
 }
 
-describe('GRE through a raw socket', () => {
-  it('hands over packets from the outer IPv4 header on, after a pause too, and closes while it waits', async (test) => {
-    const to = await tryGre()
+const WAYS = { koffi: 'a raw socket', dgram: 'tcpdump' } as const
+
+for (const [kind, way] of Object.entries(WAYS) as ['koffi' | 'dgram', string][]) {
+  it(`GRE through ${way}: packets from the outer IPv4 header on, after a pause too; closes while it waits`, async (test) => {
+    const to = await tryGre(kind)
     if (typeof to === 'string') return test.skip(to)
     const taken: Buffer[] = []
     const sources: number[] = []
@@ -63,11 +65,27 @@ describe('GRE through a raw socket', () => {
     assert.equal(to.stats().kernelDrops, 0)
     await sleep(20)
     await to.close()
+    assert.deepEqual([to.stats().datagrams, to.stats().truncated, to.transport], [12, 0, 'gre'])
   })
+}
 
+describe('GRE', () => {
   it('is refused over IPv6', async (test) => {
     if (slowReceiveReason() !== '') return test.skip(slowReceiveReason())
-    await assert.rejects(openReceiver({ ...GRE, address: '::1' }), /GRE is received over IPv4/)
+    for (const kind of ['koffi', 'dgram'] as const)
+      await assert.rejects(openReceiver({ ...GRE, address: '::1' }, kind), /GRE is received over IPv4/)
+  })
+
+  it('without koffi and tcpdump says that one of them is needed', async () => {
+    const path = process.env['PATH']
+    process.env['PATH'] = '/nowhere'
+    await assert.rejects(openReceiver(GRE, 'dgram'), (error) => {
+      assert.ok(error instanceof AppError)
+      assert.equal(error.code, 'socket_refused')
+      assert.match(error.message, /needs the npm package koffi on Linux, or tcpdump, which cannot be run \(ENOENT\)/)
+      return true
+    })
+    process.env['PATH'] = path
   })
 
   it('without the capability says what to do, and everything else still opens', (test) => {
@@ -78,17 +96,19 @@ describe('GRE through a raw socket', () => {
       const options = { address: '127.0.0.1', port: 0, bufferBytes: 500_000_000 }
       const udp = await openReceiver({ transport: 'udp', ...options })
       const gre = await openReceiver({ transport: 'gre', ...options }).catch((error) => error)
-      console.log(JSON.stringify({ code: gre.code, message: gre.message, advice: udp.advice, bytes: udp.stats().bufferBytes }))
+      const dump = await openReceiver({ transport: 'gre', ...options }, 'dgram').catch((error) => error)
+      console.log(JSON.stringify({ code: gre.code, message: gre.message, dump: dump.message, advice: udp.advice, bytes: udp.stats().bufferBytes }))
       await udp.close()`
     const node = [process.execPath, '--input-type=module', '-e', code]
     const drop = ['setpriv', '--bounding-set=-net_raw,-net_admin', '--inh-caps=-net_raw,-net_admin']
     const command = process.getuid?.() === 0 ? [...drop, ...node] : node
     const { stdout, error } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8' })
     if (error !== undefined) return test.skip(`${command[0]} is not installed`)
-    const told = JSON.parse(stdout) as { code?: string; message: string; advice: string; bytes: number }
+    const told = JSON.parse(stdout) as { code?: string; message: string; dump: string; advice: string; bytes: number }
     if (told.code === undefined) return test.skip('the capability could not be dropped')
     assert.equal(told.code, 'socket_refused')
     assert.match(told.message, /^GRE on 127\.0\.0\.1 needs a raw socket.*CAP_NET_RAW/)
+    assert.match(told.dump, /^GRE on 127\.0\.0\.1 needs/)
     if (told.bytes < 1_000_000_000) assert.match(told.advice, /sysctl -w net\.core\.rmem_max=500000000/)
   })
 })

@@ -8,7 +8,7 @@ import { AppError } from '../../src/errors.ts'
 import { openReceiver, slowReceiveReason } from '../../src/receive/open.ts'
 import type { DatagramBatch, Receiver, ReceiverOptions } from '../../src/receive/receiver.ts'
 
-const KINDS: readonly Receiver['kind'][] = slowReceiveReason() === '' ? ['koffi', 'dgram'] : ['dgram']
+const KINDS: readonly ('koffi' | 'dgram')[] = slowReceiveReason() === '' ? ['koffi', 'dgram'] : ['dgram']
 const UDP: ReceiverOptions = { transport: 'udp', address: '127.0.0.1', port: 0, bufferBytes: 1 << 20 }
 
 interface Taken {
