@@ -130,6 +130,9 @@ const agent = z.object({
     .transform((value) => value ?? { tunneling_ip: '', bridge_mappings: {} }),
 })
 
+/** Keys of an entry of `hosts`. */
+export const HOST_KEYS = Object.keys(host.shape)
+
 /** Sections of an identity file; each may be left out. */
 export const SECTIONS = {
   hosts: listOf(host),

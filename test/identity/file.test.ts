@@ -46,7 +46,7 @@ ports:
 servers: 3
 `)
     assert.deepEqual(faults, [
-      '2:27: hosts[0].adresses: unknown key "adresses"',
+      '2:17: hosts[0].adresses: unknown key; did you mean addresses?',
       '4:26: ports[0].network_id: there is no network nope',
       '4:45: ports[0].mac_address: is not a MAC address',
       '5:26: ports[1].network_id: there is no network gone',

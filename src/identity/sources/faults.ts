@@ -1,8 +1,13 @@
 /** Faults of an identity file, gathered so that all of them are told at once, each with its place in the file. */
 import type { Document, LineCounter, Node } from 'yaml'
-import { isNode } from 'yaml'
+import { isMap, isNode, isScalar } from 'yaml'
 import type { z } from 'zod'
+import { nearest } from '../../config/nearest.ts'
 import { AppError } from '../../errors.ts'
+import { HOST_KEYS, SECTIONS } from '../cloud.ts'
+
+/** How zod says that a key is not there. */
+const MISSING = /received undefined$/
 
 export class Faults {
   readonly warnings: string[] = []
@@ -34,9 +39,14 @@ export class Faults {
   addIssues(issues: readonly z.core.$ZodIssue[]): void {
     for (const issue of issues) {
       if (issue.code === 'unrecognized_keys') {
-        for (const key of issue.keys) this.add([...issue.path, key], `unknown key "${key}"`)
-      } else this.add(issue.path, issue.message)
+        for (const key of issue.keys) this.addKey(issue.path, key)
+      } else this.add(issue.path, MISSING.test(issue.message) ? 'is missing' : issue.message)
     }
+  }
+
+  private addKey(path: readonly PropertyKey[], key: string): void {
+    const known = path.length === 0 ? Object.keys(SECTIONS) : HOST_KEYS
+    this.push(this.offsetOfKey(path, key), `${pathText([...path, key])}: unknown key${nearest(key, known)}`)
   }
 
   /** Throws `identity_invalid` with all faults, in the order of the file. */
@@ -65,6 +75,12 @@ export class Faults {
       if (node?.range) return node.range[0]
     }
     return 0
+  }
+
+  private offsetOfKey(path: readonly PropertyKey[], key: string): number {
+    const node = this.nodeAt(path)
+    const pair = isMap(node) ? node.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
+    return (isScalar(pair?.key) ? pair.key.range?.[0] : undefined) ?? this.offsetOf(path)
   }
 
   private nodeAt(path: readonly PropertyKey[]): Node | undefined {
