@@ -8,8 +8,10 @@ import { benchAttribute } from './attribute.ts'
 import type { Bench, Figure } from './figure.ts'
 import { benchPipeline } from './pipeline.ts'
 import { figureTable, machine, reached } from './report.ts'
+import { benchSflow } from './sflow.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  sflow: benchSflow,
   attribute: benchAttribute,
   pipeline: benchPipeline,
 }

@@ -26,6 +26,7 @@ const OPTIONS: readonly OptionName[] = [
   'precedence',
   'ipfix_sampling',
   'exporter_alias',
+  'ipfix_sampling',
   'mirror_active_timeout',
   'mirror_inactive_timeout',
   'mirror_flows',
