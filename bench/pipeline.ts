@@ -54,7 +54,7 @@ export const benchPipeline: Bench = async () => {
 }
 
 /** Feeds a stream to a store in a temporary directory until it holds ROWS rows. */
-async function wholeWay(stream: Stream): Promise<Figure[]> {
+export async function wholeWay(stream: Stream): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-bench-'))
   const store = await ChdbStore.open({ directory })
   try {

@@ -1,5 +1,6 @@
 /** A running collector: receivers → pipeline → spool → store, and the HTTP API beside it. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
 import type { Config } from '../config/options.ts'
@@ -8,6 +9,7 @@ import type { LiveIdentity } from '../identity/replica/live.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
 import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
+import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
@@ -22,6 +24,7 @@ import { VERSION } from './version.ts'
 import { writerReaders } from './writer-readings.ts'
 
 const TICK_MS = 100
+const WATCH_MS = 10_000
 
 export class Collector {
   readonly store: Store
@@ -35,7 +38,7 @@ export class Collector {
   private readonly spool: OpenWriter
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
-  private timer: NodeJS.Timeout | undefined
+  private timers: NodeJS.Timeout[] = []
 
   private constructor(config: Config, log: Logger, opened: Opened, spool: OpenWriter) {
     const { store, listeners, identity } = opened
@@ -106,7 +109,11 @@ export class Collector {
       writeCollectorNote(config.data, this.url)
     }
     for (const [input, receiver] of listeners) receiver.start((batch) => built.pipeline.feed(input, batch))
-    this.timer = setInterval(() => built.pipeline.tick(Date.now()), TICK_MS)
+    const watch = new LossWatch(this.log, listeners, built)
+    this.timers = [
+      setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
+      setInterval(() => watch.look(), WATCH_MS),
+    ]
   }
 
   /**
@@ -114,10 +121,11 @@ export class Collector {
    * `limitMs`, the rest stays in the spool for the next start.
    */
   async stop(limitMs = 8_000): Promise<void> {
-    clearInterval(this.timer)
+    for (const timer of this.timers) clearInterval(timer)
     removeCollectorNote(this.config.data)
     await closeListeners(this.listeners)
-    await this.built.pipeline.flush()
+    // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
+    await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
     await this.identity.stop()
     await this.spool.close(limitMs)
     if (this.writer.spoolBlocks > 0)
