@@ -17,8 +17,8 @@ const IOVEC_BYTES = 16
 const NAME_BYTES = 32
 const NAME_WORDS = 8
 
-// Errors after which the socket goes on: nothing there, interrupted, no memory just now, an interface went down.
-const PASSING = new Set(['EAGAIN', 'EWOULDBLOCK', 'EINTR', 'ENOMEM', 'ENOBUFS', 'ENETDOWN', 'ECONNREFUSED'])
+// Errors that only a fault of this program makes. All others pass: nothing there, interrupted, no memory, an interface went down.
+const BROKEN = new Set(['EBADF', 'EFAULT', 'EINVAL', 'ENOTSOCK'])
 
 /**
  * Receives into its own batch. One vector serves all sockets of a thread, since a batch is used up before the next call.
@@ -66,7 +66,7 @@ export class MessageVector {
 
   /**
    * Reads what `fd` holds, without waiting; answers how many datagrams are in `batch` now. Longer ones than `maxBytes` are cut.
-   * A socket that is broken for good is a bug and throws.
+   * A closed socket or a bad address is a bug and throws.
    */
   receive(fd: number, maxBytes: number): number {
     if (maxBytes !== this.longest) this.limit(maxBytes)
@@ -77,7 +77,7 @@ export class MessageVector {
     batch.count = Math.max(count, 0)
     if (count < 0) {
       const name = this.libc.errorName(this.libc.errno())
-      if (!PASSING.has(name)) throw new Error(`recvmmsg: ${name}`)
+      if (BROKEN.has(name)) throw new Error(`recvmmsg: ${name}`)
       return 0
     }
     batch.receivedMs = Date.now()

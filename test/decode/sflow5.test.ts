@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { NO_SINK, type Datagram, type DecodeSink, type InterfaceCounters } from '../../src/decode/decoder.ts'
 import { Sflow5Decoder } from '../../src/decode/sflow5/decoder.ts'
 import { DECODE_STATUS_NAMES, type DecodeStatusName } from '../../src/decode/status.ts'
@@ -47,6 +49,11 @@ function decodeCapture(file: string) {
     counts[status] = (counts[status] ?? 0) + 1
   }
   return { rows: rowsOf(out), counts, told }
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
 }
 
 /** ifIndex of the interfaces of a node, by name, from its OVSDB dump: one table a line. */
@@ -125,6 +132,28 @@ describe('sFlow v5 of Open vSwitch', () => {
         }
       }
     assert.ok(same(short.out, general.out))
+  })
+
+  it('decodes a million samples in the same memory', () => {
+    const inputs = readPayloads(`${PCAPS}sflow5/capture.pcap`, 0).map((payload) => datagram(payload.bytes, payload))
+    const decoder = new Sflow5Decoder(NO_SINK)
+    const out = new FlowBatch(1024)
+    const decodeAll = () => {
+      let rows = 0
+      for (const input of inputs) decoder.decode(input, out)
+      rows += out.rows
+      out.reset()
+      return rows
+    }
+    for (let i = 0; i < 200; i++) decodeAll()
+    collectGarbage()
+    const before = process.memoryUsage()
+    let samples = 0
+    while (samples < 1e6) samples += decodeAll()
+    collectGarbage()
+    const after = process.memoryUsage()
+    assert.ok(after.heapUsed - before.heapUsed < 2 << 20, `${after.heapUsed - before.heapUsed} bytes of heap`)
+    assert.ok(after.arrayBuffers - before.arrayBuffers < 65_536)
   })
 
   it('estimates what each VM sent within four standard errors of its interface counters', () => {

@@ -12,7 +12,7 @@ import { CORRECTIONS } from '../../schema/enums.ts'
 import { layer3Octets, PacketDissector } from '../packet.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import { FlowColumns } from './flow-columns.ts'
-import { BIT, FlowRecords, SLOT } from './flow-records.ts'
+import { BIT, FLOW_RECORDS, FlowRecords, SLOT } from './flow-records.ts'
 import { directionOf, writeOutput } from './interfaces.ts'
 import { writeUsual } from './usual.ts'
 import { TUNNEL_BITS, writeIpv4, writeIpv6, writeTunnel } from './tunnel.ts'
@@ -34,6 +34,9 @@ const HEADER = SLOT.header
 const HEADER_BIT = BIT.header
 const SWITCH = SLOT.switch
 const SWITCH_BIT = BIT.switch
+const RECORD_HEADER = 8
+const { format: HEADER_FORMAT, bytes: HEADER_BYTES } = FLOW_RECORDS.header
+const { format: SWITCH_FORMAT, bytes: SWITCH_BYTES } = FLOW_RECORDS.switch
 const USUAL = HEADER_BIT | SWITCH_BIT
 const OK = STATUS.ok
 const TRUNCATED = STATUS.truncated
@@ -73,11 +76,11 @@ export class FlowSampleDecoder {
    * headers are not to be understood; `bad_length`/`bad_count` when the sample is at fault and the row must be taken back.
    */
   decode(view: DataView, at: number, end: number, expanded: boolean, row: number): DecodeStatus {
+    if (this.shortcut && !expanded && this.usual(view, at, end, row)) return OK
     const records = at + (expanded ? EXPANDED_BYTES : COMPACT_BYTES)
     if (records > end) return BAD_LENGTH
     const found = this.records.find(view, records, end, view.getUint32(records - 4))
     if (found !== OK) return found
-    if (this.shortcut && !expanded && this.usual(view, at, row)) return OK
     const rate = expanded ? this.expandedHead(view, at, row) : this.compactHead(view, at, row)
     const { seen } = this.records
     const status = (seen & HEADER_BIT) !== 0 ? this.header(view, row) : this.withoutHeader(view, row)
@@ -87,11 +90,20 @@ export class FlowSampleDecoder {
     return status
   }
 
-  private usual(view: DataView, at: number, row: number): boolean {
-    const { at: slots, end: ends, seen } = this.records
-    if ((seen & ~SWITCH_BIT) !== HEADER_BIT) return false
-    const vlan = (seen & SWITCH_BIT) !== 0 ? slots[SWITCH]! : 0
-    if (!writeUsual(this.columns, view, at, slots[HEADER]!, ends[HEADER]!, vlan, row)) return false
+  /** Records as OVS orders them: an extended_switch and the sampled_header, or the sampled_header alone. */
+  private usual(view: DataView, at: number, end: number, row: number): boolean {
+    let header = at + COMPACT_BYTES + RECORD_HEADER
+    if (header + SWITCH_BYTES > end) return false
+    const count = view.getUint32(at + COMPACT_BYTES - 4)
+    let vlan = 0
+    if (count === 2 && view.getUint32(header - 8) === SWITCH_FORMAT && view.getUint32(header - 4) === SWITCH_BYTES) {
+      vlan = header
+      header += SWITCH_BYTES + RECORD_HEADER
+    } else if (count !== 1) return false
+    if (header + HEADER_BYTES > end || view.getUint32(header - 8) !== HEADER_FORMAT) return false
+    const length = view.getUint32(header - 4)
+    if (length < HEADER_BYTES || length > end - header) return false
+    if (!writeUsual(this.columns, view, at, header, header + length, vlan, row)) return false
     this.sequence = view.getUint32(at)
     this.source = view.getUint32(at + 4)
     return true
