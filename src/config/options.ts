@@ -71,7 +71,7 @@ export const OPTIONS = {
     type: 'bytes',
     default: 4 * 1024 ** 3,
     min: 16 * 1024 ** 2,
-    doc: 'Disk space for flows that the store has not taken yet; beyond it new ones are dropped and counted.',
+    doc: 'Disk space for flows that the store has not taken yet; beyond it the oldest are dropped and counted.',
   },
   batch_rows: {
     group: 'Pipeline',
