@@ -21,7 +21,7 @@ const RUN = 16
 const ROWS = 16_448
 
 const SMALL: CloudSize = { hosts: 50, ports: 20, networks: 25 }
-const LARGE: CloudSize = { hosts: 10_000, ports: 20, networks: 5_000 }
+export const LARGE: CloudSize = { hosts: 10_000, ports: 20, networks: 5_000 }
 
 export const benchAttribute: Bench = async () => {
   const figures: Figure[] = []
@@ -55,7 +55,7 @@ export const benchAttribute: Bench = async () => {
 }
 
 /** The work of one call; first it is made sure that the ends come out right. */
-function attributing(batch: FlowBatch, snapshot: IdentitySnapshot): () => void {
+export function attributing(batch: FlowBatch, snapshot: IdentitySnapshot): () => void {
   const attributor = new Attributor()
   attributor.attribute(batch, snapshot)
   const { columns: c, strings } = batch
@@ -68,7 +68,7 @@ function attributing(batch: FlowBatch, snapshot: IdentitySnapshot): () => void {
 }
 
 /** Rows of VMs sending to others of their network, in runs of one exporter. */
-function batchOf(protocol: 'ipfix' | 'netflow5', size: CloudSize): FlowBatch {
+export function batchOf(protocol: 'ipfix' | 'netflow5', size: CloudSize): FlowBatch {
   const batch = new FlowBatch(ROWS)
   const { columns: c, strings } = batch
   const total = size.hosts * size.ports

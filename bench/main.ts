@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { benchAttribute } from './attribute.ts'
 import type { Bench, Figure } from './figure.ts'
+import { benchIdentity } from './identity.ts'
 import { benchPipeline } from './pipeline.ts'
 import { figureTable, machine, reached } from './report.ts'
 import { benchSflow } from './sflow.ts'
@@ -13,6 +14,7 @@ import { benchSflow } from './sflow.ts'
 const BENCHES: Readonly<Record<string, Bench>> = {
   sflow: benchSflow,
   attribute: benchAttribute,
+  identity: benchIdentity,
   pipeline: benchPipeline,
 }
 

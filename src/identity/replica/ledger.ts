@@ -7,7 +7,8 @@
  */
 import type { FloatingIp, Port, Server } from '../cloud.ts'
 import { interfaceKey, type History, type PastFloating, type PastInterface, type PastPort } from '../history.ts'
-import type { OvsBridge, OvsHost, OvsInterface, OvsPort } from '../sources/ovsdb/host.ts'
+import type { Plugged } from '../snapshot/editor.ts'
+import type { OvsHost } from '../sources/ovsdb/host.ts'
 
 /** When something changed: between these two times. They are one time where the source was heard all along. */
 export interface ChangeTime {
@@ -17,16 +18,9 @@ export interface ChangeTime {
   latestMs: number
 }
 
-/** One interface with where it is. */
-export interface Plugged {
-  bridge: OvsBridge
-  port: OvsPort
-  item: OvsInterface
-}
-
 /** What a change of one host's OVSDB did to its interfaces. */
 export interface HostChange {
-  added: Plugged[]
+  added: { plugged: Plugged; fromMs: number }[]
   removed: Plugged[]
 }
 
@@ -76,9 +70,10 @@ export class Ledger implements History {
     for (const [key, plugged] of now) {
       const was = old.get(key)
       if (was !== undefined && signatureOf(was) === signatureOf(plugged)) continue
-      change.added.push(plugged)
       const contested = [...earlier, ...others].some((one) => sharesKey(one, plugged))
-      this.begin(interfaceKey(name, plugged.bridge.name, plugged.item.name), contested ? time.earliestMs : 0)
+      const fromMs = contested ? time.earliestMs : 0
+      this.begin(interfaceKey(name, plugged.bridge.name, plugged.item.name), fromMs)
+      change.added.push({ plugged, fromMs })
     }
     return change
   }

@@ -7,14 +7,15 @@
  *
  * Changes are gathered for a moment and published together. A source that is silent changes nothing.
  */
-import type { CloudModel, Port, Server, Trunk } from '../cloud.ts'
+import type { CloudModel, FloatingIp, Port, Server, Trunk } from '../cloud.ts'
 import type { PastPort } from '../history.ts'
-import { EMPTY_SNAPSHOT, buildSnapshot } from '../snapshot/build.ts'
+import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
+import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
 import { contested } from './contested.ts'
-import { Layers, SECTION_NAMES, type SectionEntry, type SectionName } from './layers.ts'
+import { Layers, SECTION_NAMES, type OnEntry } from './layers.ts'
 import { Ledger, type ChangeTime } from './ledger.ts'
 import type { CloudNews } from './poller.ts'
 
@@ -28,6 +29,8 @@ export interface ReplicaOptions {
 
 const GRACE_MS = 600_000
 const GATHER_MS = 50
+/** More changes than this at once are not edited in. */
+const MAX_EDITS = 2_000
 /** A model that takes long to lay out is laid out less often: this share of the time goes to it at most. */
 const MAX_SHARE = 0.2
 
@@ -43,6 +46,8 @@ export class Replica {
   published = 0
   /** What the last one took. */
   lastPublishMs = 0
+  /** How many of them were laid out anew, not only edited. */
+  laidOut = 0
   readonly ledger = new Ledger()
   private readonly layers = new Layers()
   private readonly ovs = new Map<string, { ovs: OvsHost; freshAtMs: number }>()
@@ -60,6 +65,11 @@ export class Replica {
   private timer: NodeJS.Timeout | undefined
   private stopped = false
   private cloudFreshMs = 0
+  private editor: SnapshotEditor | undefined
+  private edits: Edit[] = []
+  /** The next snapshot has to be laid out anew. */
+  private anew = true
+  private lastLayOutMs = 0
 
   constructor(onSnapshot: (snapshot: IdentitySnapshot) => void, options: ReplicaOptions = {}) {
     this.onSnapshot = onSnapshot
@@ -143,48 +153,108 @@ export class Replica {
     const now = this.now()
     this.ledger.prune(now - this.graceMs)
     for (const [id, { atMs }] of this.formerServers) if (atMs < now - this.graceMs) this.formerServers.delete(id)
-    this.snapshot = buildSnapshot(this.model, now, this.ledger)
+    if (this.anew || !this.applyEdits()) this.layOut(now)
+    this.snapshot = this.editor!.publish(now)
     this.lastPublishMs = performance.now() - startedMs
     this.published++
     this.onSnapshot(this.snapshot)
   }
 
-  private changed(): void {
-    if (this.stopped) return
-    const pauseMs = Math.max(this.gatherMs, this.lastPublishMs / MAX_SHARE)
-    this.timer ??= setTimeout(() => this.publish(), pauseMs)
+  private applyEdits(): boolean {
+    const { edits } = this
+    this.edits = []
+    return this.editor !== undefined && edits.every((edit) => this.editor!.apply(edit))
   }
 
-  private changeHost(name: string, before: OvsHost | undefined, after: OvsHost, time: ChangeTime): void {
-    this.ledger.changeHost(name, before, after, time)
+  private layOut(now: number): void {
+    const startedMs = performance.now()
+    this.editor = new SnapshotEditor(this.model, now, this.ledger)
+    this.anew = false
+    this.laidOut++
+    this.lastLayOutMs = performance.now() - startedMs
+  }
+
+  private changed(): void {
+    if (this.stopped) return
+    const lastMs = this.anew ? this.lastLayOutMs : this.lastPublishMs
+    this.timer ??= setTimeout(() => this.publish(), Math.max(this.gatherMs, lastMs / MAX_SHARE))
+  }
+
+  /** Enters a change that the editor may make by itself. */
+  private edit(edit: Edit): void {
+    if (this.editor === undefined || this.edits.length >= MAX_EDITS) this.anew = true
+    if (!this.anew) this.edits.push(edit)
     this.changed()
   }
 
+  private layAnew(): void {
+    this.anew = true
+    this.edits = []
+    this.changed()
+  }
+
+  private changeHost(name: string, before: OvsHost | undefined, after: OvsHost, time: ChangeTime): void {
+    const { added, removed } = this.ledger.changeHost(name, before, after, time)
+    if (before === undefined || exportsOf(before) !== exportsOf(after)) {
+      this.layAnew()
+      return
+    }
+    const { latestMs } = time
+    for (const plugged of removed)
+      this.edit({
+        kind: 'interface',
+        host: name,
+        before: plugged,
+        after: undefined,
+        now: after,
+        fromMs: 0,
+        toMs: latestMs,
+      })
+    for (const { plugged, fromMs } of added)
+      this.edit({ kind: 'interface', host: name, before: undefined, after: plugged, now: after, fromMs, toMs: 0 })
+  }
+
   /** Enters changed entries, read at `atMs` from a source that was read before at `beforeMs`. */
-  private entryChange(atMs: number, beforeMs: number) {
-    return (section: SectionName, before: SectionEntry | undefined, after: SectionEntry | undefined) => {
-      this.changed()
+  private entryChange(atMs: number, beforeMs: number): OnEntry {
+    return (section, before, after) => {
       if (section === 'ports') this.changePort(before as Port | undefined, after as Port | undefined, atMs, beforeMs)
-      else if (section === 'floatingips') {
-        const was = before as CloudModel['floatingips'][number] | undefined
-        const is = after as CloudModel['floatingips'][number] | undefined
-        const time = changeTime(is?.updated_at, atMs, beforeMs)
-        if (was !== undefined) this.ledger.endFloating(was, time)
-        if (is === undefined) return
-        const held = was !== undefined || contested.floating(this.snapshot, is)
-        this.ledger.begin(is.id, held ? time.earliestMs : 0)
-      } else if (section === 'trunks') this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, atMs)
-      else if (section === 'servers' && before !== undefined && after === undefined)
-        this.formerServers.set((before as Server).id, { server: before as Server, atMs: this.now() })
+      else if (section === 'floatingips')
+        this.changeFloating(before as FloatingIp | undefined, after as FloatingIp | undefined, atMs, beforeMs)
+      else if (section === 'servers') this.changeServer(before as Server | undefined, after as Server | undefined)
+      else {
+        if (section === 'trunks') this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, atMs)
+        this.layAnew()
+      }
     }
   }
 
   private changePort(before: Port | undefined, after: Port | undefined, atMs: number, beforeMs: number): void {
     const time = changeTime(after?.updated_at, atMs, beforeMs)
     if (before !== undefined) this.ledger.endPort(before, this.serverOf(before), this.trunkOf.get(before.id), time)
-    if (after === undefined) return
-    const held = before !== undefined || contested.port(this.snapshot, after)
-    this.ledger.begin(after.id, held ? time.earliestMs : 0)
+    const held = after !== undefined && (before !== undefined || contested.port(this.snapshot, after))
+    const fromMs = held ? time.earliestMs : 0
+    if (after !== undefined) this.ledger.begin(after.id, fromMs)
+    this.edit({ kind: 'port', before, after, fromMs, toMs: time.latestMs })
+  }
+
+  private changeFloating(
+    before: FloatingIp | undefined,
+    after: FloatingIp | undefined,
+    atMs: number,
+    beforeMs: number,
+  ): void {
+    const time = changeTime(after?.updated_at, atMs, beforeMs)
+    if (before !== undefined) this.ledger.endFloating(before, time)
+    const held = after !== undefined && (before !== undefined || contested.floating(this.snapshot, after))
+    const fromMs = held ? time.earliestMs : 0
+    if (after !== undefined) this.ledger.begin(after.id, fromMs)
+    this.edit({ kind: 'floating', before, after, fromMs, toMs: time.latestMs })
+  }
+
+  /** A server's name is all that hangs on it; what is gone stays known until its last records have come. */
+  private changeServer(before: Server | undefined, after: Server | undefined): void {
+    if (after !== undefined) this.edit({ kind: 'server', server: after, fromMs: 0, toMs: 0 })
+    else if (before !== undefined) this.formerServers.set(before.id, { server: before, atMs: this.now() })
   }
 
   /** A subport that joins or leaves a trunk becomes another's: it ends and begins though its own entry stays as it is. */
@@ -213,4 +283,9 @@ function changeTime(updatedAt: string | null | undefined, atMs: number, beforeMs
   const toldMs = Date.parse(updatedAt ?? '')
   const ms = toldMs >= beforeMs - 1_000 && toldMs <= atMs ? toldMs : atMs
   return { earliestMs: ms, latestMs: ms }
+}
+
+/** What a host says beside its interfaces: bridges and what they export. */
+function exportsOf({ hostname, externalIds, bridges }: OvsHost): string {
+  return JSON.stringify([hostname, [...externalIds], bridges.map((bridge) => ({ ...bridge, ports: [] }))])
 }

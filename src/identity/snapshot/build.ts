@@ -5,8 +5,8 @@ import { NO_HISTORY, type History } from '../history.ts'
 import { Devices } from './devices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type Topology } from './networks.ts'
-import { indexHosts, indexPorts } from './ports.ts'
-import { emptyTables, IdentitySnapshot, type Tables } from './snapshot.ts'
+import { indexHosts, indexPorts, type PortIndexer } from './ports.ts'
+import { emptyTables, IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
 import { Interfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.ts'
 
 /** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
@@ -38,17 +38,31 @@ export const EMPTY_CLOUD: CloudModel = {
  * Lays the model out for lookup, as it is at `asOfMs` and as it was in the history kept. The model is not kept. Costs about 10 µs a port.
  */
 export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: History = NO_HISTORY): IdentitySnapshot {
+  return new IdentitySnapshot(layOut(cloud, asOfMs, history, 0).parts)
+}
+
+/** A model laid out, with what made it, so that more can be added (editor.ts). */
+export interface LaidOut {
+  parts: SnapshotParts
+  indexer: PortIndexer
+  devices: Devices
+  hostIndex: ReadonlyMap<string, number>
+}
+
+/** Lays the model out with room for `spare` more endpoints and interfaces. */
+export function layOut(cloud: CloudModel, asOfMs: number, history: History, spare: number): LaidOut {
   const topology = buildTopology(cloud)
   const tables = emptyTables(cloud.ports.length)
   const { names, index: hostIndex } = numberHosts(cloud)
-  const ports = indexPorts(cloud, topology, hostIndex, tables, history)
+  const indexer = indexPorts(cloud, topology, hostIndex, tables, history)
+  const ports = indexer.index
   const hostEndpoints = indexHosts(hostAddresses(cloud, hostIndex), names, tables, ports.endpoints)
   const devices = new Devices(names, topology, ports, tables, history)
   devices.segments = indexSegments(cloud, topology, tables)
   for (const [name, ovs] of cloud.ovs) devices.add(hostIndex.get(name)!, ovs, physnetsOf(cloud, name, ovs.externalIds))
   moveToDevices(devices.interfaces, names, ports.endpoints.facts)
 
-  const endpoints = ports.endpoints.build()
+  const endpoints = ports.endpoints.build(spare)
   const withRouters = new Set(devices.interfaces.filter((item) => item.kind === 'router').map((item) => item.host))
   const serverReports = serverBridgeReports(devices.interfaces, names.length)
   const hosts = names.map((name, host): Host => {
@@ -70,11 +84,13 @@ export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: Histor
   })
   fillReports(endpoints, devices.interfaces, hosts, ports.parents)
   for (const [i, item] of devices.interfaces.entries()) addHostKeys(tables, endpoints, item, i)
-  return new IdentitySnapshot({
+  const interfaces = new Interfaces(devices.interfaces, spare)
+  const parts: SnapshotParts = {
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
+    timed: tables.byVlan.timed || tables.byFloating.timed || isTimed(endpoints) || isTimed(interfaces),
     endpoints,
-    interfaces: new Interfaces(devices.interfaces),
+    interfaces,
     topology,
     hosts,
     bridges: devices.bridges,
@@ -87,7 +103,8 @@ export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: Histor
     subportsOf: ports.subports,
     routerReported: reportedRouters(topology, endpoints),
     ...routerLegs(topology, endpoints),
-  })
+  }
+  return { parts, indexer, devices, hostIndex }
 }
 
 /** Numbers hosts from 1: the configured ones first, then those that only ports and agents name. */
@@ -228,7 +245,13 @@ function fillReports(
   }
 }
 
-function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts, index: number): void {
+function isTimed({ count, fromMs, toMs }: { count: number; fromMs: Float64Array; toMs: Float64Array }): boolean {
+  for (let i = 0; i < count; i++) if (fromMs[i]! > 0 || toMs[i]! < Number.MAX_VALUE) return true
+  return false
+}
+
+/** Keys of an end by the host where its interface is. */
+export function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts, index: number): void {
   const { endpoint, host } = item
   if (index === 0 || endpoint === 0) return
   tables.byHostEndpoint.add([host, endpoint], index)

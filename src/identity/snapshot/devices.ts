@@ -110,8 +110,8 @@ export class Devices {
     }
   }
 
-  /** One interface, once for each thing that its port was in the span. */
-  private addInterface(
+  /** Adds one interface, once for each thing that its port was in the span; their numbers. */
+  addInterface(
     host: number,
     bridge: number,
     row: OvsBridge,
@@ -155,14 +155,20 @@ export class Devices {
       fromMs: span.fromMs,
       toMs: span.toMs,
     }
+    return this.register(facts)
+  }
+
+  /** Gives an interface its number and its keys. */
+  register(facts: InterfaceFacts): number {
+    const { host, bridge } = facts
     const index = this.interfaces.push(facts) - 1
-    if (item.name !== '') {
-      const before = this.names[host]!.get(item.name)
+    if (facts.name !== '') {
+      const before = this.names[host]!.get(facts.name)
       if (before !== undefined) this.earlier.set(index, before)
-      this.names[host]!.set(item.name, index)
+      this.names[host]!.set(facts.name, index)
     }
-    if (item.ofport !== undefined && item.ofport > 0) this.tables.byOfport.add([bridge, item.ofport], index)
-    if (item.ifIndex > 0) this.tables.byIfIndex.add([host, item.ifIndex], index)
+    if (facts.ofport > 0 && facts.ofport < 0x8000_0000) this.tables.byOfport.add([bridge, facts.ofport], index)
+    if (facts.ifIndex > 0) this.tables.byIfIndex.add([host, facts.ifIndex], index)
     if (facts.remoteHost !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
     return index
   }
@@ -179,9 +185,9 @@ export class Devices {
     }
     const past = this.ports.past.get(id) ?? []
     const endpoint = this.ports.byId.get(id) ?? this.addEndpoint(host, id, port, item)
-    const last = past.at(-1)
-    const fromMs = this.ports.endpoints.facts[endpoint]?.fromMs ?? 0
-    return [...past, { ...ALWAYS, fromMs: Math.max(fromMs, last?.toMs ?? 0), endpoint }]
+    // The interface is proof that the port was there: one version follows the other without a gap.
+    const versions = past.map((version, i) => ({ ...version, fromMs: past[i - 1]?.toMs ?? 0 }))
+    return [...versions, { ...ALWAYS, fromMs: past.at(-1)?.toMs ?? 0, endpoint }]
   }
 
   /**
@@ -272,7 +278,8 @@ export class Devices {
       this.tables.byVlan.add([bridge, segment.vlan], segment.network, ALWAYS)
   }
 
-  private addVlan(bridge: number, tag: number | undefined, facts: InterfaceFacts): void {
+  /** The local VLAN of an interface leads to its network for as long as the interface holds. */
+  addVlan(bridge: number, tag: number | undefined, facts: InterfaceFacts): void {
     if (tag === undefined || tag === 0 || tag === DEAD_VLAN || facts.network === 0) return
     this.tables.byVlan.add([bridge, tag], facts.network, facts)
   }

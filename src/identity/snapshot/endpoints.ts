@@ -72,31 +72,47 @@ const REPORTS_KNOWN = 0x100
 
 /** All endpoints of a snapshot; immutable once the snapshot is built. Addresses and MACs are signed words, see lanes.ts. */
 export class Endpoints {
-  readonly count: number
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   /** TEXTS.length strings an endpoint. */
-  readonly texts: readonly string[]
+  readonly texts: string[] = []
   private readonly words: Int32Array
+  private used = 0
 
-  constructor(facts: readonly EndpointFacts[]) {
-    this.count = facts.length
-    this.fromMs = Float64Array.from(facts, (fact) => fact.fromMs ?? 0)
-    this.toMs = Float64Array.from(facts, (fact) => fact.toMs ?? Number.MAX_VALUE)
-    this.texts = facts.flatMap((fact) => TEXTS.map((name) => fact.texts[name] ?? ''))
-    this.words = new Int32Array(facts.length << STRIDE_BITS)
-    for (const [i, fact] of facts.entries()) {
-      const at = i << STRIDE_BITS
-      this.words[at] = KIND[fact.kind]
-      this.words[at + NETWORK] = fact.network ?? 0
-      this.words[at + HOST] = fact.host ?? 0
-      this.words[at + ROUTER] = fact.router ?? 0
-      this.words[at + PROJECT] = fact.project ?? 0
-      this.words[at + MAC_HIGH] = fact.mac?.high ?? 0
-      this.words[at + MAC_LOW] = fact.mac?.low ?? 0
-      const [address] = fact.addresses ?? []
-      if (address !== undefined) this.words.set(address, at + ADDRESS)
-    }
+  /** `spare` is how many may be added later. */
+  constructor(facts: readonly EndpointFacts[], spare = 0) {
+    const room = facts.length + spare
+    this.fromMs = new Float64Array(room)
+    this.toMs = new Float64Array(room)
+    this.words = new Int32Array(room << STRIDE_BITS)
+    for (const fact of facts) this.append(fact)
+  }
+
+  get count(): number {
+    return this.used
+  }
+
+  /** How many may still be added. */
+  get free(): number {
+    return this.fromMs.length - this.used
+  }
+
+  /** Adds an endpoint behind the others; nobody knows of it until a snapshot is published after it. */
+  append(fact: EndpointFacts): void {
+    const i = this.used++
+    const at = i << STRIDE_BITS
+    this.fromMs[i] = fact.fromMs ?? 0
+    this.toMs[i] = fact.toMs ?? Number.MAX_VALUE
+    for (const name of TEXTS) this.texts.push(fact.texts[name] ?? '')
+    this.words[at] = KIND[fact.kind]
+    this.words[at + NETWORK] = fact.network ?? 0
+    this.words[at + HOST] = fact.host ?? 0
+    this.words[at + ROUTER] = fact.router ?? 0
+    this.words[at + PROJECT] = fact.project ?? 0
+    this.words[at + MAC_HIGH] = fact.mac?.high ?? 0
+    this.words[at + MAC_LOW] = fact.mac?.low ?? 0
+    const [address] = fact.addresses ?? []
+    if (address !== undefined) this.words.set(address, at + ADDRESS)
   }
 
   /** A code of KIND. */
@@ -171,7 +187,7 @@ export class EndpointBuilder {
     return this.facts.length - 1
   }
 
-  build(): Endpoints {
-    return new Endpoints(this.facts)
+  build(spare = 0): Endpoints {
+    return new Endpoints(this.facts, spare)
   }
 }

@@ -40,12 +40,13 @@ export function indexPorts(
   hostIndex: ReadonlyMap<string, number>,
   tables: Tables,
   history: History,
-): PortIndex {
+): PortIndexer {
   return new PortIndexer(cloud, topology, hostIndex, tables).addAll(cloud, history)
 }
 
-class PortIndexer {
-  private readonly index: PortIndex
+/** Adds ports one by one; what is not a port (networks, routers, hosts, trunks) is as it was when it was made. */
+export class PortIndexer {
+  readonly index: PortIndex
   private readonly topology: Topology
   private readonly hostIndex: ReadonlyMap<string, number>
   private readonly tables: Tables
@@ -76,7 +77,7 @@ class PortIndexer {
     )
   }
 
-  addAll(cloud: CloudModel, history: History): PortIndex {
+  addAll(cloud: CloudModel, history: History): this {
     const { index } = this
     for (const was of history.ports) this.addPast(was)
     for (const port of cloud.ports) {
@@ -99,7 +100,7 @@ class PortIndexer {
     }
     for (const was of history.floatingips) this.addFloating(was.floating, was)
     for (const floating of cloud.floatingips) this.addFloating(floating, spanSince(history, floating.id))
-    return index
+    return this
   }
 
   private addPast(was: PastPort): void {
@@ -112,7 +113,8 @@ class PortIndexer {
     this.index.past.set(port.id, versions)
   }
 
-  private add(port: Port, parent: Port | undefined, server: Server | undefined, span: Span): number {
+  /** Adds an endpoint for a port in a span of time. `parent` is its trunk's port, `server` whose it was if that is gone. */
+  add(port: Port, parent: Port | undefined, server: Server | undefined, span: Span): number {
     const { index, topology, tables, hostIndex } = this
     const { names } = index
     const network = topology.networkIndex.get(port.network_id) ?? 0
@@ -172,7 +174,7 @@ class PortIndexer {
   }
 
   /** A floating IP leads to the port that has it; one that no port has is an end of its own. */
-  private addFloating(floating: FloatingIp, span: Span): void {
+  addFloating(floating: FloatingIp, span: Span): void {
     const { index, topology, tables } = this
     const { names } = index
     const lanes = parseIp(floating.floating_ip_address)!
@@ -199,10 +201,16 @@ class PortIndexer {
       })
     for (const version of versions) {
       const held = overlap(version, span)
-      if (held === undefined) continue
-      tables.byFloating.add([network, ...lanes], version.endpoint, held)
-      if (network !== 0) tables.byFloating.add([0, ...lanes], version.endpoint, held)
+      if (held !== undefined)
+        for (const key of this.floatingKeys(floating)) tables.byFloating.add(key, version.endpoint, held)
     }
+  }
+
+  /** Keys of a floating IP: in its network, and among all external ones. */
+  floatingKeys(floating: FloatingIp): number[][] {
+    const network = this.topology.networkIndex.get(floating.floating_network_id) ?? 0
+    const lanes = parseIp(floating.floating_ip_address)!
+    return network === 0 ? [[0, ...lanes]] : [network, 0].map((scope) => [scope, ...lanes])
   }
 }
 
@@ -284,7 +292,7 @@ function addPrefix(prefixes: Map<string, number>, id: string, endpoint: number):
 /** Names of ids. Where an id has no name, or is not in the list, the id itself is shown. */
 export class Names {
   private readonly projects: ReadonlyMap<string, string>
-  private readonly servers: ReadonlyMap<string, { name: string; project: string; host: string }>
+  private readonly servers: Map<string, { name: string; project: string; host: string }>
   private readonly numbers = new Map<string, number>()
 
   constructor(cloud: CloudModel) {
@@ -295,6 +303,14 @@ export class Names {
         { name: server.name, project: server.tenant_id, host: server['OS-EXT-SRV-ATTR:host'] },
       ]),
     )
+  }
+
+  addServer(server: Server): void {
+    this.servers.set(server.id, {
+      name: server.name,
+      project: server.tenant_id,
+      host: server['OS-EXT-SRV-ATTR:host'],
+    })
   }
 
   project(id: string): string {

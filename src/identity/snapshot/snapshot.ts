@@ -71,6 +71,8 @@ export function emptyTables(expected = 0): Tables {
 export interface SnapshotParts {
   asOfMs: number
   empty: boolean
+  /** See IdentitySnapshot. */
+  timed: boolean
   endpoints: Endpoints
   interfaces: Interfaces
   topology: Topology
@@ -127,11 +129,7 @@ export class IdentitySnapshot {
   constructor(parts: SnapshotParts) {
     this.asOfMs = parts.asOfMs
     this.empty = parts.empty
-    this.timed =
-      parts.tables.byVlan.timed ||
-      parts.tables.byFloating.timed ||
-      isTimed(parts.endpoints) ||
-      isTimed(parts.interfaces)
+    this.timed = parts.timed
     this.endpoints = parts.endpoints
     this.interfaces = parts.interfaces
     this.topology = parts.topology
@@ -204,8 +202,4 @@ export class IdentitySnapshot {
     }
     return found
   }
-}
-
-function isTimed({ fromMs, toMs }: { fromMs: Float64Array; toMs: Float64Array }): boolean {
-  return fromMs.some((ms) => ms > 0) || toMs.some((ms) => ms < Number.MAX_VALUE)
 }

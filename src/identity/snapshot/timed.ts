@@ -72,6 +72,11 @@ export class TimedTable {
     return this.raw(key) !== 0
   }
 
+  /** Whether a value holds now under any key. */
+  leadsTo(value: number): boolean {
+    return this.values.some((one, at) => one === value && this.toMs[at] === Number.MAX_VALUE)
+  }
+
   get2(k0: number, k1: number): number {
     return this.keys.get2(k0, k1)
   }

@@ -60,29 +60,43 @@ const REMOTE_HOST = 7
 
 /** All interfaces of a snapshot, eight words each: half a cache line. Immutable. */
 export class Interfaces {
-  readonly count: number
-  readonly names: readonly string[]
+  readonly names: string[] = []
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   private readonly words: Int32Array
 
-  constructor(facts: readonly InterfaceFacts[]) {
-    this.count = facts.length
-    this.names = facts.map((fact) => fact.name)
-    this.fromMs = Float64Array.from(facts, (fact) => fact.fromMs)
-    this.toMs = Float64Array.from(facts, (fact) => fact.toMs)
-    this.words = new Int32Array(facts.length << STRIDE_BITS)
-    for (const [i, fact] of facts.entries()) {
-      const at = i << STRIDE_BITS
-      this.words[at] = IF_KIND[fact.kind]
-      this.words[at + ENDPOINT] = fact.endpoint
-      this.words[at + NETWORK] = fact.network
-      this.words[at + BRIDGE] = fact.bridge
-      this.words[at + HOST] = fact.host
-      this.words[at + REPORTS_AT] = fact.reports
-      this.words[at + OFPORT] = fact.ofport
-      this.words[at + REMOTE_HOST] = fact.remoteHost
-    }
+  /** `spare` is how many may be added later. */
+  constructor(facts: readonly InterfaceFacts[], spare = 0) {
+    const room = facts.length + spare
+    this.fromMs = new Float64Array(room)
+    this.toMs = new Float64Array(room)
+    this.words = new Int32Array(room << STRIDE_BITS)
+    for (const fact of facts) this.append(fact)
+  }
+
+  get count(): number {
+    return this.names.length
+  }
+
+  /** How many may still be added. */
+  get free(): number {
+    return this.fromMs.length - this.names.length
+  }
+
+  /** Adds an interface behind the others; nobody knows of it until a snapshot is published after it. */
+  append(fact: InterfaceFacts): void {
+    const i = this.names.push(fact.name) - 1
+    const at = i << STRIDE_BITS
+    this.fromMs[i] = fact.fromMs
+    this.toMs[i] = fact.toMs
+    this.words[at] = IF_KIND[fact.kind]
+    this.words[at + ENDPOINT] = fact.endpoint
+    this.words[at + NETWORK] = fact.network
+    this.words[at + BRIDGE] = fact.bridge
+    this.words[at + HOST] = fact.host
+    this.words[at + REPORTS_AT] = fact.reports
+    this.words[at + OFPORT] = fact.ofport
+    this.words[at + REMOTE_HOST] = fact.remoteHost
   }
 
   /** A code of IF_KIND. */

@@ -1,0 +1,260 @@
+/**
+ * Changes a laid-out model in small: what is new is added behind what is there, what has ended is closed, and a snapshot that
+ * shares all the rest is published. Whatever touches more than ports, their servers, floating IPs and plugged interfaces
+ * (networks, routers, trunks, exports of a bridge, tunnels) is refused: then the model is laid out anew.
+ *
+ * A snapshot published before shares the memory too, and must not be used after the next one is.
+ */
+import type { FloatingIp, Port, Server } from '../cloud.ts'
+import type { OvsBridge, OvsHost, OvsInterface, OvsPort } from '../sources/ovsdb/host.ts'
+import type { CloudModel } from '../cloud.ts'
+import type { History } from '../history.ts'
+import { addHostKeys, layOut, type LaidOut } from './build.ts'
+import { TEXTS } from './endpoints.ts'
+import { IdentitySnapshot } from './snapshot.ts'
+import type { Span } from './timed.ts'
+
+/** One interface with where it is. */
+export interface Plugged {
+  bridge: OvsBridge
+  port: OvsPort
+  item: OvsInterface
+}
+
+/** A change that the editor may make. Times: until when the old holds, from when the new does. */
+export type Edit = { fromMs: number; toMs: number } & (
+  | { kind: 'port'; before: Port | undefined; after: Port | undefined }
+  | { kind: 'floating'; before: FloatingIp | undefined; after: FloatingIp | undefined }
+  | { kind: 'server'; server: Server }
+  | { kind: 'interface'; host: string; before: Plugged | undefined; after: Plugged | undefined; now: OvsHost }
+)
+
+/** Room for changes, beside a tenth of the model. */
+const SPARE = 4_096
+const SERVER_ID = TEXTS.indexOf('server_id')
+const SERVER = TEXTS.indexOf('server')
+const FOREVER = Number.MAX_VALUE
+/** Ports that are nothing but an end: all others say something about routing. */
+const PLAIN_OWNER = /^(compute:.*|network:dhcp|network:distributed|)$/
+
+export class SnapshotEditor {
+  private readonly laid: LaidOut
+  private timed: boolean
+
+  constructor(cloud: CloudModel, asOfMs: number, history: History) {
+    this.laid = layOut(cloud, asOfMs, history, SPARE + Math.ceil(cloud.ports.length / 10))
+    this.timed = this.laid.parts.timed
+  }
+
+  publish(asOfMs: number): IdentitySnapshot {
+    const { tables } = this.laid.parts
+    this.timed ||= tables.byVlan.timed || tables.byFloating.timed
+    return new IdentitySnapshot({ ...this.laid.parts, asOfMs, timed: this.timed })
+  }
+
+  /** Makes the change; false when it cannot, and then the model has to be laid out anew. */
+  apply(edit: Edit): boolean {
+    const { endpoints, interfaces } = this.laid.parts
+    if (endpoints.free < 64 || interfaces.free < 64) return false
+    switch (edit.kind) {
+      case 'port':
+        return this.port(edit.before, edit.after, edit.fromMs, edit.toMs)
+      case 'floating':
+        return this.floating(edit.before, edit.after, edit.fromMs, edit.toMs)
+      case 'server':
+        return this.server(edit.server)
+      case 'interface':
+        return this.interface(edit.host, edit.before, edit.after, edit.now, edit)
+      default:
+        return false
+    }
+  }
+
+  private port(before: Port | undefined, after: Port | undefined, fromMs: number, toMs: number): boolean {
+    const { indexer, devices, parts } = this.laid
+    const { index } = indexer
+    if (![before, after].every((port) => port === undefined || PLAIN_OWNER.test(port.device_owner))) return false
+    const id = (after ?? before)!.id
+    const old = index.byId.get(id)
+    if (old !== undefined && (index.parents.has(old) || index.subports.has(old))) return false
+    // Its floating IPs and what is plugged move to the new endpoint.
+    if (old !== undefined && parts.tables.byFloating.leadsTo(old)) return false
+    const plugged = old === undefined ? [] : this.pluggedNow(old)
+    // Neutron tells only now what was plugged and is unplugged again: that takes the whole history.
+    if (before === undefined && (index.past.has(id) || (old !== undefined && this.wasPlugged(old)))) return false
+    // What is plugged after its port is gone is something that OVSDB alone knows.
+    if (after === undefined && plugged.length > 0) return false
+    if (old !== undefined && before !== undefined) {
+      this.closeEndpoint(old, toMs)
+      const versions = index.past.get(id) ?? []
+      versions.push({ endpoint: old, fromMs: parts.endpoints.fromMs[old]!, toMs })
+      index.past.set(id, versions)
+      index.byId.delete(id)
+    }
+    if (after === undefined) return true
+    const endpoint = indexer.add(after, undefined, undefined, { fromMs, toMs: FOREVER })
+    index.byId.set(id, endpoint)
+    const prefix = id.slice(0, 11)
+    index.prefixes.set(prefix, old === undefined && index.prefixes.has(prefix) ? 0 : endpoint)
+    this.appendEndpoints()
+    const host = parts.endpoints.host(endpoint)
+    if (parts.hosts[host]!.ovs) parts.endpoints.addReports(endpoint, parts.hosts[host]!.reports)
+    for (const item of plugged) {
+      const facts = devices.interfaces[item]!
+      // What OVSDB alone told is replaced from its beginning; what Neutron told before, from the change.
+      const beginsMs = before === undefined ? facts.fromMs : Math.max(facts.fromMs, fromMs)
+      this.closeInterface(item, before === undefined ? beginsMs : toMs)
+      devices.register({
+        ...facts,
+        kind: after.device_owner.startsWith('network:') ? 'dhcp' : 'port',
+        endpoint,
+        network: index.endpoints.facts[endpoint]!.network || facts.network,
+        fromMs: beginsMs,
+        toMs: FOREVER,
+      })
+    }
+    if (old !== undefined && before === undefined) this.closeEndpoint(old, parts.endpoints.fromMs[old]!)
+    this.appendInterfaces()
+    return true
+  }
+
+  private floating(
+    before: FloatingIp | undefined,
+    after: FloatingIp | undefined,
+    fromMs: number,
+    toMs: number,
+  ): boolean {
+    const { indexer, parts } = this.laid
+    const { tables } = parts
+    for (const one of [before, after])
+      if (one !== undefined && (one.port_id === '' || !indexer.index.byId.has(one.port_id))) return false
+    if (before !== undefined)
+      for (const key of indexer.floatingKeys(before))
+        tables.byFloating.close(key, indexer.index.byId.get(before.port_id)!, toMs)
+    if (after !== undefined) indexer.addFloating(after, { fromMs, toMs: FOREVER })
+    return true
+  }
+
+  private server(server: Server): boolean {
+    const { indexer, parts } = this.laid
+    const { texts, count } = parts.endpoints
+    indexer.index.names.addServer(server)
+    for (let endpoint = 0; endpoint < count; endpoint++)
+      if (texts[endpoint * TEXTS.length + SERVER_ID] === server.id)
+        texts[endpoint * TEXTS.length + SERVER] = server.name || server.id
+    return true
+  }
+
+  private interface(
+    name: string,
+    before: Plugged | undefined,
+    after: Plugged | undefined,
+    now: OvsHost,
+    { fromMs, toMs }: Span,
+  ): boolean {
+    const { devices, hostIndex, parts } = this.laid
+    const host = hostIndex.get(name)
+    if (host === undefined || !parts.hosts[host]!.ovs) return false
+    for (const plugged of [before, after]) if (plugged !== undefined && !isPlain(plugged)) return false
+    if (before !== undefined) {
+      const bridge = this.bridgeOf(host, before.bridge.name)
+      for (
+        let item = devices.names[host]!.get(before.item.name) ?? 0;
+        item !== 0;
+        item = devices.earlier.get(item) ?? 0
+      ) {
+        const facts = devices.interfaces[item]!
+        if (facts.bridge !== bridge || parts.interfaces.toMs[item] !== FOREVER) continue
+        this.closeInterface(item, toMs)
+        if (before.port.tag !== undefined && !tagUsed(now, before))
+          parts.tables.byVlan.close([bridge, before.port.tag], facts.network, toMs)
+      }
+    }
+    if (after === undefined) return true
+    const bridge = this.bridgeOf(host, after.bridge.name)
+    if (bridge === 0) return false
+    const span = { fromMs, toMs: FOREVER }
+    for (const item of devices.addInterface(host, bridge, after.bridge, after.port, after.item, false, span)) {
+      const facts = devices.interfaces[item]!
+      if (facts.kind === 'router' || facts.kind === 'gateway') return false
+      devices.addVlan(bridge, after.port.tag, facts)
+    }
+    this.appendEndpoints()
+    this.appendInterfaces()
+    return true
+  }
+
+  private bridgeOf(host: number, name: string): number {
+    const { devices } = this.laid
+    return devices.bridgesOf[host]!.find((bridge) => devices.bridges[bridge]!.name === name) ?? 0
+  }
+
+  private pluggedNow(endpoint: number): number[] {
+    const { devices, parts } = this.laid
+    const found: number[] = []
+    const { toMs, count } = parts.interfaces
+    for (let item = 1; item < count; item++)
+      if (toMs[item] === FOREVER && devices.interfaces[item]!.endpoint === endpoint) found.push(item)
+    return found
+  }
+
+  private wasPlugged(endpoint: number): boolean {
+    const { devices, parts } = this.laid
+    return devices.interfaces.some(
+      (facts, item) => facts.endpoint === endpoint && parts.interfaces.toMs[item] !== FOREVER,
+    )
+  }
+
+  private closeEndpoint(endpoint: number, toMs: number): void {
+    this.laid.parts.endpoints.toMs[endpoint] = toMs
+    this.laid.indexer.index.endpoints.facts[endpoint]!.toMs = toMs
+    this.timed = true
+  }
+
+  private closeInterface(item: number, toMs: number): void {
+    this.laid.parts.interfaces.toMs[item] = toMs
+    this.laid.devices.interfaces[item]!.toMs = toMs
+    this.timed = true
+  }
+
+  private appendEndpoints(): void {
+    const { endpoints } = this.laid.parts
+    const { facts } = this.laid.indexer.index.endpoints
+    while (endpoints.count < facts.length) {
+      const fact = facts[endpoints.count]!
+      if ((fact.fromMs ?? 0) > 0) this.timed = true
+      endpoints.append(fact)
+    }
+  }
+
+  private appendInterfaces(): void {
+    const { parts, devices } = this.laid
+    const { interfaces, endpoints, tables } = parts
+    while (interfaces.count < devices.interfaces.length) {
+      const item = interfaces.count
+      const facts = devices.interfaces[item]!
+      if (facts.fromMs > 0) this.timed = true
+      interfaces.append(facts)
+      addHostKeys(tables, endpoints, facts, item)
+      if (endpoints.host(facts.endpoint) === facts.host) endpoints.addReports(facts.endpoint, facts.reports)
+    }
+  }
+}
+
+/** A device of a port, and no tunnel, patch, mirror output or router's leg. */
+function isPlain({ bridge, port, item }: Plugged): boolean {
+  if (
+    !item.externalIds.has('iface-id') ||
+    (item.type !== '' && !/^(internal|dpdkvhostuser(client)?|tap)$/.test(item.type))
+  )
+    return false
+  if (/^(qr-|sg-|ha-|qg-|fg-)/.test(item.name)) return false
+  return port.tag !== 0 && !bridge.mirrors.length
+}
+
+/** Whether another port of the bridge still has the local VLAN. */
+function tagUsed(host: OvsHost, { bridge, port }: Plugged): boolean {
+  const now = host.bridges.find((one) => one.name === bridge.name)
+  const network = port.otherConfig.get('net_uuid')
+  return now?.ports.some((one) => one.tag === port.tag && one.otherConfig.get('net_uuid') === network) ?? false
+}
