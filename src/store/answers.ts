@@ -7,6 +7,8 @@ export const ANSWER_SETTINGS = {
   output_format_json_quote_64bit_integers: 1,
   output_format_json_quote_denormals: 0,
   session_timezone: 'UTC',
+  // An answer is held in memory here, whole. A server stops there; the embedded engine goes on to V8's longest string, 512 MiB.
+  max_result_bytes: String(256 * 1024 ** 2),
 } as const
 
 interface Answer {

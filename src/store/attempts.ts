@@ -1,5 +1,5 @@
-/** When a block that the store did not take is tried again: at once, after the others, or never. */
-import { engineCodeOf, isPassing } from './engine-error.ts'
+/** Whether a block that the store did not take is tried again; always after the others, which may fare better. */
+import { EngineDeath, engineCodeOf, isPassing } from './engine-error.ts'
 import type { AppError } from '../errors.ts'
 
 /** A block that the store could not read so often goes into quarantine; once may be a connection that was cut. */
@@ -18,7 +18,7 @@ export class Attempts<Block extends object> {
   private readonly failures = new Map<Block, Failures>()
   private readonly later = new Set<Block>()
 
-  /** Whether others go first: the engine answered, and what it does not like may be this block. */
+  /** Whether others go first. */
   isPostponed(block: Block): boolean {
     return this.later.has(block)
   }
@@ -27,17 +27,21 @@ export class Attempts<Block extends object> {
   isHopeless(block: Block, error: AppError, inserts: number): boolean {
     const failures = this.failures.get(block) ?? { count: 0, refusals: 0, since: inserts }
     this.failures.set(block, failures)
+    this.later.add(block)
     failures.count++
     if (error.code === 'store_refused') failures.refusals++
-    const code = engineCodeOf(error)
-    if (error.code === 'store_refused' || code !== undefined) this.later.add(block)
     if (failures.refusals >= MAX_REFUSALS) return true
-    const odd = code !== undefined && !isPassing(code)
-    return odd && failures.count >= MAX_FAILURES && inserts > failures.since
+    return isOdd(error) && failures.count >= MAX_FAILURES && inserts > failures.since
   }
 
   forget(block: Block): void {
     this.failures.delete(block)
     this.later.delete(block)
   }
+}
+
+/** Whether the block may be the reason: the engine died of it, or said what is not known to pass. */
+function isOdd(error: AppError): boolean {
+  const code = engineCodeOf(error)
+  return error.cause instanceof EngineDeath || (code !== undefined && !isPassing(code))
 }

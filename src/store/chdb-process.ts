@@ -5,7 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { AppError } from '../errors.ts'
 import type { EngineAnswer, FromEngine, Lane, ToEngine } from './chdb-protocol.ts'
-import { EngineError } from './engine-error.ts'
+import { EngineDeath, EngineError } from './engine-error.ts'
 import { backoffMs } from './pacing.ts'
 
 const CHILD = new URL('./chdb-child.js', import.meta.url)
@@ -188,7 +188,8 @@ export class EngineProcess {
 
   private gone(how: string): AppError {
     const words = this.lastWords.trim().split('\n').at(-1)
-    return new AppError('store_unreachable', `the engine of ${this.name} ${how}${words ? ` (${words})` : ''}`)
+    const message = `the engine of ${this.name} ${how}${words ? ` (${words})` : ''}`
+    return new AppError('store_unreachable', message, { cause: new EngineDeath(how) })
   }
 
   private startFailure(reason: string, missing: boolean): AppError {

@@ -3,7 +3,7 @@
  *
  * Binary inserts go through files only, so a block that lies in the spool is read from there.
  */
-import { rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { platform } from 'node:process'
 import { AppError } from '../errors.ts'
@@ -31,6 +31,8 @@ const TARGET: DdlTarget = { database: 'ovsight' }
 export const DEFAULT_QUERY_TIMEOUT_MS = 30_000
 const STATEMENT_LIMIT_MS = 600_000
 const INSERT_LIMIT_MS = 300_000
+/** Files of blocks that come from memory. */
+const LEFTOVER = 'insert-'
 /** The engine stops a question by itself; this much later it counts as hung. */
 const GRACE_MS = 15_000
 
@@ -59,6 +61,7 @@ export class ChdbStore implements Store {
     const lock = await lockDirectory(directory)
     const engine = new EngineProcess(directory, `embedded ${options.directory}`)
     try {
+      await removeLeftovers(directory)
       await engine.start()
       return new ChdbStore(options, directory, lock, engine)
     } catch (error) {
@@ -96,7 +99,7 @@ export class ChdbStore implements Store {
 
   async insert(block: Block | FileBlock): Promise<void> {
     if ('file' in block) return this.insertFile(block, block.file)
-    const file = join(this.directory, `insert-${this.files++}.native`)
+    const file = join(this.directory, `${LEFTOVER}${this.files++}.native`)
     try {
       await writeFile(file, block.bytes).catch((error: unknown) => {
         const message = `cannot write a block for ${this.name}: ${(error as Error).message}`
@@ -158,6 +161,12 @@ export class ChdbStore implements Store {
     if (path.startsWith('..') || isAbsolute(path)) throw new Error(`${file} is not in ${this.directory}`)
     return platform === 'linux' ? `/proc/self/cwd/${path}` : path
   }
+}
+
+/** Blocks that a killed process was about to insert from memory; whoever gave them never got an answer. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name.startsWith(LEFTOVER)) await rm(join(directory, name), { force: true })
 }
 
 function settingsClause(settings: Readonly<Record<string, string | number>>): string {

@@ -76,6 +76,9 @@ export class EngineError extends Error {
   }
 }
 
+/** The embedded engine ended while it worked on something. */
+export class EngineDeath extends Error {}
+
 /** The engine's code in what was thrown, where the engine did answer. */
 export function engineCodeOf(error: unknown): number | undefined {
   const cause = error instanceof AppError ? error.cause : error

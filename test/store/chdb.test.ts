@@ -36,7 +36,9 @@ describe('the embedded store', { skip: NO_ENGINE }, () => {
     assert.equal(isAlive(enginePid!), false)
     assert.deepEqual(readdirSync(directory), ['db'])
 
+    writeFileSync(join(directory, 'insert-0.native'), 'left by a process that was killed')
     const again = await ChdbStore.open({ directory })
+    assert.ok(!readdirSync(directory).includes('insert-0.native'))
     await again.migrate()
     await again.insert(flowBlock(100, 0, 'once'))
     assert.deepEqual(await counts(again), { rows: 100, different: 100, bytes: 10_000 })

@@ -71,6 +71,7 @@ export function storeContract(name: string, skip: string | false, open: () => Pr
     it('gives 64-bit integers as numbers when they are exact, else as digits, wherever they are', async () => {
       const [row] = await ask(`SELECT toUInt64(9007199254740991) AS exact, toUInt64(18446744073709551615) AS large,
         toInt64(-5) AS negative, [toUInt64(1), 18446744073709551615] AS list, tuple(toUInt64(2), 'x') AS pair,
+        CAST((4, ['y']), 'Tuple(n UInt64, "odd name" Array(String))') AS named,
         map('a', toUInt64(3)) AS by_name, CAST(NULL, 'Nullable(UInt64)') AS nothing, 0.5 AS half, nan AS none`)
       assert.deepEqual(row, {
         exact: 9_007_199_254_740_991,
@@ -78,6 +79,7 @@ export function storeContract(name: string, skip: string | false, open: () => Pr
         negative: -5,
         list: [1, '18446744073709551615'],
         pair: [2, 'x'],
+        named: { n: 4, 'odd name': ['y'] },
         by_name: { a: 3 },
         nothing: null,
         half: 0.5,

@@ -1,7 +1,7 @@
 /** A Store that keeps rows by token and can be told to fail, for tests of what stands in front of stores. */
 import { readFileSync } from 'node:fs'
 import { AppError } from '../../src/errors.ts'
-import { EngineError, insertFailure } from '../../src/store/engine-error.ts'
+import { EngineDeath, EngineError, insertFailure } from '../../src/store/engine-error.ts'
 import type { Block, FileBlock, Rows, Store } from '../../src/store/store.ts'
 
 export class MemoryStore implements Store {
@@ -36,3 +36,6 @@ export const unreachable = () => new AppError('store_unreachable', 'nobody answe
 /** What the engine answered with a code, as both stores put it. */
 export const answered = (code: number) =>
   insertFailure('memory', 1, new EngineError(`Code: ${code}. DB::Exception: no. (NO)`))
+/** What the embedded store says when its engine dies. */
+export const died = () =>
+  new AppError('store_unreachable', 'the engine was killed', { cause: new EngineDeath('killed') })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import type { Block } from '../../src/store/store.ts'
 import { Writer, type WriterOptions } from '../../src/store/writer.ts'
-import { MemoryStore, answered, unreachable } from './memory-store.ts'
+import { MemoryStore, answered, died, unreachable } from './memory-store.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 const temporary = temporaryDirectory()
@@ -97,7 +97,7 @@ describe('a writer', () => {
     assert.deepEqual(spoolOf(directory), [])
   })
 
-  it('tries again after growing pauses while nobody answers, keeping the order', async () => {
+  it('tries again after growing pauses while nobody answers', async () => {
     const store = new MemoryStore()
     let failures = 3
     store.fail = () => (failures-- > 0 ? unreachable() : undefined)
@@ -106,15 +106,15 @@ describe('a writer', () => {
     await writer.enqueue(block('a'))
     await writer.enqueue(block('b'))
     assert.equal(await writer.flush(5_000), true)
-    assert.deepEqual(store.attempts, ['a', 'a', 'a', 'a', 'b'])
+    assert.equal(store.attempts.length, 5)
     assert.equal(writer.counters.insertFailures, 3)
     assert.ok(Date.now() - start >= 50 + 100 + 200)
   })
 
-  it('lets others go before a block that the engine answered for', async () => {
+  it('lets others go before a block that failed', async () => {
     const store = new MemoryStore()
     let failures = 1
-    store.fail = ({ token }) => (token === 'a' && failures-- > 0 ? answered(252) : undefined)
+    store.fail = ({ token }) => (token === 'a' && failures-- > 0 ? unreachable() : undefined)
     const writer = await openWriter(store)
     await Promise.all(['a', 'b', 'c'].map((token) => writer.enqueue(block(token))))
     assert.equal(await writer.flush(5_000), true)
@@ -154,21 +154,23 @@ describe('a writer', () => {
   })
 
   it('holds a block back that alone fails for an odd reason, but never for one that passes', async () => {
-    for (const [code, quarantined] of [
-      [8888, 1],
-      [252, 0],
+    for (const [error, quarantined] of [
+      [() => answered(8888), 1],
+      [died, 1],
+      [() => answered(252), 0],
+      [unreachable, 0],
     ] as const) {
       const store = new MemoryStore()
-      store.fail = ({ token }) => (token === 'odd' ? answered(code) : undefined)
+      store.fail = ({ token }) => (token === 'odd' ? error() : undefined)
       const writer = await openWriter(store)
       await writer.enqueue(block('odd'))
       for (let i = 0; i < 8 && writer.counters.quarantinedBlocks === 0; i++) {
-        await writer.enqueue(block(`t${code}-${i}`))
-        await until(() => store.stored.has(`t${code}-${i}`))
+        await writer.enqueue(block(`t${i}`))
+        await until(() => store.stored.has(`t${i}`))
         const tried = writer.counters.insertFailures
         await until(() => writer.counters.insertFailures > tried || writer.counters.quarantinedBlocks > 0 || i > 4)
       }
-      assert.equal(writer.counters.quarantinedBlocks, quarantined, String(code))
+      assert.equal(writer.counters.quarantinedBlocks, quarantined, error().message)
       await writer.close(0)
     }
   })
