@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { benchAttribute } from './attribute.ts'
+import { benchDecode } from './decode.ts'
 import type { Bench, Figure } from './figure.ts'
 import { benchIdentity } from './identity.ts'
 import { benchPipeline } from './pipeline.ts'
@@ -12,6 +13,7 @@ import { figureTable, machine, reached } from './report.ts'
 import { benchSflow } from './sflow.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  decode: benchDecode,
   sflow: benchSflow,
   attribute: benchAttribute,
   identity: benchIdentity,
