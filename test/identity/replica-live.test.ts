@@ -1,6 +1,6 @@
 /** All sources of a running collector together: real ovsdb-server, recorded OpenStack answers, an identity file. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -19,6 +19,7 @@ const OPTIONS: LiveOptions = {
   openstack_poll: 100_000,
   openstack_full: 200_000,
   identity_grace: 600_000,
+  data: '',
 }
 
 describe('identity of a running collector', () => {
@@ -43,7 +44,7 @@ describe('identity of a running collector', () => {
   async function start(options: Partial<LiveOptions>): Promise<LiveIdentity> {
     const say = (text: string) => void said.push(text)
     live = await LiveIdentity.start(
-      { ...OPTIONS, ...options },
+      { ...OPTIONS, data: dir, ...options },
       {
         env: { OS_AUTH_URL: cloud.url, OS_USERNAME: 'admin', OS_PASSWORD: 'x', OS_PROJECT_NAME: 'admin' },
         cwd: dir,
@@ -95,6 +96,29 @@ describe('identity of a running collector', () => {
     cloud.cutAt = undefined
     await poll(identity)
     assert.equal(stateOf(identity, 'openstack').ok, true)
+  })
+
+  it('what was known survives a restart, with its age, while no source answers', async () => {
+    const first = await start({ os_cloud: 'envvars' })
+    const { counts } = first.replica
+    await first.stop()
+    cloud.cutAt = 10
+    const second = await start({ os_cloud: 'envvars' })
+    assert.deepEqual(second.replica.counts, counts)
+    assert.equal(stateOf(second, 'openstack').ok, false)
+    assert.ok(stateOf(second, 'saved').ageMs !== null)
+    assert.ok(said.some((text) => text.includes('begins with the model saved')))
+  })
+
+  it('a damaged saved model is as none', async () => {
+    const first = await start({ os_cloud: 'envvars' })
+    await first.stop()
+    const path = join(dir, 'identity', 'model.jsonl.gz')
+    writeFileSync(path, readFileSync(path).subarray(0, 200))
+    cloud.cutAt = 10
+    const second = await start({ os_cloud: 'envvars' })
+    assert.equal(second.replica.snapshot.empty, true)
+    assert.equal(stateOf(second, 'saved').ok, false)
   })
 
   it('the identity file is read again when it changes, and a faulty one is refused', async () => {

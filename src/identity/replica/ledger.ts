@@ -35,6 +35,14 @@ export class Ledger implements History {
     return this.ports.length + this.floatingips.length + this.interfaces.length
   }
 
+  /** Begins with what was saved. */
+  load(history: History): void {
+    this.ports = [...history.ports]
+    this.floatingips = [...history.floatingips]
+    this.interfaces = [...history.interfaces]
+    for (const [key, fromMs] of history.since) this.since.set(key, fromMs)
+  }
+
   /** A port as it was ends. */
   endPort(port: Port, server: Server | undefined, trunk: PastPort['trunk'], { latestMs }: ChangeTime): void {
     const fromMs = this.end(port.id)

@@ -14,6 +14,7 @@ import { isTarget, parsePassive } from '../sources/ovsdb/target.ts'
 import { HostSources } from './hosts.ts'
 import { OpenstackPoller } from './poller.ts'
 import { Replica } from './replica.ts'
+import { loadModelSaved, saveModel } from './saved.ts'
 import { SourceRecord, type SourceState } from './source.ts'
 
 /** What identity needs of the configuration; the names are those of the options. */
@@ -28,6 +29,7 @@ export interface LiveOptions {
   openstack_poll: number
   openstack_full: number
   identity_grace: number
+  data: string
 }
 
 export interface LiveSurroundings {
@@ -45,6 +47,7 @@ export interface SourceReport extends SourceState {
 }
 
 const FILE_CHECK_MS = 2_000
+const SAVE_MS = 60_000
 /** The first rows wait for the cloud's first answer that long, no longer. */
 const FIRST_READ_MS = 10_000
 
@@ -58,6 +61,11 @@ export class LiveIdentity {
   private poller: OpenstackPoller | undefined
   private timer: NodeJS.Timeout | undefined
   private reading: Promise<void> | undefined
+  private readonly saved: SourceRecord
+  private saving: Promise<void> | undefined
+  private savedSnapshots = 0
+  private saveTimer: NodeJS.Timeout | undefined
+  private begun = false
 
   private constructor(options: LiveOptions, around: LiveSurroundings) {
     this.options = options
@@ -68,6 +76,7 @@ export class LiveIdentity {
     }
     this.replica = new Replica(around.onSnapshot, { graceMs: options.identity_grace })
     this.file = options.identity === null ? undefined : new SourceRecord('file', options.identity, onFault)
+    this.saved = new SourceRecord('saved', options.data, onFault)
     this.hosts = new HostSources((name, ovs, atMs, gapFromMs) => this.replica.putOvs(name, ovs, atMs, gapFromMs), {
       keys: readKeys(options),
       onFault,
@@ -104,7 +113,10 @@ export class LiveIdentity {
   /** Every source and how it stands. */
   get sources(): SourceReport[] {
     const now = Date.now()
-    const states = [this.file?.state, this.poller?.state, ...this.hosts.states].filter((state) => state !== undefined)
+    const saved = this.saved.state.freshAtMs > 0 || this.saved.state.faults > 0 ? this.saved.state : undefined
+    const states = [saved, this.file?.state, this.poller?.state, ...this.hosts.states].filter(
+      (one) => one !== undefined,
+    )
     return states.map((state) => ({
       ...state,
       ageMs: state.freshAtMs === 0 ? null : Math.max(0, now - state.freshAtMs),
@@ -127,14 +139,37 @@ export class LiveIdentity {
     await this.poller?.poll(whole)
   }
 
+  /** Saves what has changed since it was saved last. A disk that refuses is a fault of the source `saved`. */
+  save(): Promise<void> {
+    const { published } = this.replica
+    if (!this.begun || !this.worthSaving || published === this.savedSnapshots) return Promise.resolve()
+    this.saving ??= saveModel(this.options.data, this.replica.state, Date.now())
+      .then(() => {
+        this.savedSnapshots = published
+        this.saved.good(Date.now())
+      })
+      .catch((error: unknown) => this.saved.bad(error))
+      .finally(() => (this.saving = undefined))
+    return this.saving
+  }
+
+  /** The identity file is read anew at each start, so it alone is nothing to save. */
+  private get worthSaving(): boolean {
+    return this.poller !== undefined || this.hosts.states.length > 0
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.timer)
+    clearInterval(this.saveTimer)
+    await this.save()
     this.replica.stop()
     await Promise.all([this.reading, this.poller?.stop(), this.hosts.stop()])
   }
 
   private async begin(): Promise<void> {
     const { ovsdb_listen } = this.options
+    if (this.options.os_cloud !== null || this.options.ovsdb_listen !== null || this.file !== undefined)
+      await this.load()
     if (this.file !== undefined) await this.readChangedFile(true)
     if (ovsdb_listen !== null) {
       const at = parsePassive(ovsdb_listen)
@@ -146,6 +181,23 @@ export class LiveIdentity {
     this.replica.publish()
     this.timer = setInterval(() => void this.readFile(), FILE_CHECK_MS)
     this.timer.unref()
+    this.saveTimer = setInterval(() => void this.save(), SAVE_MS)
+    this.saveTimer.unref()
+    this.begun = true
+  }
+
+  /** What was known before a restart stands until the sources say more. */
+  private async load(): Promise<void> {
+    try {
+      const saved = await loadModelSaved(this.options.data)
+      if (saved === undefined) return
+      await this.replica.load(saved, saved.savedAtMs)
+      this.saved.good(saved.savedAtMs, { ports: saved.cloud.ports.length, hosts: saved.ovs.size })
+      const seconds = Math.round((Date.now() - saved.savedAtMs) / 1e3)
+      this.around.log.info(`identity: begins with the model saved ${seconds} s ago`)
+    } catch (error) {
+      this.saved.bad(error)
+    }
   }
 
   private async readChangedFile(always: boolean): Promise<void> {

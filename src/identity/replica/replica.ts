@@ -8,7 +8,7 @@
  * Changes are gathered for a moment and published together. A source that is silent changes nothing.
  */
 import type { CloudModel, FloatingIp, Port, Server, Trunk } from '../cloud.ts'
-import type { PastPort } from '../history.ts'
+import type { History, PastPort } from '../history.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
 import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
@@ -38,6 +38,7 @@ const MAX_SHARE = 0.2
 export interface ReplicaState {
   cloud: CloudSections
   ovs: ReadonlyMap<string, { ovs: OvsHost; freshAtMs: number }>
+  history: History
 }
 
 export class Replica {
@@ -106,8 +107,9 @@ export class Replica {
   }
 
   /** Begins with what was saved: it held when it was saved, and what has changed since changed some time in between. */
-  async load({ cloud, ovs }: ReplicaState, savedAtMs: number): Promise<void> {
+  async load({ cloud, ovs, history }: ReplicaState, savedAtMs: number): Promise<void> {
     await this.layers.put('cloud', cloud, true, this.entryChange(0, 0))
+    this.ledger.load(history)
     this.cloudFreshMs = savedAtMs
     for (const [name, saved] of ovs) {
       this.ovs.set(name, saved)
@@ -118,7 +120,7 @@ export class Replica {
 
   /** What is worth saving: the identity file is read anew anyway. */
   get state(): ReplicaState {
-    return { cloud: this.layers.layer('cloud'), ovs: this.ovs }
+    return { cloud: this.layers.layer('cloud'), ovs: this.ovs, history: this.ledger }
   }
 
   /** How much is known, by section. */
