@@ -141,16 +141,20 @@ export class LiveIdentity {
 
   /** Saves what has changed since it was saved last. A disk that refuses is a fault of the source `saved`. */
   save(): Promise<void> {
-    const { published } = this.replica
-    if (!this.begun || !this.worthSaving || published === this.savedSnapshots) return Promise.resolve()
-    this.saving ??= saveModel(this.options.data, this.replica.state, Date.now())
-      .then(() => {
-        this.savedSnapshots = published
-        this.saved.good(Date.now())
-      })
-      .catch((error: unknown) => this.saved.bad(error))
-      .finally(() => (this.saving = undefined))
+    if (!this.begun || !this.worthSaving || this.replica.published === this.savedSnapshots) return Promise.resolve()
+    this.saving ??= this.write().finally(() => (this.saving = undefined))
     return this.saving
+  }
+
+  private async write(): Promise<void> {
+    const { published } = this.replica
+    try {
+      await saveModel(this.options.data, this.replica.state, Date.now())
+      this.savedSnapshots = published
+      this.saved.good(Date.now())
+    } catch (error) {
+      this.saved.bad(error)
+    }
   }
 
   /** The identity file is read anew at each start, so it alone is nothing to save. */
