@@ -32,6 +32,8 @@ export const IPV4_MAPPED = 0xffff_0000
 const MAX_TEXT = 255
 /** Seconds from 1900 to 1970. */
 const NTP_TO_UNIX = 2_208_988_800
+/** Upper word of the last ms that is a time. */
+const LAST_HIGH_WORD = 2047
 
 const DIRECTION = enumCodes('flow_direction')
 const REASON = enumCodes('flow_end_reason')
@@ -164,7 +166,7 @@ const segment: Copy = {
   min: 8,
   max: 8,
   emit: (layout, to, from) =>
-    `t=v.getUint8(${position(from)});${cell(layout, to)}=v.getInt32(${position(from, 4)})&0xffffff;` +
+    `t=v.getUint8(${position(from)});${cell(layout, to)}=v.getInt32(${position(from, 4)})&${num(0xff_ffff)};` +
     `${cell(layout, 'tunnel_type')}=t===1?${num(TUNNEL.vxlan)}:t===2?${num(TUNNEL.gre)}:${num(TUNNEL.none)}`,
   walk({ view }, from, _length, out, to, row) {
     out.columns[to][row] = view.getUint32(from + 4) & 0xff_ffff
@@ -204,16 +206,16 @@ const dscp: Copy = {
   },
 }
 
-/** dateTimeSeconds. As in all absolute times, zero is no time: the header's is taken. */
+/**
+ * dateTimeSeconds. As in all absolute times, what lies before 19 February 1970 (2^32 ms: zero, or the uptime of a device without
+ * clock) or after 2248 (2^43 ms) is no time, and the one in the header is taken.
+ */
 const seconds: Copy = {
   min: 4,
   max: 4,
-  emit: (layout, to, from) =>
-    `t=v.getUint32(${position(from)})*1000;` + emitTime(layout, to, 't===0', 't', 't/4294967296'),
+  emit: (layout, to, from) => `t=v.getUint32(${position(from)})*1000;` + emitMs(layout, to),
   walk({ view, head }, from, _length, out, to, row) {
-    const ms = view.getUint32(from) * 1000
-    if (ms === 0) setHeaderTime(head, out, to, row)
-    else setLanes(out, to, row, ms, ms / 0x1_0000_0000)
+    setMs(head, out, to, row, view.getUint32(from) * 1000)
   },
 }
 
@@ -222,29 +224,30 @@ const milliseconds: Copy = {
   min: 8,
   max: 8,
   emit: (layout, to, from) =>
-    `t=v.getInt32(${position(from, 4)});s=v.getInt32(${position(from)});` + emitTime(layout, to, '(t|s)===0', 't', 's'),
+    `t=v.getInt32(${position(from, 4)});s=v.getInt32(${position(from)});` +
+    emitTime(layout, to, `(s-1>>>0)>${num(LAST_HIGH_WORD - 1)}`, 't', 's'),
   walk({ view, head }, from, _length, out, to, row) {
     const high = view.getUint32(from)
-    const low = view.getUint32(from + 4)
-    if ((high | low) === 0) setHeaderTime(head, out, to, row)
-    else setLanes(out, to, row, low, high)
+    if (high === 0 || high > LAST_HIGH_WORD) setHeaderTime(head, out, to, row)
+    else setLanes(out, to, row, view.getUint32(from + 4), high)
   },
 }
 
-/** dateTimeMicroseconds and dateTimeNanoseconds: NTP seconds since 1900 (modulo 2^32: until 2106) and 2^-32 fractions. */
+/**
+ * dateTimeMicroseconds and dateTimeNanoseconds: NTP seconds since 1900 and 2^-32 fractions. The era of NTP ends in 2036: what would
+ * lie before 1970 lies after it. Zero is no time.
+ */
 const ntp: Copy = {
   min: 8,
   max: 8,
   emit: (layout, to, from) =>
     `t=v.getUint32(${position(from)});s=v.getUint32(${position(from, 4)});` +
-    `if(t===0&&s===0)t=0;else t=((t-${num(NTP_TO_UNIX)})>>>0)*1000+Math.floor(s*1000/4294967296);` +
-    emitTime(layout, to, 't===0', 't', 't/4294967296'),
+    `t=t===0?0:(t-${num(NTP_TO_UNIX)}>>>0)*1000+Math.floor(s*1000/4294967296);` +
+    emitMs(layout, to),
   walk({ view, head }, from, _length, out, to, row) {
     const whole = view.getUint32(from)
-    const fraction = view.getUint32(from + 4)
-    const ms = ((whole - NTP_TO_UNIX) >>> 0) * 1000 + Math.floor((fraction * 1000) / 0x1_0000_0000)
-    if ((whole === 0 && fraction === 0) || ms === 0) setHeaderTime(head, out, to, row)
-    else setLanes(out, to, row, ms, ms / 0x1_0000_0000)
+    const fraction = Math.floor((view.getUint32(from + 4) * 1000) / 0x1_0000_0000)
+    setMs(head, out, to, row, whole === 0 ? 0 : ((whole - NTP_TO_UNIX) >>> 0) * 1000 + fraction)
   },
 }
 
@@ -277,11 +280,12 @@ const sinceInit: Copy = {
   max: 4,
   emit: (layout, to, from) =>
     `t=h[${num(HEAD.initLow)}]+v.getUint32(${position(from)});s=h[${num(HEAD.initHigh)}];` +
-    emitTime(layout, to, 's===0', 't', 's+(t>4294967295?1:0)'),
+    emitTime(layout, to, `(s-1>>>0)>${num(LAST_HIGH_WORD - 1)}`, 't', 's+(t>4294967295?1:0)'),
   walk({ view, head }, from, _length, out, to, row) {
     const ms = head[HEAD.initLow]! + view.getUint32(from)
-    if (head[HEAD.initHigh] === 0) setHeaderTime(head, out, to, row)
-    else setLanes(out, to, row, ms, head[HEAD.initHigh]! + Math.floor(ms / 0x1_0000_0000))
+    const high = head[HEAD.initHigh]!
+    if (high === 0 || high > LAST_HIGH_WORD) setHeaderTime(head, out, to, row)
+    else setLanes(out, to, row, ms, high + Math.floor(ms / 0x1_0000_0000))
   },
 }
 
@@ -333,6 +337,16 @@ function setHeaderTime(head: Uint32Array, out: FlowBatch, to: ColumnName, row: n
 function setAgo(head: Uint32Array, base: number, ageMs: number, out: FlowBatch, to: ColumnName, row: number): void {
   const ms = head[base + 1]! * 0x1_0000_0000 + head[base]! - ageMs
   setLanes(out, to, row, ms, ms / 0x1_0000_0000)
+}
+
+/** `t` ms since 1970, at most some of the year 2106. */
+function emitMs(layout: BatchLayout, to: ColumnName): string {
+  return emitTime(layout, to, 't<4294967296', 't', 't/4294967296')
+}
+
+function setMs(head: Uint32Array, out: FlowBatch, to: ColumnName, row: number, ms: number): void {
+  if (ms < 0x1_0000_0000) setHeaderTime(head, out, to, row)
+  else setLanes(out, to, row, ms, ms / 0x1_0000_0000)
 }
 
 function emitTime(layout: BatchLayout, to: ColumnName, none: string, low: string, high: string): string {

@@ -46,7 +46,7 @@ export class Programs {
   current: Binding = UNBOUND
   /** What came last and is not bound yet, and how often in a row. */
   private candidate: { memory: BatchMemory; view: DataView; seen: number } | undefined
-  private size = 0
+  size = 0
 
   /** `head` is what the programs read, see HEAD. */
   constructor(head: Uint32Array, limits: Partial<ProgramLimits> = {}) {

@@ -67,8 +67,8 @@ export interface IpfixCounters {
  * Others: counts are multiplied by the rate that options data or the record give, `samples` keeps the packets as they came;
  * without a rate sampling_rate is 0. Octets are layer 3.
  *
- * `DecodeSink.sequence` is told, for IPFIX, the data and options records of the message, one for each set without template (so many OVS sends);
- * for v9, which counts messages, 1.
+ * `DecodeSink.sequence` is told, for IPFIX, how many data and options records the message has, one for each set that could not be
+ * decoded (so many OVS sends); for v9, which counts messages, 1.
  */
 export class IpfixDecoder implements Decoder {
   readonly protocol = 'ipfix'
@@ -90,7 +90,7 @@ export class IpfixDecoder implements Decoder {
   private readonly head = new Uint32Array(HEAD_WORDS)
   private readonly template: TemplateRecord = { id: 0, scopes: -1, start: 0, end: 0, kind: 'broken' }
   private readonly options: OptionsRecord = { samplerId: -1, rate: -1, notSent: -1 }
-  /** Of the datagram at hand: the first fault, records seen, the row it may not pass. */
+  /** Of the datagram at hand: the first fault, records of its message, the row it may not pass. */
   private status: DecodeStatus = OK
   private records = 0
   private lastRow = 0
@@ -108,7 +108,6 @@ export class IpfixDecoder implements Decoder {
     this.programs.select(out.memory, view)
     const firstRow = out.rows
     this.status = OK
-    this.records = 0
     this.lastRow = firstRow + rowsBound(end - start)
     const version = view.getUint16(start)
     if (version === IPFIX) this.decodeIpfix(datagram, out)
@@ -117,23 +116,38 @@ export class IpfixDecoder implements Decoder {
     return this.status === OK && out.rows === firstRow ? STATUS.ok_no_rows : this.status
   }
 
+  /** A datagram is one message, but some exporters send several, and a file (RFC 5655) is nothing else. */
   private decodeIpfix(datagram: Datagram, out: FlowBatch): void {
     const { view, start, end } = datagram
     if (end - start < IPFIX_HEADER) return this.fault(STATUS.short_header)
+    let at = start
+    do at = this.decodeMessage(datagram, at, out)
+    while (end - at >= IPFIX_HEADER && view.getUint16(at) === IPFIX)
+    if (at < end) this.fault(STATUS.bad_length)
+  }
+
+  /** The IPFIX message at `start`, whose header is whole; returns where it ends. */
+  private decodeMessage(datagram: Datagram, start: number, out: FlowBatch): number {
+    const { view, end } = datagram
+    const { head } = this
     const length = view.getUint16(start + 2)
-    if (length < IPFIX_HEADER) return this.fault(STATUS.bad_length)
+    if (length < IPFIX_HEADER) {
+      this.fault(STATUS.bad_length)
+      return end
+    }
     const sequence = view.getInt32(start + 8)
     const domain = view.getInt32(start + 12)
-    const { head } = this
     setSource(head, datagram)
     setTime(head, view.getUint32(start + 4) * 1000, datagram.receivedMs)
     head[DOMAIN] = domain
     head[SEQUENCE] = sequence
     this.templates.select(datagram.exporterId, datagram.exporterPort, domain, IPFIX)
+    this.records = 0
     const cut = length > end - start
-    this.decodeSets(datagram, IPFIX, start + IPFIX_HEADER, cut ? end : start + length, cut, out)
-    if (length < end - start) this.fault(STATUS.bad_length)
+    const messageEnd = cut ? end : start + length
+    this.decodeSets(datagram, IPFIX, start + IPFIX_HEADER, messageEnd, cut, out)
     this.sink.sequence(datagram, 'ipfix', domain >>> 0, sequence >>> 0, this.records)
+    return messageEnd
   }
 
   private decodeNetflow9(datagram: Datagram, out: FlowBatch): void {

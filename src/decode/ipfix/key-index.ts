@@ -16,11 +16,11 @@ export class KeyIndex {
     this.same = same
   }
 
-  /** The entry whose key hashes to `hash` and equals that of `probe`, or -1. */
-  find(hash: number, probe: number): number {
+  /** The entry whose key equals that of `probe`, or -1. */
+  find(probe: number): number {
     const { slots } = this
     const mask = slots.length - 1
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = this.hashOf(probe) & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot]! - 1
       if (entry < 0 || this.same(entry, probe)) return entry
     }

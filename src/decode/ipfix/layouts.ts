@@ -10,15 +10,17 @@ import { planRecords, type Plan } from './plan.ts'
 import { sourceOf } from './records.ts'
 import type { Spec } from './template.ts'
 
-/** What a layout is of; `gone` when it was thrown out, and templates that refer to it with it. Numbers, since they are asked for often. */
-export const LAYOUT_KIND = { gone: 0, records: 1, options: 2 } as const
+/** What a layout is of. Numbers, since it is asked for often. */
+export const LAYOUT_KIND = { records: 0, options: 1 } as const
 
 export class Layout {
   readonly spec: Spec
   /** Dense number, given to another when this one is gone. */
   readonly index: number
+  /** Never given to another: what refers to a layout by its index can tell whether it is still that one. */
+  readonly serial: number
   /** See LAYOUT_KIND. */
-  kind: number
+  readonly kind: number
   /** Used since the clock hand last passed. */
   used = false
   /** The program that was used last, and what it is bound to. */
@@ -28,9 +30,10 @@ export class Layout {
   private planned: Plan | undefined
   private plannedOptions: OptionsPlan | undefined
 
-  constructor(spec: Spec, index: number) {
+  constructor(spec: Spec, index: number, serial: number) {
     this.spec = spec
     this.index = index
+    this.serial = serial
     this.kind = spec.scopes < 0 ? LAYOUT_KIND.records : LAYOUT_KIND.options
   }
 
@@ -48,14 +51,18 @@ export class Layout {
   }
 }
 
-/** At most `max` layouts; the one longest unused goes first. */
+/** At most `max` layouts. Those that no exporter with data has sent go first, then the one longest unused. */
 export class Layouts {
   evicted = 0
   private readonly max: number
   private readonly onEvict: (layout: Layout) => void
-  /** By version, kind and specifiers, in clock order: what was used goes to the end when the hand meets it. */
-  private readonly known = new Map<string, Layout>()
+  /** By version, kind and specifiers. */
+  private readonly unproven = new Map<string, Layout>()
+  /** In clock order: what was used goes to the end when the hand meets it. */
+  private readonly proven = new Map<string, Layout>()
+  private readonly byIndex: (Layout | undefined)[] = []
   private readonly free: number[] = []
+  private nextSerial = 1
 
   constructor(max: number, onEvict: (layout: Layout) => void) {
     this.max = max
@@ -63,33 +70,58 @@ export class Layouts {
   }
 
   get size(): number {
-    return this.known.size
+    return this.unproven.size + this.proven.size
+  }
+
+  /** The layout that has this index, if it is still the one with this serial. */
+  find(index: number, serial: number): Layout | undefined {
+    const layout = this.byIndex[index]
+    return layout !== undefined && layout.serial === serial ? layout : undefined
   }
 
   intern(spec: Spec): Layout {
-    const key = `${spec.version} ${spec.scopes} ${spec.fields}`
-    let layout = this.known.get(key)
+    const key = keyOf(spec)
+    let layout = this.proven.get(key) ?? this.unproven.get(key)
     if (layout === undefined) {
-      if (this.known.size >= this.max) this.evict()
-      layout = new Layout(spec, this.free.pop() ?? this.known.size)
-      this.known.set(key, layout)
+      if (this.size >= this.max) this.evict()
+      layout = new Layout(spec, this.free.pop() ?? this.byIndex.length, this.nextSerial)
+      this.nextSerial = (this.nextSerial % 0x7fff_ffff) + 1
+      this.byIndex[layout.index] = layout
+      this.unproven.set(key, layout)
     }
     return layout
   }
 
+  /** An exporter whose data was decoded has this layout. */
+  prove(layout: Layout): void {
+    const key = keyOf(layout.spec)
+    if (this.unproven.get(key) !== layout) return
+    this.unproven.delete(key)
+    this.proven.set(key, layout)
+  }
+
   private evict(): void {
-    for (const [key, layout] of this.known) {
-      this.known.delete(key)
-      if (layout.used) {
-        layout.used = false
-        this.known.set(key, layout)
-        continue
-      }
-      layout.kind = LAYOUT_KIND.gone
-      this.free.push(layout.index)
-      this.evicted++
-      this.onEvict(layout)
-      return
+    const [oldest] = this.unproven
+    if (oldest !== undefined) {
+      this.unproven.delete(oldest[0])
+      return this.drop(oldest[1])
+    }
+    for (const [key, layout] of this.proven) {
+      this.proven.delete(key)
+      if (!layout.used) return this.drop(layout)
+      layout.used = false
+      this.proven.set(key, layout)
     }
   }
+
+  private drop(layout: Layout): void {
+    this.byIndex[layout.index] = undefined
+    this.free.push(layout.index)
+    this.evicted++
+    this.onEvict(layout)
+  }
+}
+
+function keyOf({ version, scopes, fields }: Spec): string {
+  return `${version} ${scopes} ${fields}`
 }

@@ -7,6 +7,8 @@ import { hash4, KeyIndex } from './key-index.ts'
 
 /** Sampler of records that name none. */
 const DEFAULT_SAMPLER = 0xffff_ffff
+/** In place of the one sampler that a domain's rate is from. */
+const SEVERAL = DEFAULT_SAMPLER
 const PROBE = 0
 
 export class Samplers {
@@ -33,14 +35,14 @@ export class Samplers {
   }
 
   /**
-   * 1 in `rate` packets is sampled by `sampler`. Records that name no sampler get the rate of their domain while all its samplers
-   * agree, else 0 (not known).
+   * 1 in `rate` packets is sampled by `sampler`. Records that name no sampler get the rate of their domain, if it has one sampler or
+   * all have had the same rate; else 0 (not known).
    */
   learn(exporterId: number, domain: number, sampler: number, rate: number): void {
-    this.put(exporterId, domain, sampler >>> 0, rate, sampler >>> 0)
+    this.put(exporterId, domain, sampler, rate, sampler)
     const known = this.find(exporterId, domain, DEFAULT_SAMPLER)
-    const agrees = known < 0 || this.source[known] === sampler >>> 0 || this.rate[known] === rate
-    this.put(exporterId, domain, DEFAULT_SAMPLER, agrees ? rate : 0, agrees ? sampler >>> 0 : DEFAULT_SAMPLER)
+    if (known < 0 || this.source[known] === sampler) this.put(exporterId, domain, DEFAULT_SAMPLER, rate, sampler)
+    else this.put(exporterId, domain, DEFAULT_SAMPLER, this.rate[known] === rate ? rate : 0, SEVERAL)
   }
 
   /** The rate of a sampler, or of the domain as a whole; 0 = not known. */
@@ -76,7 +78,7 @@ export class Samplers {
     this.exporter[PROBE] = exporterId
     this.domain[PROBE] = domain
     this.sampler[PROBE] = sampler
-    return this.index.find(hash4(exporterId, domain, sampler, 0), PROBE)
+    return this.index.find(PROBE)
   }
 
   private put(exporterId: number, domain: number, sampler: number, rate: number, source: number): void {

@@ -67,13 +67,14 @@ export function readTemplate(
   record.scopes = -1
   record.end = setEnd
   if (id === 0 && count === 0) return void (record.kind = 'padding')
-  record.kind = 'broken'
-  if (id < 256) return
   if (count === 0 && (!options || version === IPFIX)) {
+    // Ids 2 and 3 withdraw all templates, or all options templates.
     record.kind = 'withdrawal'
     record.end = at + 4
     return
   }
+  record.kind = 'broken'
+  if (id < 256) return
   let fields = count
   let start = at + 4
   if (options) {
