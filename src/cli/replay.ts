@@ -24,7 +24,6 @@ const OPTIONS: readonly OptionName[] = [
   'clickhouse',
   'identity',
   'precedence',
-  'ipfix_sampling',
   'exporter_alias',
   'ipfix_sampling',
   'mirror_active_timeout',
