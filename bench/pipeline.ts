@@ -24,7 +24,7 @@ import { PCAPS } from '../test/paths.ts'
 import { type CloudSize, hostAddress, syntheticCloud, syntheticPort } from './cloud.ts'
 import type { Bench, Figure } from './figure.ts'
 
-/** Rows a second that the issue asks for on two cores, in thousands. */
+/** Rows a second to reach on two cores, in thousands. */
 const TARGET_KROWS = 400
 const HEAP_TARGET_MB = 20
 const ROWS = 2_000_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { AppError } from '../../src/errors.ts'
 import { openReceiver, slowReceiveReason } from '../../src/receive/open.ts'
@@ -11,12 +11,16 @@ const UDP: ReceiverOptions = { transport: 'udp', address: '127.0.0.1', port: 0, 
 const skip = slowReceiveReason()
 
 describe('one port, several sockets', { skip: skip !== '' && skip }, () => {
+  const running: Worker[] = []
+  after(() => Promise.all(running.map((worker) => worker.terminate())))
+
   it('deals exporters to the workers and loses none of their datagrams', async () => {
     const first = await openReceiver({ ...UDP, sharePort: 'first' })
     let own = 0
     first.start((batch) => void (own += batch.count))
     const options: ReceiverOptions = { ...UDP, port: first.port, sharePort: 'join' }
     const workers = [0, 1].map(() => new Worker(new URL('worker.js', import.meta.url), { workerData: options }))
+    running.push(...workers)
     const told = await Promise.all(workers.map((worker) => once(worker, 'message')))
     assert.deepEqual(told, [[{ port: first.port }], [{ port: first.port }]])
 
