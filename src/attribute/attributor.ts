@@ -4,38 +4,25 @@
  * One Attributor belongs to one thread. It keeps what outlives a batch: names as codes of each string table, what hosts
  * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
  */
-import type { Endpoints } from '../identity/snapshot/endpoints.ts'
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { REPORTS } from '../identity/snapshot/vantage.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
 import type { Columns } from '../schema/columns.ts'
 import { StringTable } from '../schema/strings.ts'
-import { DIRECTION, END_OF_KIND, EVIDENCE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
+import { DIRECTION, EVIDENCE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
 import { Counting } from './counting.ts'
 import { EndFinder } from './find-ends.ts'
 import { splitInterfaces } from './interface-ids.ts'
-import { endColumns, Names, type EndColumns } from './names.ts'
+import { CHUNK, Found } from './found.ts'
+import { Names } from './names.ts'
+import { NetflowPlaces } from './netflow-places.ts'
 import { TunnelOverhead } from './overhead.ts'
 import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
-import { finishSampling } from './sampling.ts'
-import { trafficClass } from './traffic-class.ts'
-
-/** Rows resolved before their columns are written: few enough that what they need of the model is still in the cache. */
-const CHUNK = 256
-
-/** What was found for the rows of a chunk. */
-class Found {
-  readonly sources = new Int32Array(CHUNK)
-  readonly destinations = new Int32Array(CHUNK)
-  readonly sourceHosts = new Int32Array(CHUNK)
-  readonly destinationHosts = new Int32Array(CHUNK)
-  readonly hosts = new Int32Array(CHUNK)
-  readonly bridges = new Int32Array(CHUNK)
-  readonly inIfs = new Int32Array(CHUNK)
-  readonly outIfs = new Int32Array(CHUNK)
-}
+import { finishSampling, isScaled } from './sampling.ts'
+import { Warmer, WARM_FROM } from './warm.ts'
+import { writeRows } from './write-rows.ts'
 
 export interface AttributorOptions {
   /** Which source counts where a bridge is reported by several at once; those left out come last. */
@@ -47,9 +34,11 @@ export interface AttributorOptions {
 export class Attributor {
   private snapshot: IdentitySnapshot = EMPTY_SNAPSHOT
   private readonly place = new Place(EMPTY_SNAPSHOT)
+  private readonly netflowPlaces = new NetflowPlaces(EMPTY_SNAPSHOT, this.place)
   private readonly ends = new EndFinder(EMPTY_SNAPSHOT, this.place)
   private readonly counting: Counting
   private readonly ipfixSampling: number
+  private readonly warmer = new Warmer()
   private readonly overhead = new TunnelOverhead()
   private readonly found = new Found()
   private readonly namesOf = new WeakMap<StringTable, Names>()
@@ -75,15 +64,15 @@ export class Attributor {
       return
     }
     this.use(snapshot, batch.strings)
-    const sources = endColumns(c, 'src')
-    const destinations = endColumns(c, 'dst')
+    const large = snapshot.endpoints.count >= WARM_FROM
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
+      if (large) this.warmer.touch(c, row, n, snapshot, this.names)
       for (let i = 0; i < n; i++) {
         this.resolve(c, row + i)
         this.keep(c, row + i, i)
       }
-      this.write(c, row, n, sources, destinations)
+      writeRows(batch, row, n, this.found, this.names)
     }
   }
 
@@ -91,6 +80,7 @@ export class Attributor {
     if (snapshot !== this.snapshot) {
       this.snapshot = snapshot
       this.place.use(snapshot)
+      this.netflowPlaces.use(snapshot)
       this.ends.use(snapshot)
       this.counting.use(snapshot)
       this.last.fill(0)
@@ -149,7 +139,7 @@ export class Attributor {
   private netflow(c: Columns, row: number): void {
     const { place, ends, counting, snapshot } = this
     const engine = c.observation_domain[row]!
-    if (place.host !== 0) place.findNetflow(engine, c.in_if[row]!, ends.source, ends.destination)
+    if (place.host !== 0) this.netflowPlaces.find(engine, c.in_if[row]!, ends.source, ends.destination)
     if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
     this.findPorts(c, row)
     place.settleIngress(c, row, ends.source)
@@ -255,11 +245,12 @@ export class Attributor {
   /** Puts the answers for a row where `write` finds them, and those that are numbers into their columns. */
   private keep(c: Columns, row: number, i: number): void {
     const { place, counting, found } = this
+    const { endpoints } = this.snapshot
     const { src, dst } = this.ends
     found.sources[i] = src.endpoint
     found.destinations[i] = dst.endpoint
-    found.sourceHosts[i] = src.host
-    found.destinationHosts[i] = dst.host
+    found.sourceHosts[i] = src.host === endpoints.host(src.endpoint) ? 0 : src.host
+    found.destinationHosts[i] = dst.host === endpoints.host(dst.endpoint) ? 0 : dst.host
     found.hosts[i] = place.host
     found.bridges[i] = place.bridge
     found.inIfs[i] = place.inIf
@@ -276,23 +267,6 @@ export class Attributor {
     c.counts_once[row] = counting.once
   }
 
-  /** Writes the names and what follows from the endpoints, a column at a time. */
-  private write(c: Columns, row: number, n: number, sources: EndColumns, destinations: EndColumns): void {
-    const { names, found } = this
-    const { endpoints } = this.snapshot
-    names.write(sources, row, n, found.sources, found.sourceHosts)
-    names.write(destinations, row, n, found.destinations, found.destinationHosts)
-    writeKinds(endpoints, found.sources, n, c.src_kind, row)
-    writeKinds(endpoints, found.destinations, n, c.dst_kind, row)
-    for (let i = 0; i < n; i++)
-      c.traffic_class[row + i] = trafficClass(endpoints, found.sources[i]!, found.destinations[i]!)
-    for (let i = 0; i < n; i++) c.exporter_host[row + i] = names.host(found.hosts[i]!)
-    for (let i = 0; i < n; i++) c.bridge[row + i] = names.bridge(found.bridges[i]!)
-    // What was exported stays.
-    for (let i = 0; i < n; i++) c.in_if_name[row + i] ||= names.device(found.inIfs[i]!)
-    for (let i = 0; i < n; i++) c.out_if_name[row + i] ||= names.device(found.outIfs[i]!)
-  }
-
   /**
    * NetFlow's output is a number on some bridge, perhaps another one, perhaps a mirror's (ovs-facts 1.3): it is named only
    * when it is the very port on this bridge where the destination is.
@@ -307,19 +281,10 @@ export class Attributor {
   }
 }
 
-function writeKinds(endpoints: Endpoints, found: Int32Array, n: number, to: Uint8Array, row: number): void {
-  for (let i = 0; i < n; i++) to[row + i] = END_OF_KIND[endpoints.kind(found[i]!)]!
-}
-
 function withoutModel(c: Columns, row: number, ipfixSampling: number): void {
   c.src_evidence[row] = EVIDENCE.no_model
   c.dst_evidence[row] = EVIDENCE.no_model
   c.role[row] = ROLE.unattributed
   c.counts_once[row] = c.flow_direction[row] === DIRECTION.egress ? 0 : 1
   if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? ipfixSampling : 0)
-}
-
-/** Whether the counts are of Open vSwitch, which scales them: no other exporter sends the sum of squares, or ARP. */
-function isScaled(c: Columns, row: number): boolean {
-  return c.bytes_variance[row] !== 0 || (c.bytes[row * 2] === 0 && c.l2_bytes[row * 2] !== 0)
 }

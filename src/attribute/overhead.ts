@@ -6,10 +6,12 @@
  * changes. The memory is bounded and lossy: a forgotten flow costs one header.
  */
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import type { Host } from '../identity/snapshot/vantage.ts'
 import { EXTERNAL, KIND } from '../identity/snapshot/endpoints.ts'
 import { getU64, setU64 } from '../schema/batch.ts'
 import type { Columns } from '../schema/columns.ts'
 import { CORRECTIONS } from '../schema/enums.ts'
+import { GRADE } from './codes.ts'
 import type { End } from './end.ts'
 import type { Place } from './place.ts'
 
@@ -34,12 +36,14 @@ export class TunnelOverhead {
     const { endpoint } = destination
     const kind = endpoints.kind(endpoint)
     if (kind === KIND.unknown || kind === KIND.group) return 0
-    const { tunnels } = hosts[place.host]!
-    if (endpoints.network(endpoint) === network && kind !== KIND.snat) return tunnels.get(endpoints.host(endpoint)) ?? 0
+    const host = hosts[place.host]!
+    // A floating IP is reached through the router, also when its server is on this very network.
+    const direct = endpoints.network(endpoint) === network && kind !== KIND.snat && destination.grade !== GRADE.floating
+    if (direct) return tunnelTo(host, place.host, endpoints.host(endpoint))
     let overhead = 0
     for (const port of snapshot.routerPorts[network] ?? []) {
       if (!leadsTo(snapshot, endpoints.router(port), endpoint)) continue
-      const more = tunnels.get(endpoints.host(port)) ?? 0
+      const more = tunnelTo(host, place.host, endpoints.host(port))
       // A router here, or routers behind different tunnels: which way it went is not known.
       if (more === 0 || (overhead !== 0 && more !== overhead)) return 0
       overhead = more
@@ -79,6 +83,11 @@ export class TunnelOverhead {
     ends[slot] = getU64(c.flow_end, row)
     return known
   }
+}
+
+/** What the tunnel from here to another host adds; 0 when it is the same host, or one that no tunnel leads to. */
+function tunnelTo({ tunnels }: Host, here: number, there: number): number {
+  return there === 0 || there === here ? 0 : (tunnels.get(there) ?? tunnels.get(0) ?? 0)
 }
 
 function leadsTo(snapshot: IdentitySnapshot, router: number, endpoint: number): boolean {

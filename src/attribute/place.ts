@@ -5,15 +5,10 @@
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND } from '../identity/snapshot/vantage.ts'
 import { KIND } from '../identity/snapshot/endpoints.ts'
-import { inRanges } from '../identity/snapshot/networks.ts'
 import type { LaneTable } from '../identity/lanes.ts'
-import { FIRST_SPECIAL, PORT_BITS, PORT_MASK, SPECIAL_LIFT } from './interface-ids.ts'
 import type { Columns } from '../schema/columns.ts'
 import type { InterfaceNames } from './interface-names.ts'
-import { ADDRESS, type Station } from './station.ts'
-
-/** Highest OpenFlow port that OVS gives (1 … 32767 by itself, up to here on request). */
-const LAST_PORT = 65279
+import type { Station } from './station.ts'
 
 export class Place {
   host = 0
@@ -79,60 +74,6 @@ export class Place {
     return this.pick(byIfIndex, byIfIndex.get2(this.host, ifIndex))
   }
 
-  /**
-   * NetFlow: which of the host's bridges exported the record, and by which of its ports the packet came in. Bridges of one
-   * host share their engine ids unless they are configured, so the addresses have to decide between them; when they do not,
-   * `several` says how many are possible.
-   */
-  findNetflow(engine: number, port: number, source: Station, destination: Station): void {
-    const host = this.snapshot.hosts[this.host]!
-    const bridges = host.netflowBridges.length > 0 ? host.netflowBridges : host.bridges
-    if (bridges.length === 1 && this.findOnlyNetflow(bridges[0]!, port)) return
-    this.possible.length = 0
-    let unlikely = 0
-    let unlikelyCount = 0
-    for (let i = 0; i < bridges.length; i++) {
-      const bridge = bridges[i]!
-      const netflow = this.snapshot.bridges[bridge]!.netflow
-      if (netflow !== undefined && !sameEngine(netflow, engine)) continue
-      const item = netflow?.addId === true ? this.addIdPort(bridge, engine, port) : this.portOf(bridge, port)
-      if (item === 0) continue
-      const kind = this.snapshot.interfaces.kind(item)
-      // Traffic that enters by a patch port is measured by the bridge it came from (ovs-facts 0.1).
-      if (kind === IF_KIND.patch) continue
-      if (!this.plausible(item, source, destination)) {
-        unlikely = item
-        unlikelyCount++
-        continue
-      }
-      if (kind === IF_KIND.port) this.possible[this.severalPorts++] = this.snapshot.interfaces.endpoint(item)
-      this.several++
-      this.inIf = item
-      this.addId = netflow?.addId === true
-    }
-    if (this.several === 0 && unlikelyCount === 1) {
-      // Only one interface has the number: the address is spoofed or forwarded, the place is certain.
-      this.inIf = unlikely
-      this.several = 1
-      this.addId = this.snapshot.bridges[this.snapshot.interfaces.bridge(unlikely)]!.netflow?.addId === true
-    }
-    if (this.several > 1) {
-      this.inIf = 0
-      return
-    }
-    this.several = 0
-    this.bridge = this.inIf !== 0 ? this.snapshot.interfaces.bridge(this.inIf) : bridges.length === 1 ? bridges[0]! : 0
-  }
-
-  /** The common case: one bridge of the host exports NetFlow, with plain port numbers. */
-  private findOnlyNetflow(bridge: number, port: number): boolean {
-    if (this.snapshot.bridges[bridge]!.netflow?.addId === true) return false
-    this.bridge = bridge
-    const item = this.portOf(bridge, port)
-    this.inIf = this.snapshot.interfaces.kind(item) === IF_KIND.patch ? 0 : item
-    return true
-  }
-
   /** Mirror of the host that a copy came by: by its key, or because there is only one. */
   findMirror(key: number): void {
     const { mirrors } = this.snapshot.hosts[this.host]!
@@ -176,7 +117,7 @@ export class Place {
     if (endpoint === 0) return
     this.inByMac = true
     this.inEndpoint = endpoint
-    this.inIf = Math.max(0, this.snapshot.tables.byHostEndpoint.get2(this.host, endpoint))
+    this.inIf = this.pluggedBy(endpoint)
     this.inKind = this.kindOf(this.inIf, endpoint)
     if (this.bridge === 0) this.bridge = this.snapshot.interfaces.bridge(this.inIf)
   }
@@ -189,7 +130,7 @@ export class Place {
     if (endpoint === 0) return
     this.outByMac = true
     this.outEndpoint = endpoint
-    this.outIf = Math.max(0, this.snapshot.tables.byHostEndpoint.get2(this.host, endpoint))
+    this.outIf = this.pluggedBy(endpoint)
     this.outKind = this.kindOf(this.outIf, endpoint)
     if (this.bridge === 0) this.bridge = this.snapshot.interfaces.bridge(this.outIf)
   }
@@ -219,10 +160,25 @@ export class Place {
     return (from !== 0 && from !== this.host) || this.snapshot.hostAt(c.tunnel_dst_addr, row) === this.host
   }
 
+  /** The one port of this host with the MAC at the record's time. */
   private portByMac(station: Station): number {
     if (!station.hasMac || station.groupMac) return 0
     const { byHostMac } = this.snapshot.tables
-    return Math.max(0, byHostMac.get3(this.host, station.high, station.low))
+    const raw = byHostMac.get3(this.host, station.high, station.low)
+    if (raw >= 0 && !this.snapshot.timed) return raw
+    let one = 0
+    for (let i = 0; i < byHostMac.count(raw); i++) {
+      const endpoint = byHostMac.at(raw, i)
+      if (!this.wasThere(endpoint)) continue
+      if (one !== 0) return 0
+      one = endpoint
+    }
+    return one
+  }
+
+  private wasThere(endpoint: number): boolean {
+    const { fromMs, toMs } = this.snapshot.endpoints
+    return fromMs[endpoint]! <= this.atMs && this.atMs < toMs[endpoint]!
   }
 
   /** Network of a VLAN on the record's bridge, 0 when it is not known. */
@@ -230,7 +186,8 @@ export class Place {
     return this.bridge === 0 ? 0 : this.networkAt(this.bridge, vlan)
   }
 
-  private networkAt(bridge: number, vlan: number): number {
+  /** Network of a VLAN on a bridge at the record's time. */
+  networkAt(bridge: number, vlan: number): number {
     const { byVlan } = this.snapshot.tables
     return byVlan.at(byVlan.get2(bridge, vlan), this.atMs)
   }
@@ -252,115 +209,18 @@ export class Place {
 
   /** The one subport that the VLAN leads to at the record's time, 0 when there is none or are several. */
   private subport(parent: number, vlan: number): number {
-    const { tables, endpoints } = this.snapshot
+    const { tables } = this.snapshot
     const raw = tables.subports.get2(parent, vlan)
     if (raw === 0 || !this.snapshot.timed) return Math.max(0, raw)
-    const { fromMs, toMs } = endpoints
     const all = raw > 0 ? [raw] : tables.subports.list(raw)
-    const held = all.filter((one) => fromMs[one]! <= this.atMs && this.atMs < toMs[one]!)
+    const held = all.filter((one) => this.wasThere(one))
     return held.length === 1 ? held[0]! : 0
   }
 
-  private portOf(bridge: number, port: number): number {
+  /** The interface that has an OpenFlow port number on a bridge. */
+  portOf(bridge: number, port: number): number {
     const { byOfport } = this.snapshot.tables
     return this.pick(byOfport, byOfport.get2(bridge, port))
-  }
-
-  /** Ports of 512 and up alias: then the one port with these nine bits, if it is one. */
-  private addIdPort(bridge: number, engine: number, value: number): number {
-    // A number that was split before.
-    if (value <= PORT_MASK && (engine & 0x7f) !== 0) return this.portOf(bridge, value)
-    if (value >>> PORT_BITS !== (engine & 0x7f)) return 0
-    const low = value & PORT_MASK
-    if (low >= FIRST_SPECIAL) return this.portOf(bridge, low + SPECIAL_LIFT)
-    let found = 0
-    for (let port = low; port <= LAST_PORT; port += PORT_MASK + 1) {
-      const item = this.portOf(bridge, port)
-      if (item === 0) continue
-      if (found !== 0) return 0
-      found = item
-    }
-    return found
-  }
-
-  /** Whether a packet with these addresses can come in by this interface. */
-  private plausible(item: number, source: Station, destination: Station): boolean {
-    const { interfaces, topology, endpoints, tables } = this.snapshot
-    const endpoint = interfaces.endpoint(item)
-    const network = interfaces.network(item)
-    switch (interfaces.kind(item)) {
-      case IF_KIND.port:
-      case IF_KIND.dhcp:
-        return source.sort !== ADDRESS.unicast || this.ownsBehind(endpoint, source)
-      case IF_KIND.router:
-        // What a router sends into a network is for that network.
-        return destination.sort !== ADDRESS.unicast || this.within(network, destination)
-      case IF_KIND.gateway: {
-        // What it sends outwards comes from its own address, a floating IP of its, or untranslated from behind it.
-        const { a0, a1, a2, a3 } = source
-        if (this.snapshot.owns(endpoint, a0, a1, a2, a3)) return true
-        const router = endpoints.router(endpoint)
-        const floating = tables.byFloating.at(tables.byFloating.get5(network, a0, a1, a2, a3), this.atMs)
-        const { networks } = topology.routers[router]!
-        if (floating > 0)
-          return endpoints.kind(floating) !== KIND.server || networks.includes(endpoints.network(floating))
-        return endpoints.kind(endpoint) === KIND.router && networks.some((inner) => this.within(inner, source))
-      }
-      case IF_KIND.uplink:
-        return this.plausibleUplink(interfaces.bridge(item), destination)
-      case IF_KIND.tunnel:
-        return this.plausibleTunnel(interfaces.remoteHost(item), source, destination)
-      default:
-        return true
-    }
-  }
-
-  /** The network's own address, or in its ranges. */
-  private within(network: number, { a0, a1, a2, a3 }: Station): boolean {
-    if (network === 0) return false
-    return (
-      this.snapshot.tables.byNetworkAddress.get5(network, a0, a1, a2, a3) !== 0 ||
-      inRanges(this.snapshot.topology.networks[network]!, a0, a1, a2, a3)
-    )
-  }
-
-  /** From outside a packet comes for an address of an outer network of that bridge, where those are known. */
-  private plausibleUplink(bridge: number, destination: Station): boolean {
-    if (destination.sort !== ADDRESS.unicast) return true
-    const network = this.networkAt(bridge, 0)
-    if (network === 0) return true
-    const { a0, a1, a2, a3 } = destination
-    return this.within(network, destination) || this.snapshot.tables.byFloating.get5(network, a0, a1, a2, a3) !== 0
-  }
-
-  /**
-   * By a tunnel a packet comes for a port here: from a port at the other host in the same network, or from elsewhere through
-   * a router there, and then not from the network's own range.
-   */
-  private plausibleTunnel(remote: number, source: Station, destination: Station): boolean {
-    if (destination.sort !== ADDRESS.unicast || remote === 0) return true
-    const { hosts, tables } = this.snapshot
-    const { byHostAddress } = tables
-    const senders = byHostAddress.get5(remote, source.a0, source.a1, source.a2, source.a3)
-    const raw = byHostAddress.get5(this.host, destination.a0, destination.a1, destination.a2, destination.a3)
-    // With a router here it may be for an address beyond it.
-    if (raw === 0) return hosts[this.host]!.routers
-    for (let i = 0; i < byHostAddress.count(raw); i++) {
-      const receiver = byHostAddress.at(raw, i)
-      const network = this.snapshot.endpoints.network(receiver)
-      if (!this.within(network, source)) {
-        if (hosts[remote]!.routers) return true
-        continue
-      }
-      for (let j = 0; j < byHostAddress.count(senders); j++)
-        if (this.snapshot.joins(byHostAddress.at(senders, j), receiver)) return true
-    }
-    return false
-  }
-
-  /** An address of the port's own, or of a subport of its trunk. */
-  private ownsBehind(endpoint: number, { a0, a1, a2, a3 }: Station): boolean {
-    return this.snapshot.owns(endpoint, a0, a1, a2, a3) || this.snapshot.subportOf(endpoint, a0, a1, a2, a3) !== 0
   }
 
   /** The one interface that holds at the record's time, 0 when there is none or are several. */
@@ -390,11 +250,4 @@ export class Place {
     const { fromMs, toMs } = this.snapshot.interfaces
     return fromMs[item]! <= this.atMs && this.atMs < toMs[item]!
   }
-}
-
-function sameEngine(netflow: { engineType: number; engineId: number }, engine: number): boolean {
-  return (
-    (netflow.engineType < 0 || netflow.engineType === ((engine >>> 8) & 0xff)) &&
-    (netflow.engineId < 0 || netflow.engineId === (engine & 0xff))
-  )
 }

@@ -33,3 +33,8 @@ function finishSampled(columns: Columns, row: number, rate: number): void {
   columns.bytes_variance[row] = (rate - 1) * squares
   columns.l2_bytes_variance[row] = (rate - 1) * l2Squares
 }
+
+/** Whether the counts are of Open vSwitch, which scales them: no other exporter sends the sum of squares, or ARP. */
+export function isScaled(c: Columns, row: number): boolean {
+  return c.bytes_variance[row] !== 0 || (c.bytes[row * 2] === 0 && c.l2_bytes[row * 2] !== 0)
+}

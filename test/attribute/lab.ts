@@ -265,7 +265,7 @@ export function bridge(name: string, ports: OvsPort[], exports: Exports = {}): M
   }
 }
 
-function tunnel(name: string, ofport: number, local: string, remote: string): OvsPort {
+export function tunnel(name: string, ofport: number, local: string, remote: string): OvsPort {
   const options = [
     ['local_ip', local],
     ['remote_ip', remote],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CORRECTIONS } from '../../src/schema/enums.ts'
-import { Lab, NETFLOW } from './lab.ts'
+import { floating, Lab, NETFLOW, tunnel } from './lab.ts'
 import { attributed, type Row } from './rows.ts'
 
 /** VXLAN over IPv4. */
@@ -60,6 +60,20 @@ describe('NetFlow of a userspace datapath', () => {
   it('loses it on a router’s leg to a server on another host', () => {
     const leg = flow({ exporter: '10.0.0.20', src_addr: '8.8.8.8', dst_addr: '192.168.10.8' })
     assert.deepEqual(lengths(new Lab({ netflow: NETFLOW }), leg), [WITHOUT(9)])
+  })
+
+  it('loses it on the way to a floating IP, also of a server of the same network', () => {
+    const lab = new Lab({ netflow: NETFLOW })
+    lab.cloud.floatingips.push(floating('172.16.2.4', 'red-3', '192.168.10.10'))
+    assert.deepEqual(lengths(lab, flow({ dst_addr: '172.16.2.4' })), [WITHOUT(9)])
+  })
+
+  it('loses it where a flow-based tunnel leads to every host', () => {
+    const lab = new Lab({ netflow: NETFLOW })
+    const tunnels = lab.bridge('c0', 'br-tun')
+    tunnels.ports = tunnels.ports.filter((port) => !port.name.startsWith('vxlan'))
+    tunnels.ports.push(tunnel('ovn-geneve', 9, '10.0.0.10', 'flow'))
+    assert.deepEqual(lengths(lab, flow({})), [WITHOUT(9)])
   })
 
   it('keeps what stays on the host', () => {

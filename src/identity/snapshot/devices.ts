@@ -3,20 +3,25 @@
  */
 import type { OvsBridge, OvsHost, OvsInterface, OvsMirror, OvsPort } from '../sources/ovsdb/host.ts'
 import { interfaceKey, spanSince, type History, type PastInterface } from '../history.ts'
-import { parseIp, parseMac } from '../addresses.ts'
+import { parseIp, parseMac, type Lanes } from '../addresses.ts'
 import type { Topology } from './networks.ts'
 import type { PortIndex } from './ports.ts'
 import type { Tables } from './snapshot.ts'
 import { ALWAYS, overlap, type Span } from './timed.ts'
 import { REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mirror } from './vantage.ts'
 
-/** Bytes an outer header adds to a frame over IPv4; IPv6 is 20 more. Keyed by Interface.type. */
+/** An IPv6 header is this much longer than an IPv4 one. */
+const IPV6_MORE = 20
+/** Bytes an outer header adds to a frame over IPv4. Keyed by Interface.type. */
 const OVERHEAD: Readonly<Record<string, number>> = {
   vxlan: 14 + 20 + 8 + 8,
   geneve: 14 + 20 + 8 + 8,
   gre: 14 + 20 + 8,
   stt: 14 + 20 + 20 + 18,
 }
+/** `remote_ip` of a tunnel whose other end the OpenFlow flows choose (OVN, collect_metadata). */
+const FLOW_BASED = 'flow'
+const MAPPED = 0xffff0000
 const TUNNEL = /^(vxlan|gre|ip6gre|geneve|erspan|ip6erspan|stt|lisp|gtpu|bareudp|srv6)$/
 const DEVICE_NAME = /^(?:tap|qvo|vhu|qr-|qg-|sg-|fg-|ha-)([0-9a-f]{8}-[0-9a-f]{2})$/
 const DEAD_VLAN = 4095
@@ -139,7 +144,9 @@ export class Devices {
     span: Span,
   ): number {
     const kind = this.kindOf(row, item, endpoint, output)
-    const remote = kind === 'tunnel' ? parseIp(item.options.get('remote_ip') ?? '') : undefined
+    const remoteIp = kind === 'tunnel' ? (item.options.get('remote_ip') ?? '') : ''
+    const remote = parseIp(remoteIp)
+    const remoteHost = remote === undefined ? 0 : this.hostAt(remote)
     const facts: InterfaceFacts = {
       name: item.name,
       bridge,
@@ -149,8 +156,8 @@ export class Devices {
       network: this.ports.endpoints.facts[endpoint]?.network || this.networkOf(port),
       ofport: item.ofport ?? 0,
       ifIndex: item.ifIndex,
-      remoteHost: remote === undefined ? 0 : this.hostAt(remote),
-      overhead: remote === undefined ? 0 : (OVERHEAD[item.type] ?? 0) + (remote[2] === 0xffff0000 ? 0 : 20),
+      remoteHost,
+      overhead: remoteHost === 0 && remoteIp !== FLOW_BASED ? 0 : overheadOf(item.type, remote),
       reports: reportsOf(row),
       fromMs: span.fromMs,
       toMs: span.toMs,
@@ -169,7 +176,7 @@ export class Devices {
     }
     if (facts.ofport > 0 && facts.ofport < 0x8000_0000) this.tables.byOfport.add([bridge, facts.ofport], index)
     if (facts.ifIndex > 0) this.tables.byIfIndex.add([host, facts.ifIndex], index)
-    if (facts.remoteHost !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
+    if (facts.overhead !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
     return index
   }
 
@@ -325,6 +332,11 @@ function withPast(bridges: readonly OvsBridge[], past: readonly PastInterface[])
   const names = new Set(bridges.map((bridge) => bridge.name))
   const gone = new Map(past.filter(({ bridge }) => !names.has(bridge.name)).map(({ bridge }) => [bridge.name, bridge]))
   return [...bridges, ...[...gone.values()].map((bridge) => ({ ...bridge, ports: [], mirrors: [] }))]
+}
+
+function overheadOf(type: string, remote: Lanes | undefined): number {
+  const overhead = OVERHEAD[type] ?? 0
+  return overhead === 0 || remote === undefined || remote[2] === MAPPED ? overhead : overhead + IPV6_MORE
 }
 
 function reportsOf(bridge: OvsBridge): number {

@@ -173,6 +173,6 @@ export interface Host {
   readonly routers: boolean
   /** REPORTS of the bridge that holds this host's servers, for a port that is not plugged yet. */
   readonly reports: number
-  /** Bytes that a tunnel to each other host adds, by host. */
+  /** Bytes that a tunnel to each other host adds, by host; under 0 for hosts that a flow-based tunnel leads to. */
   readonly tunnels: ReadonlyMap<number, number>
 }

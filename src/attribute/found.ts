@@ -1,0 +1,16 @@
+/** What was found for the rows of a chunk, kept until their columns are written. */
+
+/** Rows resolved before their columns are written: few enough that what they need of the model is still in the cache. */
+export const CHUNK = 256
+
+export class Found {
+  readonly sources = new Int32Array(CHUNK)
+  readonly destinations = new Int32Array(CHUNK)
+  /** Hosts that override those of the endpoints, 0 = as the model has it. */
+  readonly sourceHosts = new Int32Array(CHUNK)
+  readonly destinationHosts = new Int32Array(CHUNK)
+  readonly hosts = new Int32Array(CHUNK)
+  readonly bridges = new Int32Array(CHUNK)
+  readonly inIfs = new Int32Array(CHUNK)
+  readonly outIfs = new Int32Array(CHUNK)
+}
