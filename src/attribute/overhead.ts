@@ -1,6 +1,7 @@
 /**
- * NetFlow of a userspace datapath counts the outer header of flows that leave by a native tunnel: 50 bytes a packet for
- * VXLAN over IPv4, except for the packet that set the flow up (ovs-facts 10; seen on OVS 3.1.0). Taken off here.
+ * NetFlow of a userspace datapath counts the outer header of every native tunnel that a packet leaves by, 50 bytes for VXLAN over
+ * IPv4, except for the packet that set the flow up (native_tunnel_output of ofproto-dpif-xlate.c; seen on OVS 3.1.0). The copy
+ * that a mirror sends into a tunnel is such a packet too. All of it is taken off here.
  *
  * Whether a record begins its flow is remembered by its key, since NetFlow's own `First` says it only until the output
  * changes. The memory is bounded and lossy: a forgotten flow costs one header.
@@ -25,14 +26,21 @@ const LEAST_FRAME = 14 + 20
 export class TunnelOverhead {
   private readonly keys = new Int32Array(SLOTS * 2)
   private readonly ends = new Float64Array(SLOTS)
+  /** Outputs that have had their copy; reused. */
+  private readonly outputs: number[] = []
 
-  /**
-   * Bytes a packet grew by before it was counted, 0 when it did not: the bridge is a userspace one, the packet entered at a
-   * port of a tunnelled network, and whoever gets it next, the destination or a router, is on another host.
-   */
+  /** Bytes a packet grew by before it was counted, by tunnels to other hosts and by mirrors; 0 when it did not. */
   perPacket(snapshot: IdentitySnapshot, place: Place, network: number, destination: End): number {
-    const { bridges, topology, hosts, endpoints } = snapshot
-    if (network === 0 || !bridges[place.bridge]!.userspace || !topology.networks[network]!.tunnelled) return 0
+    if (!snapshot.bridges[place.bridge]!.userspace) return 0
+    const byMirrors =
+      snapshot.hosts[place.host]!.mirrors.length === 0 ? 0 : this.ofMirrors(snapshot, place, destination)
+    return byMirrors + this.ofTunnel(snapshot, place, network, destination)
+  }
+
+  /** The packet entered at a port of a tunnelled network, and whoever gets it next, the destination or a router, is on another host. */
+  private ofTunnel(snapshot: IdentitySnapshot, place: Place, network: number, destination: End): number {
+    const { topology, hosts, endpoints } = snapshot
+    if (network === 0 || !topology.networks[network]!.tunnelled) return 0
     const { endpoint } = destination
     const kind = endpoints.kind(endpoint)
     if (kind === KIND.unknown || kind === KIND.group) return 0
@@ -47,6 +55,29 @@ export class TunnelOverhead {
       // A router here, or routers behind different tunnels: which way it went is not known.
       if (more === 0 || (overhead !== 0 && more !== overhead)) return 0
       overhead = more
+    }
+    return overhead
+  }
+
+  /**
+   * The packet entered, or left, by a port that a mirror into a tunnel selects. A bridge makes one copy for each output, however many
+   * mirrors and ports select the packet (ovs-facts 4).
+   */
+  private ofMirrors(snapshot: IdentitySnapshot, place: Place, destination: End): number {
+    const { mirrors, hosts, interfaces, endpoints } = snapshot
+    const { outputs } = this
+    outputs.length = 0
+    const network = interfaces.network(place.inIf)
+    // What goes through a router leaves by the router's port, and comes back as another record.
+    const direct = network === 0 || endpoints.network(destination.endpoint) === network
+    const leaving = direct && destination.grade !== GRADE.floating ? place.pluggedBy(destination.endpoint) : 0
+    let overhead = 0
+    for (const index of hosts[place.host]!.mirrors) {
+      const mirror = mirrors[index]!
+      if (outputs.includes(mirror.output)) continue
+      if (!mirror.source.has(place.inIf) && (leaving === 0 || !mirror.destination.has(leaving))) continue
+      outputs.push(mirror.output)
+      overhead += mirror.overhead
     }
     return overhead
   }

@@ -12,13 +12,18 @@ import { REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mir
 
 /** An IPv6 header is this much longer than an IPv4 one. */
 const IPV6_MORE = 20
-/** Bytes an outer header adds to a frame over IPv4. Keyed by Interface.type. */
+/** Bytes an outer header adds to a frame over IPv4, by Interface.type. GRE's optional words: see `greOptions`. */
 const OVERHEAD: Readonly<Record<string, number>> = {
   vxlan: 14 + 20 + 8 + 8,
   geneve: 14 + 20 + 8 + 8,
-  gre: 14 + 20 + 8,
+  gre: 14 + 20 + 4,
+  erspan: 14 + 20 + 8 + 8,
   stt: 14 + 20 + 20 + 18,
 }
+/** ERSPAN type III has a word more than type II. */
+const ERSPAN_3_MORE = 4
+/** Checksum, key and sequence number of GRE. */
+const GRE_WORD = 4
 /** `remote_ip` of a tunnel whose other end the OpenFlow flows choose (OVN, collect_metadata). */
 const FLOW_BASED = 'flow'
 const MAPPED = 0xffff0000
@@ -48,6 +53,8 @@ export const NO_MIRROR: Mirror = {
   host: 0,
   bridge: 0,
   key: 0,
+  output: 0,
+  overhead: 0,
   selectAll: false,
   source: new Set(),
   destination: new Set(),
@@ -157,7 +164,7 @@ export class Devices {
       ofport: item.ofport ?? 0,
       ifIndex: item.ifIndex,
       remoteHost,
-      overhead: remoteHost === 0 && remoteIp !== FLOW_BASED ? 0 : overheadOf(item.type, remote),
+      overhead: remoteHost === 0 && remoteIp !== FLOW_BASED ? 0 : overheadOf(item, remote),
       reports: reportsOf(row),
       fromMs: span.fromMs,
       toMs: span.toMs,
@@ -318,6 +325,8 @@ export class Devices {
         host,
         bridge,
         key: /^\d+$/.test(key) ? Number(key) : 0,
+        output: byPort.get(mirror.outputPort)?.[0] ?? 0,
+        overhead: overheadOf(output, parseIp(output.options.get('remote_ip') ?? '')),
         selectAll: mirror.selectAll,
         source,
         destination,
@@ -334,9 +343,23 @@ function withPast(bridges: readonly OvsBridge[], past: readonly PastInterface[])
   return [...bridges, ...[...gone.values()].map((bridge) => ({ ...bridge, ports: [], mirrors: [] }))]
 }
 
-function overheadOf(type: string, remote: Lanes | undefined): number {
-  const overhead = OVERHEAD[type] ?? 0
-  return overhead === 0 || remote === undefined || remote[2] === MAPPED ? overhead : overhead + IPV6_MORE
+/** What a native tunnel adds to each packet (ovs lib/netdev-native-tnl.c, netdev_*_build_header); 0 for types not known. */
+function overheadOf({ type, options }: OvsInterface, remote: Lanes | undefined): number {
+  const kind = type.replace(/^ip6/, '')
+  let overhead = OVERHEAD[kind] ?? 0
+  if (overhead === 0) return 0
+  if (kind === 'gre') overhead += greOptions(options)
+  if (kind === 'erspan' && options.get('erspan_ver') === '2') overhead += ERSPAN_3_MORE
+  return remote === undefined || remote[2] === MAPPED ? overhead : overhead + IPV6_MORE
+}
+
+function greOptions(options: ReadonlyMap<string, string>): number {
+  const words = [
+    options.get('csum') === 'true',
+    options.has('out_key') || options.has('key'),
+    options.get('seq') === 'true',
+  ]
+  return GRE_WORD * words.filter(Boolean).length
 }
 
 function reportsOf(bridge: OvsBridge): number {

@@ -152,6 +152,10 @@ export interface Mirror {
   readonly bridge: number
   /** Key of the tunnel the copies leave by: GRE key, ERSPAN session, VNI; 0 = none. */
   readonly key: number
+  /** The tunnel interface that the copies leave by. */
+  readonly output: number
+  /** Bytes a copy grows by there, 0 when that is not known. */
+  readonly overhead: number
   readonly selectAll: boolean
   readonly source: ReadonlySet<number>
   readonly destination: ReadonlySet<number>
