@@ -124,8 +124,13 @@ export interface TestRecord {
   dst?: string
   srcMac?: string
   dstMac?: string
+  outIf?: number
   vlan?: number
   vni?: number
+  /** Type of the tunnel that `vni` is of; outer addresses. */
+  tunnel?: 'vxlan' | 'geneve'
+  tunnelSrc?: string
+  tunnelDst?: string
 }
 
 /** One end as attribution wrote it. */
@@ -133,7 +138,9 @@ export interface ResolvedEnd {
   port: string
   server: string
   router: string
+  project: string
   grade: string
+  evidence: string
   candidates: number
 }
 
@@ -150,6 +157,7 @@ export function resolve(snapshot: IdentitySnapshot, record: TestRecord): { src: 
   setU64(c.bytes, 0, 100)
   c.in_if[0] = record.inIf ?? 0
   c.in_if_name[0] = strings.intern(record.inName ?? '')
+  c.out_if[0] = record.outIf ?? 0
   if (record.src !== undefined) c.src_addr.set(parseIp(record.src)!, 0)
   if (record.dst !== undefined) c.dst_addr.set(parseIp(record.dst)!, 0)
   for (const [column, text] of [
@@ -161,17 +169,22 @@ export function resolve(snapshot: IdentitySnapshot, record: TestRecord): { src: 
   }
   c.vlan[0] = record.vlan ?? 0
   if (record.vni !== undefined) {
-    c.tunnel_type[0] = TUNNEL.vxlan
+    c.tunnel_type[0] = TUNNEL[record.tunnel ?? 'vxlan']
     c.tunnel_key[0] = record.vni
   }
+  if (record.tunnelSrc !== undefined) c.tunnel_src_addr.set(parseIp(record.tunnelSrc)!, 0)
+  if (record.tunnelDst !== undefined) c.tunnel_dst_addr.set(parseIp(record.tunnelDst)!, 0)
   batch.rows = 1
   new Attributor().attribute(batch, snapshot)
   const grades = enumValues('grade')
+  const evidence = enumValues('evidence')
   const end = (side: 'src' | 'dst'): ResolvedEnd => ({
     port: strings.values[c[`${side}_port_id`][0]!]!,
     server: strings.values[c[`${side}_server`][0]!]!,
     router: strings.values[c[`${side}_router_id`][0]!]!,
+    project: strings.values[c[`${side}_project_id`][0]!]!,
     grade: grades[c[`${side}_grade`][0]!]!,
+    evidence: evidence[c[`${side}_evidence`][0]!]!,
     candidates: c[`${side}_candidates`][0]!,
   })
   return { src: end('src'), dst: end('dst') }
