@@ -137,6 +137,10 @@ export const COLUMNS = {
   counts_sent: { kind: 'u8', doc: '1 when the record counts as sent by its source.' },
   counts_received: { kind: 'u8', doc: '1 when the record counts as received by its destination.' },
   counts_once: { kind: 'u8', doc: '1 when the record counts in totals, in which every byte is held once.' },
+  late_id: {
+    kind: 'u64',
+    doc: 'Number of a row that waits to be resolved again once the model knows more (docs/identity.md, late truth); 0 = final.',
+  },
 } as const satisfies Record<string, ColumnFacts>
 
 interface ColumnFacts {

@@ -16,6 +16,8 @@ export interface Migration {
 
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'flow records', statements: (target) => [createTable(FLOWS_TABLE, target)] },
+  // The column itself is added by `align`.
+  { version: 2, name: 'rows that wait to be resolved again', statements: () => [] },
 ]
 
 /** Where the migrations done are recorded. */
