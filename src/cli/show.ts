@@ -6,6 +6,7 @@ import { showConfig } from '../config/show.ts'
 import { COLUMN_NAMES, columnFacts } from '../schema/columns.ts'
 import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
 import { enumValues } from '../schema/enums.ts'
+import { SIDE_TABLES, sideTableSpec } from '../schema/side-tables.ts'
 import type { CliContext } from './context.ts'
 import { parseFormat, writeRows, writeTable } from './output.ts'
 import type { TableColumn } from './table.ts'
@@ -43,7 +44,8 @@ export function addShow(program: Command, context: CliContext): void {
     .description('The tables as SQL, for a ClickHouse server that somebody else administers.')
     .action(() => {
       const target = { database: DATABASE }
-      context.stdout.write(`${createDatabase(target)};\n\n${createTable(FLOWS_TABLE, target)};\n`)
+      const tables = [FLOWS_TABLE, ...SIDE_TABLES.map(sideTableSpec)].map((table) => createTable(table, target))
+      context.stdout.write([createDatabase(target), ...tables].map((sql) => `${sql};\n`).join('\n'))
     })
 }
 

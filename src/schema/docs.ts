@@ -2,6 +2,7 @@
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { CORRECTIONS, ENUMS, type EnumName } from './enums.ts'
 import { KINDS, type Kind } from './kinds.ts'
+import { SIDE_TABLES, type SideTable } from './side-tables.ts'
 
 const HEAD = `# Fields
 
@@ -47,6 +48,10 @@ ${kinds.join('\n')}
 | --- | --- | --- |
 ${columns.join('\n')}
 
+## Other tables
+
+Written beside the flow records, a few rows a minute; \`ovsight audit\`, the completeness below \`ovsight top\` and dashboards read them.
+${SIDE_TABLES.map(tableSection).join('')}
 ## Sets
 ${enums.join('')}
 ## Bits of corrections
@@ -63,8 +68,28 @@ function kindOf(name: ColumnName): string {
   return measure === true ? `${label} Σ` : label
 }
 
+function tableSection({ name, doc, columns }: SideTable): string {
+  const rows = Object.entries(columns).map(
+    ([column, { kind, of, doc: text }]) =>
+      `| \`${column}\` | ${of === undefined ? kind : `[${of}](#${of})`} | ${cell(text)} |`,
+  )
+  return `
+### ${name}
+
+${doc}
+
+| column | kind | what it holds |
+| --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
 function enumSection(name: EnumName): string {
-  const users = COLUMN_NAMES.filter((column) => columnFacts(column).of === name).map((column) => `\`${column}\``)
+  const ofFlows = COLUMN_NAMES.filter((column) => columnFacts(column).of === name)
+  const ofOthers = SIDE_TABLES.flatMap(({ name: table, columns }) =>
+    Object.entries(columns).flatMap(([column, { of }]) => (of === name ? [`${table}.${column}`] : [])),
+  )
+  const users = [...ofFlows, ...ofOthers].map((column) => `\`${column}\``)
   const values = Object.entries(ENUMS[name]).map(([value, doc], code) => `| ${code} | \`${value}\` | ${cell(doc)} |`)
   return `
 ### ${name}

@@ -132,6 +132,46 @@ export const TRAFFIC_CLASS = {
   infrastructure: 'an end is the cloud itself: router, DHCP, tunnel',
 } as const
 
+/** Who told the counters of an interface. */
+export const COUNTER_SOURCE = {
+  unknown: 'not set',
+  sflow: 'counter samples of sFlow (if_counters)',
+  ovsdb: 'the column statistics of the table Interface, asked for now and then',
+} as const
+
+/** Which of the two counts of a port is compared. */
+export const AUDIT_DIRECTION = {
+  unknown: 'not set',
+  sent: 'what the server sent: what came in by its interface',
+  received: 'what the server received: what went out by its interface',
+} as const
+
+/** Whether the flow total of a port agrees with the counters of its interface. */
+export const AUDIT_VERDICT = {
+  unknown: 'the counters do not tell',
+  agrees: 'they are the same, but for what the ends of the span explain',
+  within_sampling_error: 'they differ by no more than the half-width that the samples state',
+  short: 'records are missing',
+  over: 'records hold more than there was',
+} as const
+
+/** The likeliest reason why a flow total and a counter differ. */
+export const AUDIT_CAUSE = {
+  none: 'nothing to explain',
+  counter_span: 'the counters do not cover the span: they began late, or the interface was made anew within it',
+  no_exporter: 'no records came from the bridge of the port',
+  losses: 'records were lost on their way, or dropped',
+  datapath_losses: 'the datapath lost packets on their way to the exporter',
+  not_ipv4: 'NetFlow v5 reports IPv4 only; ARP and IPv6 are in the counters',
+  broadcast: 'what others broadcast is received by many, and counted as received for nobody',
+  caches: 'records are still in the caches of the exporters, or were not ended in time',
+  offload: 'packets were put together or taken apart between the interface and the switch (TSO, GRO)',
+  mirror: 'copies of a mirror are counted beside the traffic',
+  tunnel_overhead: 'outer headers of native tunnels are counted, some forty or fifty bytes a packet',
+  ambiguous: 'records may be of the port, but fit several',
+  unexplained: 'nothing that ovsight knows of explains it',
+} as const
+
 /** Corrections ovsight made to the counts of a record; bits, so several may hold. */
 export const CORRECTIONS = {
   tunnel_overhead: { bit: 1, doc: 'outer tunnel header taken off (NetFlow of a userspace datapath, native tunnel)' },
@@ -151,6 +191,10 @@ export const ENUMS = {
   evidence: EVIDENCE,
   role: ROLE,
   traffic_class: TRAFFIC_CLASS,
+  counter_source: COUNTER_SOURCE,
+  audit_direction: AUDIT_DIRECTION,
+  audit_verdict: AUDIT_VERDICT,
+  audit_cause: AUDIT_CAUSE,
 } as const satisfies Record<string, Readonly<Record<string, string>>>
 
 export type EnumName = keyof typeof ENUMS

@@ -6,6 +6,7 @@
  * migrate one database at the same time.
  */
 import { type DdlTarget, FLOWS_TABLE, type TableSpec, createTable } from '../../schema/ddl.ts'
+import { SIDE_TABLES, sideTableSpec } from '../../schema/side-tables.ts'
 
 export interface Migration {
   version: number
@@ -18,6 +19,11 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'flow records', statements: (target) => [createTable(FLOWS_TABLE, target)] },
   // The column itself is added by `align`.
   { version: 2, name: 'rows that wait to be resolved again', statements: () => [] },
+  {
+    version: 3,
+    name: 'health of exporters, counters of interfaces, audit',
+    statements: (target) => SIDE_TABLES.map((table) => createTable(sideTableSpec(table), target)),
+  },
 ]
 
 /** Where the migrations done are recorded. */
@@ -35,4 +41,4 @@ export const MIGRATIONS_TABLE: TableSpec = {
 }
 
 /** Tables whose columns follow the tables of `schema/`. */
-export const ALIGNED_TABLES: readonly TableSpec[] = [FLOWS_TABLE]
+export const ALIGNED_TABLES: readonly TableSpec[] = [FLOWS_TABLE, ...SIDE_TABLES.map(sideTableSpec)]
