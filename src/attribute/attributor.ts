@@ -15,6 +15,7 @@ import { Counting } from './counting.ts'
 import { EndFinder } from './find-ends.ts'
 import { splitInterfaces } from './interface-ids.ts'
 import { CHUNK, Found } from './found.ts'
+import { NO_NAMES, type LearnedNames } from './learned.ts'
 import { Names } from './names.ts'
 import { NetflowPlaces } from './netflow-places.ts'
 import { TunnelOverhead } from './overhead.ts'
@@ -29,6 +30,8 @@ export interface AttributorOptions {
   precedence?: readonly Source[]
   /** 1 in how many packets Open vSwitch samples for IPFIX where its OVSDB does not say; 0 = not known. */
   ipfixSampling?: number
+  /** What exporters told of their interfaces. */
+  names?: LearnedNames
 }
 
 export class Attributor {
@@ -38,6 +41,7 @@ export class Attributor {
   private readonly ends = new EndFinder(EMPTY_SNAPSHOT, this.place)
   private readonly counting: Counting
   private readonly ipfixSampling: number
+  private readonly learned: LearnedNames
   private readonly warmer = new Warmer()
   private readonly overhead = new TunnelOverhead()
   private readonly found = new Found()
@@ -48,6 +52,7 @@ export class Attributor {
 
   constructor(options: AttributorOptions = {}) {
     this.ipfixSampling = options.ipfixSampling ?? 0
+    this.learned = options.names ?? NO_NAMES
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
   }
 
@@ -60,7 +65,10 @@ export class Attributor {
   attribute(batch: FlowBatch, snapshot: IdentitySnapshot, from = 0): void {
     const c = batch.columns
     if (snapshot.empty) {
-      for (let row = from; row < batch.rows; row++) withoutModel(c, row, this.ipfixSampling)
+      for (let row = from; row < batch.rows; row++) {
+        withoutModel(c, row, this.ipfixSampling)
+        if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
+      }
       return
     }
     this.use(snapshot, batch.strings)
@@ -142,8 +150,9 @@ export class Attributor {
     if (place.host !== 0) this.netflowPlaces.find(engine, c.in_if[row]!, ends.source, ends.destination)
     if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
     this.findPorts(c, row)
+    if (place.inIf === 0 && !snapshot.hosts[place.host]!.ovs) this.findByToldOfport(c, row)
     place.settleIngress(c, row, ends.source)
-    ends.ingress(c, row, EVIDENCE.ofport)
+    ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, EVIDENCE.ofport))
     counting.see(place.host, REPORTS.netflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
     const network = snapshot.interfaces.network(place.inIf)
@@ -155,11 +164,19 @@ export class Attributor {
     const { place, ends, counting, snapshot, names } = this
     const { interfaces } = snapshot
     place.inIf = place.interfaceOf(names.interfaces, 0, c.in_if[row]!)
-    if (c.output_kind[row] === OUTPUT.interface) place.outIf = place.interfaceOf(names.interfaces, 0, c.out_if[row]!)
+    const leaves = c.output_kind[row] === OUTPUT.interface
+    if (leaves) place.outIf = place.interfaceOf(names.interfaces, 0, c.out_if[row]!)
+    const told = place.inIf === 0 || (leaves && place.outIf === 0)
+    if (told) {
+      this.nameInterfaces(c, row, names.strings)
+      if (place.inIf === 0) place.inIf = place.interfaceOf(names.interfaces, c.in_if_name[row]!, 0)
+      if (leaves && place.outIf === 0) place.outIf = place.interfaceOf(names.interfaces, c.out_if_name[row]!, 0)
+    }
     place.bridge = interfaces.bridge(place.inIf) || interfaces.bridge(place.outIf)
     this.findPorts(c, row)
+    if (told) this.findDevices(c.in_if_name[row]!, leaves ? c.out_if_name[row]! : 0)
     place.settleIngress(c, row, ends.source)
-    ends.ingress(c, row, EVIDENCE.if_index)
+    ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, EVIDENCE.if_index))
     counting.see(place.host, REPORTS.sflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.sflow, SOURCE.sflow)
   }
@@ -181,12 +198,12 @@ export class Attributor {
     const evidence = name !== 0 ? EVIDENCE.if_name : EVIDENCE.if_index
     if (egress) {
       place.settleEgress(ends.destination)
-      ends.egress(c, row, evidence)
+      ends.egress(c, row, this.byDevice(place.outIf, place.outEndpoint, evidence))
       counting.see(place.host, REPORTS.ipfix_egress)
       counting.egress(place, ends.src, ends.dst, REPORTS.ipfix_egress)
     } else {
       place.settleIngress(c, row, ends.source)
-      ends.ingress(c, row, evidence)
+      ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, evidence))
       counting.see(place.host, REPORTS.ipfix_ingress)
       counting.ingress(place, ends.src, ends.dst, REPORTS.ipfix_ingress, SOURCE.ipfix)
     }
@@ -232,6 +249,31 @@ export class Attributor {
     const { place, names } = this
     if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(place.host, inName)
     if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
+  }
+
+  /** Evidence of a port at an interface: its device's name where OVSDB does not know the interface. */
+  private byDevice(item: number, endpoint: number, evidence: number): number {
+    return item === 0 && endpoint !== 0 ? EVIDENCE.device_name : evidence
+  }
+
+  /** Writes the names that the exporter told of a sample's interfaces into their columns. */
+  private nameInterfaces(c: Columns, row: number, strings: StringTable): void {
+    const atMs = getU64(c.flow_end, row)
+    const name = (ifIndex: number) => strings.intern(this.learned.byIfIndex(c.exporter, row, ifIndex, atMs))
+    if (c.in_if_name[row] === 0) c.in_if_name[row] = name(c.in_if[row]!)
+    if (c.out_if_name[row] === 0 && c.output_kind[row] === OUTPUT.interface) c.out_if_name[row] = name(c.out_if[row]!)
+  }
+
+  /** NetFlow of a host without OVSDB that also sends counter samples, which tell what its OpenFlow ports are. */
+  private findByToldOfport(c: Columns, row: number): void {
+    const { names } = this
+    if (c.in_if_name[row] === 0) {
+      const name = this.learned.byOfport(c.exporter, row, c.in_if[row]!, getU64(c.flow_end, row))
+      c.in_if_name[row] = names.strings.intern(name)
+    }
+    this.findDevices(c.in_if_name[row]!, 0)
+    if (this.snapshot.tables.subports.size !== 0)
+      this.place.inEndpoint = this.place.onTrunk(this.place.inEndpoint, c.vlan[row]!, this.ends.source)
   }
 
   /** Rate of the bridge's IPFIX; the configured one where the bridge is not known, or the record is of another sampler. */

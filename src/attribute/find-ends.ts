@@ -139,7 +139,7 @@ export class EndFinder {
     const { place, dst, destination, resolver } = this
     const endpoint = place.outEndpoint
     if (endpoint === 0 || !isStation(this.snapshot.endpoints.kind(endpoint))) return false
-    resolver.onInterface(dst, destination, endpoint, EVIDENCE.if_index)
+    resolver.onInterface(dst, destination, endpoint, place.outIf === 0 ? EVIDENCE.device_name : EVIDENCE.if_index)
     dst.host = place.host
     return dst.grade === GRADE.port
   }

@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts'
 import type { LiveIdentity } from '../identity/replica/live.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
+import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
@@ -53,8 +54,10 @@ export class Collector {
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
     let number = 0
+    const names = new LearnedInterfaces()
     this.built = buildPipeline(config, {
-      attribute: attributeBy(config, () => identity.replica.snapshot),
+      names,
+      attribute: attributeBy(config, () => identity.replica.snapshot, names),
       emit: (block) => writer.enqueue(flowBlock(block, `${run}-${number++}`)),
       log: sampled,
     })

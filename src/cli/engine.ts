@@ -1,5 +1,6 @@
 /** What commands that write share: the store, the identity, and a pipeline between them. */
 import { Attributor } from '../attribute/attributor.ts'
+import type { LearnedNames } from '../attribute/learned.ts'
 import type { Config } from '../config/options.ts'
 import { homedir } from 'node:os'
 import { LiveIdentity } from '../identity/replica/live.ts'
@@ -33,10 +34,14 @@ export function openIdentity(config: Config, log: Logger): Promise<LiveIdentity>
   })
 }
 
-/** Attributes batches by the snapshot of the moment. */
-export function attributeBy(config: Config, snapshot: () => IdentitySnapshot): (batch: FlowBatch) => void {
+/** Attributes batches by the snapshot of the moment, and by the names that exporters told. */
+export function attributeBy(
+  config: Config,
+  snapshot: () => IdentitySnapshot,
+  names?: LearnedNames,
+): (batch: FlowBatch) => void {
   const { precedence, ipfix_sampling: ipfixSampling } = config
-  const attributor = new Attributor({ precedence, ipfixSampling })
+  const attributor = new Attributor({ precedence, ipfixSampling, ...(names === undefined ? {} : { names }) })
   return (batch) => attributor.attribute(batch, snapshot())
 }
 

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { buildPipeline } from '../pipeline/build.ts'
 import { INPUTS, type Input } from '../pipeline/demultiplex.ts'
+import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { Replay } from '../pipeline/replay.ts'
 import { didYouMean } from '../query/nearest.ts'
@@ -120,10 +121,12 @@ export async function replayInto(
   config: Config,
   identity: IdentitySnapshot,
 ): Promise<ReplayRun> {
+  const names = new LearnedInterfaces()
   const { pipeline } = buildPipeline(
     config,
     {
-      attribute: attributeBy(config, () => identity),
+      names,
+      attribute: attributeBy(config, () => identity, names),
       emit: (block) => writer.enqueue(flowBlock(block, replay.token(block.rows))),
     },
     { batchRows: BATCH_ROWS, flushAfterMs: Infinity, maxBlocks: 2 },

@@ -131,7 +131,7 @@ export const OPTIONS = {
     default: 65_536,
     min: 16,
     max: 4_000_000,
-    doc: 'Interfaces whose last sFlow counters are kept.',
+    doc: 'Interfaces whose last sFlow counters and names are kept.',
   },
   identity: {
     group: 'Identity',

@@ -5,11 +5,15 @@ import { MirrorDecoder } from '../decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../decode/netflow5.ts'
 import { Sflow5Decoder } from '../decode/sflow5/decoder.ts'
 import { ExporterTable } from './exporters.ts'
+import type { LearnedInterfaces } from './learned-names.ts'
 import { Observations } from './observations.ts'
 import { Pipeline, type PipelineLimits, type PipelineParts } from './pipeline.ts'
 
 /** What the surroundings give. */
-export type PipelineEnds = Pick<PipelineParts, 'attribute' | 'emit' | 'log'>
+export type PipelineEnds = Pick<PipelineParts, 'attribute' | 'emit' | 'log'> & {
+  /** Filled with the names that counter samples tell; `attribute` reads them. */
+  names?: LearnedInterfaces
+}
 
 export interface BuiltPipeline {
   pipeline: Pipeline
@@ -20,12 +24,14 @@ export interface BuiltPipeline {
 export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partial<PipelineLimits> = {}): BuiltPipeline {
   const idleMs = config.exporter_idle
   const exporters = new ExporterTable({ max: config.max_exporters, idleMs, aliases: config.exporter_alias })
-  const observations = new Observations(exporters, {
+  const { names, ...parts } = ends
+  const limitsOfKnown = {
     maxExporters: config.max_exporters,
     maxStreams: config.max_streams,
     maxInterfaces: config.max_interfaces,
     idleMs,
-  })
+  }
+  const observations = new Observations(exporters, limitsOfKnown, names)
   const mirrorOptions = {
     maxFlows: config.mirror_flows,
     activeTimeoutMs: config.mirror_active_timeout,
@@ -46,7 +52,7 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     vxlan,
   }
   const pipeline = new Pipeline(
-    { ...ends, decoders, holding: [gre, vxlan], exporters, observations },
+    { ...parts, decoders, holding: [gre, vxlan], exporters, observations },
     {
       batchRows: config.batch_rows,
       flushAfterMs: config.flush_after,

@@ -6,6 +6,7 @@ import type { Datagram, DecodeSink, InterfaceCounters, Protocol } from '../decod
 import { PROTOCOLS } from '../decode/decoder.ts'
 import type { ExporterTable } from './exporters.ts'
 import { KeyTable } from './key-table.ts'
+import { LearnedInterfaces, type LearnedKey } from './learned-names.ts'
 import { SequenceTracker } from './sequence.ts'
 
 export interface ObservationOptions {
@@ -20,6 +21,8 @@ export interface KnownInterface extends InterfaceCounters {
   exporterId: number
   subAgent: number
   receivedMs: number
+  /** What its names are known by. */
+  learned: LearnedKey | undefined
 }
 
 export class Observations implements DecodeSink {
@@ -33,6 +36,8 @@ export class Observations implements DecodeSink {
   /** Packets the datapath lost and packets the exporter did not send, by place of the exporter. */
   readonly datapathLostPackets: Float64Array
   readonly unsentPackets: Float64Array
+  /** Names of interfaces, for attribution. */
+  readonly names: LearnedInterfaces
 
   private readonly exporters: ExporterTable
   private readonly interfaces: KeyTable
@@ -42,7 +47,8 @@ export class Observations implements DecodeSink {
   private readonly rates: KeyTable
   private readonly rateOf: Uint32Array
 
-  constructor(exporters: ExporterTable, options: ObservationOptions) {
+  constructor(exporters: ExporterTable, options: ObservationOptions, names = new LearnedInterfaces()) {
+    this.names = names
     const { maxExporters, maxStreams, maxInterfaces, idleMs } = options
     this.exporters = exporters
     this.lost = new Float64Array(maxExporters * PROTOCOLS.length)
@@ -97,8 +103,12 @@ export class Observations implements DecodeSink {
     const place = this.interfaces.place(exporterId, 0, subAgent, counters.ifIndex, receivedMs)
     if (place < 0) return
     const known = this.interfaceRows[place]
-    if (known === undefined) this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs }
-    else Object.assign(known, counters, { exporterId, subAgent, receivedMs })
+    // The place was another interface's, or this one's port or bridge has changed.
+    const other = this.interfaces.fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
+    if (known?.learned !== undefined && other) this.names.remove(known.learned)
+    const learned = this.names.put(datagram.exporter, counters, receivedMs)
+    if (known === undefined) this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs, learned }
+    else Object.assign(known, counters, { exporterId, subAgent, receivedMs, learned })
   }
 
   datapathLost(datagram: Datagram, subAgent: number, lost: number): void {

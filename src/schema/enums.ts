@@ -108,6 +108,9 @@ export const EVIDENCE = {
   not_ip: 'no address to look up',
   host_mac: '(host, MAC): the interface is not known, a port with that MAC is on the host',
   host_address_port: '(host, IP): ports at both hosts of a tunnel, joined by a network',
+  device_name:
+    "the device's name carries the first eleven characters of the port's id; OVSDB does not know the interface",
+  tunnel_key: '(tunnel key of an OVN datapath, IP or MAC)',
 } as const
 
 /** Counting role of a record. See docs/counting.md. */

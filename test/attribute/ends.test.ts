@@ -206,7 +206,7 @@ describe('an end at an interface', () => {
       lab.without('c0'),
       ipfix({ in_if_name: 'tap0a1b2c3d-4e', src_mac: 'fa:16:3e:99:00:01', src_addr: '192.168.10.19' }),
     )
-    is(row.src, { who: 's-red-9', grade: 'port', evidence: 'if_name' })
+    is(row.src, { who: 's-red-9', grade: 'port', evidence: 'device_name' })
     assert.equal(row.role, 'sent')
   })
 })
