@@ -158,8 +158,8 @@ export class NetflowPlaces {
     const { byHostAddress } = tables
     const senders = byHostAddress.get5(remote, source.a0, source.a1, source.a2, source.a3)
     const raw = byHostAddress.get5(this.place.host, destination.a0, destination.a1, destination.a2, destination.a3)
-    // With a router here it may be for an address beyond it.
-    if (raw === 0) return hosts[this.place.host]!.routers
+    // With a router here it may be for an address beyond it; then a port of the other host sent it, if no router is there.
+    if (raw === 0) return hosts[this.place.host]!.routers && (senders !== 0 || hosts[remote]!.routers)
     for (let i = 0; i < byHostAddress.count(raw); i++) {
       const receiver = byHostAddress.at(raw, i)
       const network = this.snapshot.endpoints.network(receiver)

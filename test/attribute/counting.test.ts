@@ -211,6 +211,18 @@ describe('NetFlow and sFlow, which report only what enters', () => {
     assert.deepEqual(counts(lab, [row]), [RECEIVED_FROM_ELSEWHERE])
   })
 
+  it('two bridges under one engine id: the router’s leg is one where no tunnel can bring the source', () => {
+    const lab = new Lab({ netflow: NETFLOW })
+    for (const host of ['c0', 'c1', 'n0'] as const) lab.bridge(host, 'br-tun').netflow = NETFLOW
+    // Port 2 of n0 is qr-r1 on br-int, and the tunnel to c0 on br-tun; c0 has no port with that address, and no router.
+    assert.deepEqual(counts(lab, [netflow('n0', 2, OUTSIDE_TO_R1)]), [RECEIVED_FROM_ELSEWHERE])
+    // Port 2 and 3 of c0 are taps, and tunnels.
+    const here = { ...R1_TO_R2, dst_addr: '192.168.10.10' }
+    assert.deepEqual(counts(lab, [netflow('c0', 2, here)]), [SENT_FOR_BOTH])
+    // From a server of c0 to one beyond the router: it may be the tunnel’s, and counts nowhere.
+    assert.deepEqual(counts(lab, [netflow('n0', 2, { ...R1_TO_R4, dst_addr: '8.8.8.8' })]), [TRANSIT])
+  })
+
   it('floating IPs on both sides: the sender’s record counts for both, the last leg not again', () => {
     const lab = new Lab({ netflow: NETFLOW })
     const toFloating = { ...R1_TO_R2, src_addr: '192.168.10.8', dst_addr: '172.16.2.3' }

@@ -29,6 +29,13 @@ export const SITUATIONS: readonly Situation[] = [
   { what: 'NetFlow on every br-int', kinds: ['netflow'], holds: 'ipv4' },
   { what: 'NetFlow on every bridge', kinds: ['netflow'], options: { bridges: EVERY_BRIDGE }, holds: 'ipv4' },
   {
+    what: 'NetFlow on three bridges under one engine id, and a GRE mirror',
+    kinds: ['netflow'],
+    options: { bridges: ['br-int', 'br-tun', 'br-ex'], engine: 'default' },
+    mirror: { machine: 'r8', type: 'gre', key: 7 },
+    holds: 'ipv4',
+  },
+  {
     what: 'sFlow of every packet, on every bridge',
     kinds: ['sflow'],
     options: { bridges: EVERY_BRIDGE },
