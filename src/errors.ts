@@ -33,6 +33,12 @@ export const ERRORS = {
     retriable: false,
     doc: 'The filter does not parse; the column of the mistake is given.',
   },
+  name_ambiguous: {
+    exit: 2,
+    http: 400,
+    retriable: false,
+    doc: 'Several things have the name that a filter asks for; their ids are listed.',
+  },
   time_invalid: { exit: 2, http: 400, retriable: false, doc: 'A time or a span does not parse, or the span is empty.' },
   file_unreadable: {
     exit: 3,

@@ -1,80 +1,135 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { AppError } from '../errors.ts'
+import { DEFAULT_MATRIX_ROWS } from '../query/ask-matrix.ts'
+import { DEFAULT_SERIES } from '../query/ask-series.ts'
+import { EXTRA_NAMES } from '../query/ask-top.ts'
 import {
   askFlows,
+  askMatrix,
+  askSeries,
   askTop,
   DEFAULT_FLOWS_ROWS,
   DEFAULT_TOP_ROWS,
   MAX_ROWS,
   type Answer,
   type FlowsRequest,
+  type MatrixRequest,
+  type SeriesRequest,
   type TopRequest,
 } from '../query/ask.ts'
-import { MAX_DIMENSIONS } from '../query/dimensions.ts'
+import { ENTITY_NAMES, MAX_DIMENSIONS } from '../query/dimensions.ts'
 import { MAX_LENGTH } from '../query/filter/tokens.ts'
 import { didYouMean } from '../query/nearest.ts'
 import type { Asker } from '../query/plan.ts'
 import { isoTime } from '../query/times.ts'
 
 /**
- * /api/v1/top and /api/v1/flows: the parameters of the command line, the same JSON. What the rows are of is in the headers:
+ * THE table of questions over HTTP: the parameters of the command line, the same JSON. What the rows are of is in the headers:
  * `ovsight-from`, `ovsight-to` (ISO 8601, outside the span), `ovsight-columns`, and `ovsight-notes`, a JSON array in percent-encoding.
  */
 export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => number): void {
-  app.get<{ Querystring: TopParameters }>(
-    '/api/v1/top',
-    { schema: { querystring: parameters(TOP_PARAMETERS) }, schemaErrorFormatter: parameterError },
-    async ({ query: { dimension, ...rest } }, reply) =>
-      send(reply, await askTop(asker, { ...rest, dimensions: dimension ?? [] } satisfies TopRequest, now())),
-  )
-  app.get<{ Querystring: FlowsRequest }>(
-    '/api/v1/flows',
-    { schema: { querystring: parameters(FLOWS_PARAMETERS) }, schemaErrorFormatter: parameterError },
-    async ({ query }, reply) => send(reply, await askFlows(asker, query, now())),
-  )
+  for (const [name, { parameters, ask }] of Object.entries(RESOURCES))
+    app.get<{ Querystring: Words }>(
+      `/api/v1/${name}`,
+      {
+        schema: { querystring: { type: 'object', additionalProperties: false, properties: parameters } },
+        schemaErrorFormatter: (errors) => parameterError(errors, Object.keys(parameters)),
+      },
+      async ({ query: { dimension, ...rest } }, reply) =>
+        send(reply, await ask(asker, { ...rest, dimensions: dimension ?? [] }, now())),
+    )
 }
 
-type TopParameters = Omit<TopRequest, 'dimensions'> & { dimension?: string[] }
+/** Parameters as AJV leaves them: all are text but `dimension`. */
+type Words = Omit<Request, 'dimensions'> & { dimension?: string[] }
+type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
 
-/** Parameters of both; docs/api.md lists them. */
-export const FLOWS_PARAMETERS = {
+const RECORDS = {
   filter: text('Which records, in the language of docs/filter.md.', MAX_LENGTH),
   last: text('The time until now: `15m`, `2h`, `7d`. Default: the last 15 minutes.'),
   from: text('Start, inside: `2026-01-31`, `2026-01-31T08:00:00Z`, `-2h`, unix seconds; UTC.'),
   to: text('End, not inside, written like `from`. Default: now.'),
-  n: text(`Number of rows, 1 to ${MAX_ROWS}. Default: ${DEFAULT_TOP_ROWS} of top, ${DEFAULT_FLOWS_ROWS} of flows.`),
 } as const
-
-/** Parameters of top alone come first. */
-export const TOP_PARAMETERS = {
-  dimension: {
+const dimension = (preset: string) =>
+  ({
     type: 'array',
     items: { type: 'string', maxLength: 500 },
     maxItems: MAX_DIMENSIONS,
-    description:
-      'What to group by: a column, or `project server port network host`. Repeat it or use commas. Default: `server`.',
-  },
-  by: text(
-    'What to sort by: `bytes`, `l2_bytes`, `packets`, `records`, with `sent_` or `received_`. Default: `bytes`.',
-  ),
-  count: text('`once` (default) counts each byte once, `all` every stored record.'),
-  ...FLOWS_PARAMETERS,
-} as const
+    description: `What to group by: a column, or \`project server port network host\`. Repeat it or use commas. Default: ${preset}.`,
+  }) as const
+const limit = (preset: number, of = 'rows', most = MAX_ROWS) =>
+  text(`Number of ${of}, 1 to ${most}. Default: ${preset}.`)
+const by = text(
+  'What to sort by: `bytes`, `l2_bytes`, `packets`, `records`, with `sent_` or `received_`. Default: `bytes`.',
+)
+const count = text('`once` (default) counts each byte once, `all` every stored record.')
 
-function parameters(properties: typeof FLOWS_PARAMETERS | typeof TOP_PARAMETERS): object {
-  return { type: 'object', additionalProperties: false, properties }
-}
+/** What can be asked, its parameters and who answers. docs/api.md and the OpenAPI document list them. */
+export const RESOURCES = {
+  top: {
+    doc: 'sums by group: an array of objects, the rows of `ovsight top -f json`',
+    parameters: {
+      dimension: dimension('`server`'),
+      by,
+      count,
+      bidirectional: text('`true`: both directions of a conversation in one row; a dimension is what the parties are.'),
+      compare: text('Adds the same span as long before: `1h`, `1d`, `7d`.'),
+      with: text(
+        `Adds ${EXTRA_NAMES.map((name) => `\`${name}\``).join(', ')}, with commas, or \`all\`. Default: none.`,
+      ),
+      ...RECORDS,
+      n: limit(DEFAULT_TOP_ROWS),
+    },
+    ask: askTop,
+  },
+  matrix: {
+    doc: 'who talks to whom: an object a pair, the rows of `ovsight matrix -f json`',
+    parameters: {
+      of: text(`${ENTITY_NAMES.map((name) => `\`${name}\``).join(', ')}. Default: \`project\`.`),
+      by,
+      ...RECORDS,
+      n: limit(DEFAULT_MATRIX_ROWS, 'pairs'),
+    },
+    ask: askMatrix,
+  },
+  series: {
+    doc: 'figures over time: an object a step and series, the rows of `ovsight series -f json`',
+    parameters: {
+      dimension: dimension('none, all records'),
+      by,
+      count,
+      step: text('Length of a step: `10s`, `5m`, `1h`. Default: one that gives at most 120 steps.'),
+      ...RECORDS,
+      n: limit(DEFAULT_SERIES, 'series', 100),
+    },
+    ask: askSeries,
+  },
+  flows: {
+    doc: 'stored records, newest first: the rows of `ovsight flows -f json`',
+    parameters: { ...RECORDS, n: limit(DEFAULT_FLOWS_ROWS) },
+    ask: askFlows,
+  },
+} as const satisfies Readonly<
+  Record<
+    string,
+    {
+      doc: string
+      parameters: Readonly<Record<string, { description: string }>>
+      ask: (asker: Asker, request: Request, nowMs: number) => Promise<Answer>
+    }
+  >
+>
 
 /** What AJV found, as the command line would say it. */
-function parameterError(errors: readonly FastifySchemaValidationError[]): AppError {
+function parameterError(errors: readonly FastifySchemaValidationError[], names: readonly string[]): AppError {
   const [error] = errors
   const unknown = error?.params['additionalProperty']
   if (typeof unknown === 'string') {
     const cut = JSON.stringify(unknown.slice(0, 60))
-    return new AppError('usage', `no parameter is called ${cut}${didYouMean(unknown, Object.keys(TOP_PARAMETERS))}`)
+    return new AppError('usage', `no parameter is called ${cut}${didYouMean(unknown, names)}`)
   }
   return new AppError('usage', `parameter ${(error?.instancePath ?? '').slice(1)} ${error?.message ?? 'is wrong'}`)
 }

@@ -1,4 +1,4 @@
-import { FLOWS_PARAMETERS, TOP_PARAMETERS } from './answers.ts'
+import { RESOURCES } from './answers.ts'
 
 const HEAD = `# HTTP API
 
@@ -9,8 +9,9 @@ equal. Everything is GET.
 | --- | --- |
 | \`/healthz\` | \`{"status":"ok","pid":4711,"store":"embedded ./ovsight-data"}\` |
 | \`/metrics\` | Prometheus' text format, see [metrics.md](metrics.md) |
-| \`/api/v1/top\` | sums by group: an array of objects, the rows of \`ovsight top -f json\` |
-| \`/api/v1/flows\` | stored records, newest first: the rows of \`ovsight flows -f json\` |
+${Object.entries(RESOURCES)
+  .map(([name, { doc }]) => `| \`/api/v1/${name}\` | ${doc} |`)
+  .join('\n')}
 
 \`\`\`
 curl 'http://127.0.0.1:8080/api/v1/top?dimension=project&by=sent_bytes&last=1d'
@@ -45,15 +46,10 @@ that may pass has \`retry-after\`. What HTTP itself refuses (404, 431) has the t
 
 /** The whole of docs/api.md. */
 export function apiPage(): string {
-  return `${HEAD}
-## Parameters of top
-
-${table(TOP_PARAMETERS)}
-
-## Parameters of flows
-
-${table(FLOWS_PARAMETERS)}
-${ERRORS}`
+  const resources = Object.entries(RESOURCES).map(
+    ([name, { parameters }]) => `## Parameters of ${name}\n\n${table(parameters)}\n`,
+  )
+  return `${HEAD}\n${resources.join('\n')}${ERRORS}`
 }
 
 function table(parameters: Readonly<Record<string, { description: string }>>): string {

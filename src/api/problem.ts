@@ -42,7 +42,11 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 
 export function notFound(path: string): Problem {
   const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path
-  return plainProblem(404, 'Not Found', `nothing is at ${shown}; see /api/v1/top, /api/v1/flows, /metrics, /healthz`)
+  return plainProblem(
+    404,
+    'Not Found',
+    `nothing is at ${shown}; see /api/v1/top, /api/v1/matrix, /api/v1/series, /api/v1/flows, /metrics, /healthz`,
+  )
 }
 
 /** The problem of anything thrown by a handler; undefined when it is a bug of ours. */

@@ -2,7 +2,17 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
-import { askFlows, askTop, type Answer, type FlowsRequest, type TopRequest } from '../query/ask.ts'
+import {
+  askFlows,
+  askMatrix,
+  askSeries,
+  askTop,
+  type Answer,
+  type FlowsRequest,
+  type MatrixRequest,
+  type SeriesRequest,
+  type TopRequest,
+} from '../query/ask.ts'
 import type { CliContext, StoreTarget } from './context.ts'
 import { readCollectorNote } from './collector-note.ts'
 
@@ -12,6 +22,8 @@ export interface Backend {
   readonly name: string
   top(request: TopRequest): Promise<Answer>
   flows(request: FlowsRequest): Promise<Answer>
+  matrix(request: MatrixRequest): Promise<Answer>
+  series(request: SeriesRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -50,6 +62,8 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     name: store.name,
     top: (request) => askTop(store, request, context.now()),
     flows: (request) => askFlows(store, request, context.now()),
+    matrix: (request) => askMatrix(store, request, context.now()),
+    series: (request) => askSeries(store, request, context.now()),
     close: () => store.close(),
   }
 }

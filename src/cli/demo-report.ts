@@ -1,13 +1,11 @@
 /** What the demo prints: headings, a sentence on what is seen, tables, and what to type next. */
 import type { Config } from '../config/options.ts'
-import { askTop, type TopRequest } from '../query/ask.ts'
+import { askTop, type Row, type TopRequest } from '../query/ask.ts'
 import type { Collector } from './collector.ts'
 import type { CliContext } from './context.ts'
 import { CAPTURES, type DemoCapture, type Fed, interfaceCounters } from './demo-captures.ts'
 import { writeTable } from './output.ts'
 import type { TableColumn } from './table.ts'
-
-type Row = Readonly<Record<string, string | number>>
 
 /** Wide enough for the longest title of a capture. */
 const TITLE_WIDTH = 20

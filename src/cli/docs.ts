@@ -13,7 +13,7 @@ Written from the commands themselves; a test holds it equal.
 
 ## Which records
 
-\`top\` and \`flows\` ask the collector that runs on the data directory, and open the store themselves when none does; with
+\`top\`, \`matrix\`, \`series\` and \`flows\` ask the collector that runs on the data directory, and open the store themselves when none does; with
 \`--clickhouse\` they ask the server. Records are chosen by \`--filter\` ([docs/filter.md](filter.md)) and by the time of their last
 packet:
 
@@ -25,9 +25,16 @@ packet:
 
 ## What comes out
 
-Tables fit the terminal: what matters least is left out, long names are cut. \`COLUMNS\` sets the width where output is no terminal,
-\`NO_COLOR\` is respected. \`-f json\` is an array of objects by column name, \`-f csv\` is RFC 4180; both have every column and exact
-numbers. Only data goes to standard output, everything else to standard error.
+Every command with an answer has the same options:
+
+- \`-f table\` (default) fits the terminal: what matters least is left out, long names are cut, figures are rounded. \`COLUMNS\` sets the
+  width where output is no terminal, \`--fit-width\` cuts cells and leaves nothing out, \`NO_COLOR\` is respected.
+- \`-f json\` is an array of objects by column name, \`csv\` is RFC 4180, \`yaml\` a list of mappings, \`value\` the values alone, a row a line.
+  All have every column and exact numbers.
+- \`-c COLUMN\`, repeated, picks columns and their order; in a table a title or a column of the data. \`--sort-column COLUMN\` sorts
+  the rows that came, \`--sort-descending\` the other way.
+
+Only data goes to standard output, everything else to standard error.
 
 \`top server\` (and project, port, network, host) gives for every entity, of \`bytes\` (layer 3), \`l2_bytes\`, \`packets\` and
 \`records\`:
@@ -38,6 +45,14 @@ numbers. Only data goes to standard output, everything else to standard error.
 \`src_server\`, \`dst_server\` and all other columns sum every byte once (\`--count all\`: every stored record, however often the same
 packet was reported). Groups are kept apart by id, so two servers of one name are two rows. Where something in the span was sampled,
 \`…_error\` is half the width of the interval that holds the true figure in 95 of 100 cases.
+
+In a table \`top\` also shows each row's part of the total, its course over the span, and two rows more: \`other\`, all other groups as one,
+and \`total\`. Both hold each byte once, so traffic between two rows is in both of them and once in the total; what was sent and what was
+received add up. \`--with share,trend,totals\` gives them in other formats. \`matrix\`, \`series\` and conversations (\`top --bidirectional\`)
+sum the same records: over all of them the bytes are those of \`top\`.
+
+A name that several things have is refused (\`name_ambiguous\`) with their ids; with its project beside it in the filter, or with
+\`like\`, it is taken.
 
 ## Exit codes
 

@@ -1,11 +1,11 @@
-import type { Answer } from '../query/ask.ts'
+import type { Cell, Row } from '../query/ask.ts'
 import { flagLetters } from '../query/filter/flags.ts'
 import { protocolName } from '../query/protocols.ts'
 import type { TableColumn } from './table.ts'
 import { formatBytes, formatCount } from './units.ts'
 
 /** The answer of `flows` for people: a line a record, as much of it as fits. */
-export function flowsTable({ rows }: Answer): TableColumn[] {
+export function flowsTable(rows: readonly Row[]): TableColumn[] {
   const sameDay = new Set(rows.map(({ flow_end: time }) => String(time).slice(0, 10))).size <= 1
   return SHOWN.map(({ title, cell, minWidth, ...rest }) => ({
     title,
@@ -14,8 +14,6 @@ export function flowsTable({ rows }: Answer): TableColumn[] {
     cells: rows.map((row) => cell(row, sameDay) || '-'),
   }))
 }
-
-type Row = Answer['rows'][number]
 
 interface Shown extends Omit<TableColumn, 'cells'> {
   readonly cell: (row: Row, sameDay: boolean) => string
@@ -55,7 +53,7 @@ function protocolText(row: Row): string {
   if (row['ip_version'] === 0) return ETHER_TYPES[Number(row['ether_type'])] ?? hex(Number(row['ether_type']))
   const protocol = Number(row['ip_protocol'])
   return ICMP.has(protocol)
-    ? `${protocolName(protocol)} ${row['icmp_type']}/${row['icmp_code']}`
+    ? `${protocolName(protocol)} ${Number(row['icmp_type'])}/${Number(row['icmp_code'])}`
     : protocolName(protocol)
 }
 
@@ -79,6 +77,6 @@ function endText(row: Row, side: 'src' | 'dst'): string {
   return server === '' && who.includes(':') ? `[${who}]:${port}` : `${who}:${port}`
 }
 
-function zeroless(value: string | number | undefined): string {
+function zeroless(value: Cell | undefined): string {
   return value === 0 || value === undefined ? '' : String(value)
 }

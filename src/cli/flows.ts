@@ -26,7 +26,7 @@ export function addFlows(program: Command, context: CliContext): void {
       return answerQuestion(context, options, {
         check: () => checkFlows(request, context.now()),
         ask: (backend) => backend.flows(request),
-        table: flowsTable,
+        table: (_, rows) => flowsTable(rows),
       })
     })
 }

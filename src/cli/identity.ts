@@ -11,14 +11,13 @@ import { importTexts } from '../identity/sources/text/import.ts'
 import { didYouMean } from '../query/nearest.ts'
 import type { CliContext } from './context.ts'
 import { resolveRecord, type ResolveOptions } from './identity-resolve.ts'
-import { parseFormat, writeNotes, writeRows, writeTable } from './output.ts'
+import { addOutputOptions, parseFormat, writeAnswer, writeNotes, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
 
-interface SourceFlags {
+interface SourceFlags extends OutputOptions {
   identity?: string
   osCloud?: string
   ovsdb?: string
-  format: string
 }
 
 const EXAMPLES = `
@@ -54,18 +53,18 @@ export function addIdentity(program: Command, context: CliContext): void {
     const rows = describeModel(model.cloud, what, wanted)
     if (rows.length === 0)
       writeNotes(context, [wanted === undefined ? `no ${what} are known` : `no ${what} have ${wanted}`])
-    write(context, flags.format, rows)
+    write(context, flags, rows)
   })
   addResolve(identity, context)
   addImport(identity, context)
 }
 
 function addSources(command: Command): Command {
-  return command
+  command
     .option('--identity <file>', 'identity file')
     .option('--os-cloud <name>', 'cloud of clouds.yaml, or envvars for OS_* variables')
     .option('--ovsdb <target>', 'OVSDB of each host of the cloud, e.g. tcp:{address}:6640 or unix:/run/{host}.sock')
-    .option('-f, --format <format>', 'table, json or csv', 'table')
+  return addOutputOptions(command)
 }
 
 function addResolve(identity: Command, context: CliContext): void {
@@ -92,11 +91,7 @@ function addResolve(identity: Command, context: CliContext): void {
       const model = await load(context, flags)
       refuseEmpty(model)
       const { ends, record } = resolveRecord(model.cloud, flags, context.now())
-      write(
-        context,
-        flags.format,
-        flags.format === 'table' ? chain(ends, record) : ends.map((end) => ({ ...end, ...record })),
-      )
+      write(context, flags, flags.format === 'table' ? chain(ends, record) : ends.map((end) => ({ ...end, ...record })))
     })
 }
 
@@ -196,7 +191,7 @@ function writeStatus(context: CliContext, flags: SourceFlags, { sources }: Loade
     ms: String(elapsedMs),
     says,
   }))
-  write(context, flags.format, rows)
+  write(context, flags, rows)
 }
 
 function parseShown(kind: string): Shown {
@@ -205,20 +200,20 @@ function parseShown(kind: string): Shown {
   throw new AppError('usage', `${kind} is none of ${SHOWN.join(', ')}${didYouMean(kind, SHOWN)}`)
 }
 
-function write(context: CliContext, format: string, rows: readonly Record<string, string>[]): void {
-  const parsed = parseFormat(format)
+function write(context: CliContext, options: OutputOptions, rows: readonly Record<string, string>[]): void {
   const columns = Object.keys(rows[0] ?? {})
-  if (parsed !== 'table') return writeRows(context.stdout, parsed, columns, rows)
-  writeTable(
-    context,
-    columns.map((title, i): TableColumn => ({
-      title,
-      cells: rows.map((row) => row[title] ?? ''),
-      weight: title.endsWith('_id') ? 20 : 90 - i,
-      keep: i === 0 || title === 'says',
-      ...(title === 'says' || title === 'source' || title === 'destination'
-        ? { minWidth: 20, wrap: title === 'says' }
-        : {}),
-    })),
-  )
+  writeAnswer(context, options, {
+    columns,
+    rows,
+    table: (sorted) =>
+      columns.map((title, i): TableColumn => ({
+        title,
+        cells: sorted.map((row) => String(row[title] ?? '')),
+        weight: title.endsWith('_id') ? 20 : 90 - i,
+        keep: i === 0 || title === 'says',
+        ...(title === 'says' || title === 'source' || title === 'destination'
+          ? { minWidth: 20, wrap: title === 'says' }
+          : {}),
+      })),
+  })
 }

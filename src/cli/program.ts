@@ -26,6 +26,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   replay: async () => (await import('./replay.ts')).addReplay,
   demo: async () => (await import('./demo.ts')).addDemo,
   top: async () => (await import('./top.ts')).addTop,
+  matrix: async () => (await import('./matrix.ts')).addMatrix,
+  series: async () => (await import('./series.ts')).addSeries,
   flows: async () => (await import('./flows.ts')).addFlows,
   identity: async () => (await import('./identity.ts')).addIdentity,
   show: async () => (await import('./show.ts')).addShow,

@@ -2,33 +2,31 @@ import type { Command } from 'commander'
 import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { OptionName } from '../config/options.ts'
+import type { Answer, FlowsRequest, Row } from '../query/ask.ts'
 import { spanText } from '../query/span.ts'
-import type { Answer, FlowsRequest } from '../query/ask.ts'
 import { openBackend, type Backend } from './backend.ts'
 import type { CliContext } from './context.ts'
-import { parseFormat, writeNotes, writeRows, writeTable } from './output.ts'
+import { addOutputOptions, parseFormat, writeAnswer, writeNotes, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
 
-/** What `top` and `flows` have in common: which records, from where, and how they are written. */
-const STORE_OPTIONS: readonly OptionName[] = ['data', 'clickhouse']
+/** What all questions have in common: which records, from where, and how they are written. */
+export const STORE_OPTIONS: readonly OptionName[] = ['data', 'clickhouse']
 
 /** Values of commander; what was not given is undefined. */
-export interface QuestionOptions extends FlowsRequest {
+export interface QuestionOptions extends FlowsRequest, OutputOptions {
   limit?: string
-  format: string
   config?: string
 }
 
 /** Adds the options of every question. */
-export function addQuestionOptions(command: Command, rows: number): Command {
+export function addQuestionOptions(command: Command, rows: number, of = 'rows'): Command {
   command
-    .option('-n, --limit <rows>', `number of rows (default ${rows})`)
+    .option('-n, --limit <rows>', `number of ${of} (default ${rows})`)
     .option('--filter <filter>', 'which records, for example "project red and dst port 443"')
     .option('--last <span>', 'the time until now: 15m, 2h, 7d (default 15m)')
     .option('--from <time>', 'start: 2026-01-31, 2026-01-31T08:00:00Z, -2h, yesterday or unix seconds; UTC')
     .option('--to <time>', 'end, not inside; written like --from (default now)')
-    .option('-f, --format <format>', 'table, json or csv', 'table')
-  return addOptions(command, STORE_OPTIONS)
+  return addOptions(addOutputOptions(command), STORE_OPTIONS)
 }
 
 /** The part of the request that every question has. */
@@ -40,28 +38,53 @@ export interface Question {
   /** Finds mistakes before anything is opened. */
   check(): void
   ask(backend: Backend): Promise<Answer>
-  table(answer: Answer): TableColumn[]
+  /** The answer for people; `rows` are those of the answer in the order wanted. */
+  table(answer: Answer, rows: readonly Row[]): readonly TableColumn[]
+  /** Written in place of a table, where the answer is not one. */
+  text?(answer: Answer): string | undefined
 }
 
-/** Asks whoever holds the store, and writes the answer. */
-export async function answerQuestion(context: CliContext, options: QuestionOptions, question: Question): Promise<void> {
-  const format = parseFormat(options.format)
+/** Does something with whoever holds the store, and lets it go. */
+export async function withBackend(
+  context: CliContext,
+  options: { config?: string },
+  use: (backend: Backend) => Promise<void>,
+): Promise<void> {
   const { config } = loadConfig({
     flags: givenFlags({ ...options }, STORE_OPTIONS),
     file: options.config,
     env: context.env,
   })
-  question.check()
   const backend = await openBackend(config, context)
   try {
-    const answer = await question.ask(backend)
-    writeNotes(context, answer.notes)
-    if (format !== 'table') return writeRows(context.stdout, format, answer.columns, answer.rows)
-    if (answer.rows.length === 0) return
-    writeTable(context, question.table(answer))
-    // A note says already which span that is.
-    if (answer.notes.length === 0) context.stderr.write(`${spanText(answer.span)}\n`)
+    await use(backend)
   } finally {
     await backend.close()
   }
+}
+
+/** Asks whoever holds the store, and writes the answer. */
+export async function answerQuestion(context: CliContext, options: QuestionOptions, question: Question): Promise<void> {
+  parseFormat(options.format)
+  question.check()
+  await withBackend(context, options, async (backend) => {
+    const answer = await question.ask(backend)
+    writeNotes(context, answer.notes)
+    writeQuestion(context, options, question, answer)
+  })
+}
+
+function writeQuestion(context: CliContext, options: QuestionOptions, question: Question, answer: Answer): void {
+  const people = options.format === 'table'
+  const text = people && answer.rows.length > 0 && options.column === undefined ? question.text?.(answer) : undefined
+  if (text === undefined)
+    writeAnswer(context, options, {
+      columns: answer.columns,
+      rows: answer.rows,
+      // The rows are those of the answer, sorted.
+      table: (rows) => question.table(answer, rows as readonly Row[]),
+    })
+  else context.stdout.write(text)
+  // A note says already which span that is.
+  if (people && answer.rows.length > 0 && answer.notes.length === 0) context.stderr.write(`${spanText(answer.span)}\n`)
 }

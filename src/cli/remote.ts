@@ -1,27 +1,34 @@
 import { z } from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
-import type { Answer, FlowsRequest, TopRequest } from '../query/ask.ts'
+import type { Answer, FlowsRequest, MatrixRequest, SeriesRequest, TopRequest } from '../query/ask.ts'
 import type { Backend } from './backend.ts'
 
 /** A running collector, asked over its HTTP API. */
 export function remoteBackend(url: string): Backend {
-  const ask = async (
-    resource: string,
-    request: FlowsRequest & { by?: string; count?: string },
-    more: [string, string][] = [],
-  ) => {
+  const ask = async (resource: string, { dimensions = [], ...request }: Words) => {
     const given = Object.entries(request).filter((pair): pair is [string, string] => pair[1] !== undefined)
-    return answerOf(
-      await get(new URL(`/api/v1/${resource}?${new URLSearchParams([...more, ...given]).toString()}`, url)),
-    )
+    const parameters =
+      dimensions.length === 0 ? given : [['dimension', dimensions.join(',')] as [string, string], ...given]
+    return answerOf(await get(new URL(`/api/v1/${resource}?${new URLSearchParams(parameters).toString()}`, url)))
   }
   return {
     name: `collector ${url}`,
-    top: ({ dimensions, ...rest }: TopRequest) =>
-      ask('top', rest as FlowsRequest, dimensions.length === 0 ? [] : [['dimension', dimensions.join(',')]]),
-    flows: (request) => ask('flows', request),
+    top: (request) => ask('top', words(request)),
+    flows: (request) => ask('flows', words(request)),
+    matrix: (request) => ask('matrix', words(request)),
+    series: (request) => ask('series', words(request)),
     close: () => Promise.resolve(),
   }
+}
+
+/** A request as parameters. */
+interface Words {
+  dimensions?: readonly string[]
+  [parameter: string]: string | readonly string[] | undefined
+}
+
+function words(request: TopRequest | FlowsRequest | MatrixRequest | SeriesRequest): Words {
+  return { ...request }
 }
 
 const NOTES = z.array(z.string())

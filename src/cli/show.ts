@@ -8,7 +8,7 @@ import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
 import { enumValues } from '../schema/enums.ts'
 import { SIDE_TABLES, sideTableSpec } from '../schema/side-tables.ts'
 import type { CliContext } from './context.ts'
-import { parseFormat, writeRows, writeTable } from './output.ts'
+import { addOutputOptions, writeAnswer, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
 
 const EXAMPLES = `
@@ -28,16 +28,17 @@ export function addShow(program: Command, context: CliContext): void {
     .summary('columns, configuration, tables')
     .description('Shows what ovsight knows about itself.')
     .addHelpText('after', EXAMPLES)
-  addFormat(
+  addOutputOptions(
     show.command('columns').description('Columns of a record: dimensions, and measures, which are summed.'),
-  ).action(({ format }: { format: string }) => writeShown(context, format, columnRows()))
+  ).action((options: OutputOptions) => writeShown(context, options, columnRows()))
   addOptions(
-    addFormat(show.command('config').description('Options in force and where each comes from; secrets hidden.')),
+    addOutputOptions(show.command('config').description('Options in force and where each comes from; secrets hidden.')),
     OPTION_NAMES,
-  ).action(({ format, config: file, ...flags }: { format: string; config?: string } & Record<string, unknown>) => {
-    const loaded = loadConfig({ flags: givenFlags(flags, OPTION_NAMES), file, env: context.env })
+  ).action((options: OutputOptions & { config?: string }) => {
+    const flags = givenFlags({ ...options }, OPTION_NAMES)
+    const loaded = loadConfig({ flags, file: options.config, env: context.env })
     const rows = showConfig(loaded).map(({ option, value, origin }) => ({ option, value, origin }))
-    writeShown(context, format, rows)
+    writeShown(context, options, rows)
   })
   show
     .command('ddl')
@@ -49,10 +50,6 @@ export function addShow(program: Command, context: CliContext): void {
     })
 }
 
-function addFormat(command: Command): Command {
-  return command.option('-f, --format <format>', 'table, json or csv', 'table')
-}
-
 function columnRows(): Record<string, string>[] {
   return COLUMN_NAMES.map((column) => {
     const { kind, measure, of, doc } = columnFacts(column)
@@ -61,20 +58,21 @@ function columnRows(): Record<string, string>[] {
   })
 }
 
-function writeShown(context: CliContext, format: string, rows: readonly Record<string, string>[]): void {
-  const parsed = parseFormat(format)
+function writeShown(context: CliContext, options: OutputOptions, rows: readonly Record<string, string>[]): void {
   const columns = Object.keys(rows[0] ?? {})
-  if (parsed !== 'table') return writeRows(context.stdout, parsed, columns, rows)
-  const titles = columns.filter((title) => title !== 'values')
-  writeTable(
-    context,
-    titles.map((title): TableColumn => ({
-      title,
-      weight: 1,
-      keep: true,
-      ...(title === 'doc' || title === 'value' ? { minWidth: 20 } : {}),
-      ...(title === 'doc' ? { wrap: true } : {}),
-      cells: rows.map((row) => row[title] ?? ''),
-    })),
-  )
+  writeAnswer(context, options, {
+    columns,
+    rows,
+    table: (sorted) =>
+      columns
+        .filter((title) => title !== 'values')
+        .map((title): TableColumn => ({
+          title,
+          weight: 1,
+          keep: true,
+          ...(title === 'doc' || title === 'value' ? { minWidth: 20 } : {}),
+          ...(title === 'doc' ? { wrap: true } : {}),
+          cells: sorted.map((row) => String(row[title] ?? '')),
+        })),
+  })
 }

@@ -18,6 +18,20 @@ export function formatError(halfWidth: number, value: number): string {
   return `±${percent < 1 ? percent.toFixed(1) : Math.round(percent)} %`
 }
 
+/** A part of 0 … 1: `52 %`, `0.4 %`. */
+export function formatShare(part: number): string {
+  const percent = 100 * part
+  return `${percent > 0 && percent < 0.95 ? percent.toFixed(1) : Math.round(percent)} %`
+}
+
+/** A change relative to before: `+12 %`, `-3 %`, `×14`; `new` when there was nothing before. */
+export function formatChange(change: number | null): string {
+  if (change === null) return 'new'
+  if (change >= 9) return `×${Math.round(change + 1)}`
+  const percent = Math.round(100 * change)
+  return `${percent > 0 ? '+' : ''}${percent} %`
+}
+
 function scaled(value: number, unit: string): string {
   let step = 0
   let rest = value

@@ -78,10 +78,10 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
       env: { NO_COLOR: '1' },
     })
     assert.deepEqual(stdout.split('\n').slice(0, 4), [
-      'server  project  sent_bytes  received_bytes    bytes  l2_bytes  packets  records',
-      'web     red         1.04 kB         5.21 kB  6.25 kB   6.32 kB        5        5',
-      'web     blue        5.00 kB             3 B  5.00 kB   5.03 kB        2        2',
-      'db      red           200 B         1.00 kB  1.20 kB   1.23 kB        2        2',
+      'server  project  sent_bytes  received_bytes    bytes  share              packets',
+      'web     red         1.04 kB         5.21 kB  6.25 kB  100 %  ██████████        5',
+      'web     blue        5.00 kB             3 B  5.00 kB   80 %  ████████          2',
+      'db      red           200 B         1.00 kB  1.20 kB   19 %  █▉                2',
     ])
   })
 
@@ -92,8 +92,40 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
     await engine.insert([
       { flow_end: T0 + 100, src_server: 'twin', src_server_id: 'bbbbbbbb-2', counts_sent: 1, counts_once: 1, bytes: 2 },
     ])
-    const { stdout } = await ask(['top', '--filter', 'server twin'], { terminal: 80, env: { NO_COLOR: '1' } })
+    const { stdout } = await ask(['top', '--filter', 'server like twin'], { terminal: 80, env: { NO_COLOR: '1' } })
     assert.match(stdout, /twin +bbbbbbbb-2 .*\ntwin +aaaaaaaa-1 /)
+  })
+
+  it('ask which is meant where several have the name of the filter', async () => {
+    const { error, stdout } = await ask(['flows', '--filter', 'server web'])
+    assert.equal(error?.code, 'name_ambiguous')
+    assert.match(error.message, /2 servers are called "web"/)
+    assert.deepEqual(error.details, ['server s-blue-web   of project blue', 'server s-red-web   of project red'])
+    assert.equal(stdout, '')
+    for (const filter of ['server s-red-web', 'project red and server web', 'server like web'])
+      assert.equal((await ask(['flows', '--filter', filter])).error, undefined, filter)
+  })
+
+  it('write the columns asked for, sorted, in every format', async () => {
+    const words = ['top', 'project', '-c', 'bytes', '-c', 'project', '--sort-column', 'bytes', '-f']
+    const only = ['--filter', 'project in [red, blue]']
+    assert.equal((await ask([...words, 'value', ...only])).stdout, '5003 blue\n6247 red\n')
+    assert.equal((await ask([...words, 'csv', ...only])).stdout, 'bytes,project\r\n5003,blue\r\n6247,red\r\n')
+    assert.equal((await ask([...words, 'yaml', ...only])).stdout, '- bytes: 5003\n  project: blue\n- bytes: 6247\n  project: red\n') // prettier-ignore
+    assert.equal((await ask([...words, 'json', ...only])).stdout, '[\n{"bytes":5003,"project":"blue"},\n{"bytes":6247,"project":"red"}\n]\n') // prettier-ignore
+    assert.equal((await ask([...words, 'value', '--sort-descending', ...only])).stdout, '6247 red\n5003 blue\n')
+    const table = await ask([...words, 'table', '--with', 'none', ...only])
+    assert.equal(table.stdout, '  bytes  project\n5.00 kB  blue\n6.25 kB  red\n')
+    const wrong = await ask(['top', '-c', 'byte'])
+    assert.equal(wrong.error?.code, 'column_unknown')
+    assert.match(wrong.error.message, /did you mean bytes/)
+  })
+
+  it('cut cells and leave no column out with --fit-width', async () => {
+    const { stdout } = await ask(['flows', '--fit-width', '-n', '3'], { terminal: 100, env: { NO_COLOR: '1' } })
+    const [head = '', ...lines] = stdout.split('\n')
+    assert.match(head, /^time +pr.*dst.*$/)
+    for (const line of [head, ...lines]) assert.ok(stringWidth(line) <= 100, line)
   })
 
   it('find mistakes before anything is opened', async () => {

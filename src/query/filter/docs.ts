@@ -35,7 +35,8 @@ op     = "=" | "!=" | "<" | "<=" | ">" | ">=" | [ "not" ] "like"
 - \`and\` binds tighter than \`or\`. Without an operator a test means \`=\`. \`==\`, \`<>\`, and \`eq ne lt le gt ge\` are understood too.
 - A field of an end asks of either end, with \`src\` or \`dst\` in front of one, with \`src and dst\` of both. \`src_x\` is \`src x\`.
 - A negative test of either end (\`!=\`, \`not in\`, \`not like\`) holds when neither end matches: \`server != web-1\` is \`not server web-1\`.
-- Project, server, port and network match name or id. The empty name, \`server ""\`, is an end that is not known.
+- Project, server, port and network match name or id. A name that several have is refused and their ids are listed, unless its project
+  stands beside it in one conjunction (\`project red and server web-1\`); \`server like web-1\` is all that are called so. The empty name, \`server ""\`, is an end that is not known.
 - \`port 443\` is a transport port, \`port web\`, \`port 425fe781-…\` and \`port "443"\` a Neutron port. \`host 10.0.0.1\` is an address,
   \`host compute-3\` a hypervisor. After \`src\` and \`dst\` an address may stand alone: \`src 10.0.0.1\`, \`dst 10.0.0.0/8\`.
 - \`flags SA\` holds when at least these TCP flags were seen. \`like\` knows \`%\` (any text), \`_\` (one character) and \`\\\` before either.

@@ -1,0 +1,88 @@
+import { FLOWS } from '../schema/ddl.ts'
+import type { EntityName } from './dimensions.ts'
+import { entityParty } from './ends.ts'
+import { MEASURE_NAMES, MEASURES } from './measures.ts'
+import { Params, type Plan } from './plan.ts'
+import type { Cell, Condition } from './request.ts'
+import { spanCondition } from './span.ts'
+import type { Span } from './times.ts'
+import { readable } from './values.ts'
+
+/**
+ * Who talks to whom: sums over pairs of a source and a destination. A pair has three figures of each measure, so that it agrees with
+ * `top` to the byte:
+ *
+ *   bytes            Σ counts_once      every byte once; all pairs together are the total
+ *   sent_bytes       Σ counts_sent      over the row of X: what X sent
+ *   received_bytes   Σ counts_received  over the column of X: what X received
+ */
+export interface MatrixQuery extends Condition {
+  readonly entity: EntityName
+  /** A result column. */
+  readonly by: string
+  readonly limit: number
+}
+
+const WEIGHTS = [
+  ['sent_', 'counts_sent'],
+  ['received_', 'counts_received'],
+  ['', 'counts_once'],
+] as const
+
+/** The figures of a pair, in order. */
+export const MATRIX_FIGURES: readonly string[] = MEASURE_NAMES.flatMap((measure) =>
+  WEIGHTS.map(([prefix]) => `${prefix}${measure}`),
+)
+
+/** The plan; its rows are for `matrixRows`. */
+export function matrixPlan(query: MatrixQuery, span: Span): Plan {
+  const params = new Params()
+  const { key, shows } = entityParty(query.entity)
+  const where = [
+    spanCondition(span, params),
+    query.condition(params),
+    'counts_sent + counts_received + counts_once > 0',
+  ].filter((part) => part !== undefined)
+  const inner = [
+    `${key('src')} AS ks`,
+    `${key('dst')} AS kd`,
+    ...shows.flatMap(({ sql }, i) => [`${sql('src')} AS ns${i}`, `${sql('dst')} AS nd${i}`]),
+    ...MEASURE_NAMES.map((measure, i) => `${MEASURES[measure].sum} AS m${i}`),
+    ...WEIGHTS.map(([, column], i) => `${column} AS w${i}`),
+  ]
+  const names = matrixShows(query).map(
+    (name, i) => `any(n${i < shows.length ? 's' : 'd'}${i % shows.length}) AS ${name}`,
+  )
+  const sums = MEASURE_NAMES.flatMap((measure, m) =>
+    WEIGHTS.map(([prefix], w) => `sum(m${m} * w${w}) AS ${prefix}${measure}`),
+  )
+  const order = [`${query.by} DESC`, ...matrixShows(query)]
+  const sql =
+    `SELECT ${[...names, ...sums].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
+    `GROUP BY ks, kd ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
+  return { sql, params: params.values }
+}
+
+function matrixShows({ entity }: Pick<MatrixQuery, 'entity'>): string[] {
+  const { shows } = entityParty(entity)
+  return (['src', 'dst'] as const).flatMap((side) => shows.map(({ as }) => `${side}_${as}`))
+}
+
+export function matrixColumns(query: Pick<MatrixQuery, 'entity'>): string[] {
+  return [...matrixShows(query), ...MATRIX_FIGURES]
+}
+
+export function matrixRows(
+  { entity }: Pick<MatrixQuery, 'entity'>,
+  rows: readonly Record<string, unknown>[],
+): Record<string, Cell>[] {
+  const { shows } = entityParty(entity)
+  return rows.map((row) =>
+    Object.fromEntries([
+      ...(['src', 'dst'] as const).flatMap((side) =>
+        shows.map(({ as, of }) => [`${side}_${as}`, readable(of, row[`${side}_${as}`])] as const),
+      ),
+      ...MATRIX_FIGURES.map((name) => [name, Number(row[name])] as const),
+    ]),
+  )
+}
