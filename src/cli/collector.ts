@@ -12,8 +12,10 @@ import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
+import { SideRows } from '../pipeline/side-rows.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
+import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { createRegistry } from '../telemetry/metrics.ts'
@@ -26,6 +28,9 @@ import { writerReaders } from './writer-readings.ts'
 
 const TICK_MS = 100
 const WATCH_MS = 10_000
+const SIDE_TICK_MS = 1_000
+/** What is counted beside the flows is written this often. */
+const SIDE_WRITE_MS = 10_000
 
 export class Collector {
   readonly store: Store
@@ -37,6 +42,8 @@ export class Collector {
   private readonly log: Logger
   private readonly config: Config
   private readonly spool: OpenWriter
+  private readonly side: SideRows
+  private readonly token: () => string
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private timers: NodeJS.Timeout[] = []
@@ -54,13 +61,24 @@ export class Collector {
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
     let number = 0
+    this.token = () => `${run}-${number++}`
     const names = new LearnedInterfaces()
     this.built = buildPipeline(config, {
       names,
       attribute: attributeBy(config, () => identity.replica.snapshot, names),
-      emit: (block) => writer.enqueue(flowBlock(block, `${run}-${number++}`)),
+      emit: (block) => writer.enqueue(flowBlock(block, this.token())),
       log: sampled,
     })
+    this.side = new SideRows(
+      this.built,
+      {
+        snapshot: () => identity.replica.snapshot,
+        kernelDrops: () =>
+          [...listeners].map(([input, receiver]) => [input, Math.max(0, receiver.stats().kernelDrops)]),
+        rowsDropped: () => writer.counters.droppedRows + writer.counters.damagedRows,
+      },
+      SIDE_WRITE_MS,
+    )
     const registry = createRegistry({
       ovsight_info: () => [[1, VERSION, process.version, store.name]],
       ...pipelineReaders(this.built),
@@ -104,6 +122,10 @@ export class Collector {
     this.identity.replica.snapshot = identity
   }
 
+  private keep(blocks: readonly RowBlock[]): void {
+    for (const block of blocks) void this.writer.enqueue({ ...block, token: this.token() })
+  }
+
   private async begin(): Promise<void> {
     const { config, api, built, listeners } = this
     if (config.http_port !== null && api !== undefined) {
@@ -116,6 +138,7 @@ export class Collector {
     this.timers = [
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
+      setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
     ]
   }
 
@@ -129,6 +152,7 @@ export class Collector {
     await closeListeners(this.listeners)
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
     await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
+    this.keep(this.side.end())
     await this.identity.stop()
     await this.spool.close(limitMs)
     if (this.writer.spoolBlocks > 0)

@@ -9,7 +9,9 @@ import { INPUTS, type Input } from '../pipeline/demultiplex.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { Replay } from '../pipeline/replay.ts'
+import { SideRows } from '../pipeline/side-rows.ts'
 import { didYouMean } from '../query/nearest.ts'
+import type { RowBlock } from '../schema/rows.ts'
 import { openWriter } from '../store/open.ts'
 import type { Writer } from '../store/writer.ts'
 import { readCapture } from '../wire/capture.ts'
@@ -122,7 +124,7 @@ export async function replayInto(
   identity: IdentitySnapshot,
 ): Promise<ReplayRun> {
   const names = new LearnedInterfaces()
-  const { pipeline } = buildPipeline(
+  const built = buildPipeline(
     config,
     {
       names,
@@ -131,7 +133,15 @@ export async function replayInto(
     },
     { batchRows: BATCH_ROWS, flushAfterMs: Infinity, maxBlocks: 2 },
   )
-  const replay = new Replay(pipeline, ports)
+  const { pipeline } = built
+  const side = new SideRows(built, { snapshot: () => identity }, Infinity)
+  const keep = (blocks: readonly RowBlock[]) => {
+    for (const block of blocks) void writer.enqueue({ ...block, token: replay.token(block.rows) })
+  }
+  const replay = new Replay(pipeline, ports, {
+    onTick: (nowMs) => keep(side.tick(nowMs)),
+    onEnd: () => keep(side.end()),
+  })
   const faults: { file: string; error: AppError }[] = []
   for (const file of files) {
     try {

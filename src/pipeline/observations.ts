@@ -4,7 +4,9 @@
  */
 import type { Datagram, DecodeSink, InterfaceCounters, Protocol } from '../decode/decoder.ts'
 import { PROTOCOLS } from '../decode/decoder.ts'
+import { PROTOCOL } from './demultiplex.ts'
 import type { ExporterTable } from './exporters.ts'
+import { HealthRecorder, type HealthCount } from './health.ts'
 import { KeyTable } from './key-table.ts'
 import { LearnedInterfaces, type LearnedKey } from './learned-names.ts'
 import { SequenceTracker } from './sequence.ts'
@@ -29,6 +31,8 @@ export class Observations implements DecodeSink {
   readonly sequences: SequenceTracker
   /** The sequences of sFlow samplers. */
   readonly samples: SequenceTracker
+  /** All of it by minute, for the table `exporter_health`. */
+  readonly health: HealthRecorder
   /** Lost records by place of the exporter and protocol: `lost[place * PROTOCOLS.length + protocol]`. */
   readonly lost: Float64Array
   /** sFlow samples lost between sampler and us, by place of the exporter. */
@@ -39,6 +43,8 @@ export class Observations implements DecodeSink {
   /** Names of interfaces, for attribution. */
   readonly names: LearnedInterfaces
 
+  /** Arrival of the last datagram. */
+  private nowMs = 0
   private readonly exporters: ExporterTable
   private readonly interfaces: KeyTable
   private readonly interfaceRows: KnownInterface[] = []
@@ -51,24 +57,32 @@ export class Observations implements DecodeSink {
     this.names = names
     const { maxExporters, maxStreams, maxInterfaces, idleMs } = options
     this.exporters = exporters
+    this.health = new HealthRecorder(exporters, maxStreams, idleMs)
     this.lost = new Float64Array(maxExporters * PROTOCOLS.length)
+    this.lostSamples = new Float64Array(maxExporters)
     this.datapathLostPackets = new Float64Array(maxExporters)
     this.unsentPackets = new Float64Array(maxExporters)
     this.sequences = new SequenceTracker({
       maxStreams,
       idleMs,
-      onLost: (exporterId, protocol, records) => {
+      onLost: (exporterId, protocol, records, domain) => {
         const place = exporters.placeOfId(exporterId)
         if (place >= 0) this.lost[place * PROTOCOLS.length + protocol]! += records
+        // They were sent, too.
+        for (const count of ['lost', 'expected'] as const) this.tell(count, exporterId, protocol, domain, records)
       },
+      onLate: (exporterId, protocol, domain, again) =>
+        this.tell(again ? 'duplicates' : 'reordered', exporterId, protocol, domain, 1),
+      onRestart: (exporterId, protocol, domain) => this.tell('restarts', exporterId, protocol, domain, 1),
     })
-    this.lostSamples = new Float64Array(maxExporters)
     this.samples = new SequenceTracker({
       maxStreams,
       idleMs,
-      onLost: (exporterId, _, samples) => {
+      onLost: (exporterId, protocol, samples, subAgent) => {
         const place = exporters.placeOfId(exporterId)
         if (place >= 0) this.lostSamples[place]! += samples
+        for (const count of ['lost_samples', 'samples'] as const)
+          this.tell(count, exporterId, protocol, subAgent, samples)
       },
     })
     this.interfaces = new KeyTable(maxInterfaces, idleMs)
@@ -88,14 +102,19 @@ export class Observations implements DecodeSink {
 
   sequence(datagram: Datagram, protocol: Protocol, stream: number, sequence: number, records: number): void {
     const { exporterId, exporterPort, receivedMs } = datagram
-    this.sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
+    this.nowMs = receivedMs
+    const { sequences } = this
+    sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
+    const advance = sequences.lastAgain ? 0 : records
+    this.health.sequenced(exporterId, PROTOCOL[protocol], stream, advance, sequences.lastMixed, receivedMs)
   }
 
   sampleSequence(datagram: Datagram, subAgent: number, source: number, sequence: number, samples: number): void {
     const { exporterId, exporterPort, receivedMs } = datagram
     // One stream for each source of each sub-agent; the odd constant keeps small numbers apart.
     const stream = (source ^ Math.imul(subAgent, 0x9e3779b1)) >>> 0
-    this.samples.observe(exporterId, exporterPort, 'sflow5', stream, sequence, samples, receivedMs)
+    this.samples.observe(exporterId, exporterPort, 'sflow5', stream, sequence, samples, receivedMs, subAgent)
+    this.tell('samples', exporterId, PROTOCOL.sflow5, subAgent, samples)
   }
 
   interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void {
@@ -112,11 +131,15 @@ export class Observations implements DecodeSink {
   }
 
   datapathLost(datagram: Datagram, subAgent: number, lost: number): void {
-    this.add(this.datapathLostPackets, datagram, this.rise(datagram, 0, subAgent, lost))
+    const rise = this.rise(datagram, 0, subAgent, lost)
+    this.add(this.datapathLostPackets, datagram, rise)
+    if (rise > 0) this.tell('datapath_lost', datagram.exporterId, PROTOCOL.sflow5, subAgent, rise)
   }
 
   notSent(datagram: Datagram, domain: number, packets: number): void {
-    this.add(this.unsentPackets, datagram, this.rise(datagram, 1, domain, packets))
+    const rise = this.rise(datagram, 1, domain, packets)
+    this.add(this.unsentPackets, datagram, rise)
+    if (rise > 0) this.tell('unsent', datagram.exporterId, PROTOCOL.ipfix, domain, rise)
   }
 
   samplingRate(datagram: Datagram, domain: number, samplerId: number, rate: number): void {
@@ -129,6 +152,16 @@ export class Observations implements DecodeSink {
   toldSamplingRate(exporterId: number, domain: number, samplerId: number): number {
     const place = this.rates.find(exporterId, 0, domain, samplerId >>> 0)
     return place < 0 ? 0 : this.rateOf[place]!
+  }
+
+  /** Gives up what has been missing for long: call once a second. */
+  settle(nowMs: number): void {
+    this.sequences.settle(nowMs)
+    this.samples.settle(nowMs)
+  }
+
+  private tell(count: HealthCount, exporterId: number, protocol: number, domain: number, by: number): void {
+    this.health.add(count, exporterId, protocol, domain, by, this.nowMs)
   }
 
   private add(counts: Float64Array, datagram: Datagram, count: number): void {

@@ -117,6 +117,7 @@ export class Pipeline {
       const place = exporters.placeOf(source, i * 4, receivedMs)
       if (place < 0) {
         this.counters.dropped.exporters++
+        this.parts.observations.health.addToNobody('refused_drops', 1)
         continue
       }
       datagram.start = start[i]!
@@ -135,8 +136,7 @@ export class Pipeline {
   /** To be called often with the clock: writes flows that timed out, and a block whose time has come. */
   tick(nowMs: number): void {
     const { holding, observations } = this.parts
-    observations.sequences.settle(nowMs)
-    observations.samples.settle(nowMs)
+    observations.settle(nowMs)
     for (const decoder of holding) this.fill((out) => void decoder.expire(nowMs, out), nowMs)
     if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
   }
@@ -155,15 +155,16 @@ export class Pipeline {
 
   private decode(input: Input, place: number): void {
     const { datagram, counters } = this
-    const { exporters } = this.parts
-    const { view, start, end, receivedMs } = datagram
+    const { exporters, observations } = this.parts
+    const { view, start, end, receivedMs, exporterId } = datagram
     const length = end - start
+    const code = demultiplex(input, view, start, end)
     const out = this.room(rowsBound(length))
     if (out === undefined) {
       counters.dropped.overload++
+      observations.health.add('overload_drops', exporterId, code, 0, 1, receivedMs)
       return
     }
-    const code = demultiplex(input, view, start, end)
     const before = out.rows
     const status = this.decoders[code]!.decode(datagram, out)
     const rows = out.rows - before
@@ -174,6 +175,7 @@ export class Pipeline {
     exporters.datagrams[place]!++
     exporters.bytes[place]! += length
     exporters.rows[place]! += rows
+    observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
     if (isFault(status)) this.fault(place, code, status)
   }
 

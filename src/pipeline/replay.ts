@@ -28,6 +28,12 @@ export interface ReplayCounts {
   lastMs: number
 }
 
+/** Told of the capture's time as it passes, and when all of a capture is written; both may ask for a token. */
+export interface ReplayListener {
+  onTick?: (nowMs: number) => void
+  onEnd?: () => void
+}
+
 export class Replay {
   readonly counts: ReplayCounts = {
     packets: 0,
@@ -51,11 +57,13 @@ export class Replay {
   private readonly stamp = new Float64Array(4)
   private readonly stampBytes = new Uint8Array(this.stamp.buffer)
   private tickMs = -Infinity
+  private readonly listener: ReplayListener
 
   /** `inputs`: which UDP destination port is for what. GRE needs no port. */
-  constructor(pipeline: Pipeline, inputs: ReadonlyMap<number, Input>) {
+  constructor(pipeline: Pipeline, inputs: ReadonlyMap<number, Input>, listener: ReplayListener = {}) {
     this.pipeline = pipeline
     this.inputs = inputs
+    this.listener = listener
     const { source, bytes, view } = this.transport
     const start = new Uint32Array(1)
     const end = new Uint32Array(1)
@@ -77,6 +85,7 @@ export class Replay {
       }
     } finally {
       await this.pipeline.flush()
+      this.listener.onEnd?.()
     }
   }
 
@@ -132,6 +141,7 @@ export class Replay {
     if (timeMs - this.tickMs < TICK_MS) return
     this.tickMs = timeMs
     this.pipeline.tick(timeMs)
+    this.listener.onTick?.(timeMs)
   }
 
   private noteStrange(transport: Transport): void {

@@ -38,17 +38,27 @@ const PROTOCOL_MASK = 0x7f
 export interface SequenceOptions {
   maxStreams: number
   idleMs: number
-  /** Called with records that were lost for good, of one exporter. */
-  onLost: (exporterId: number, protocol: number, records: number) => void
+  /** Called with records that were lost for good, of one exporter; `tag` is that of the stream's last datagram. */
+  onLost: (exporterId: number, protocol: number, records: number, tag: number) => void
+  /** Called for each datagram that came late: `again` when nothing was missing. */
+  onLate?: (exporterId: number, protocol: number, tag: number, again: boolean) => void
+  onRestart?: (exporterId: number, protocol: number, tag: number) => void
 }
 
 export class SequenceTracker {
   /** Datagrams that came after a later one. */
   late = 0
   restarts = 0
+  /** Whether the stream of the last datagram looks like two counters mixed. */
+  lastMixed = false
+  /** Whether the last datagram had been there before, or came after it had been given up. */
+  lastAgain = false
 
   private readonly table: KeyTable
   private readonly onLost: SequenceOptions['onLost']
+  private readonly onLate: NonNullable<SequenceOptions['onLate']>
+  private readonly onRestart: NonNullable<SequenceOptions['onRestart']>
+  private readonly tags: Uint32Array
   private readonly previous: Uint32Array
   /** Records of the previous datagram; -1 = not known, the next number proves nothing. */
   private readonly previousRecords: Int32Array
@@ -66,9 +76,12 @@ export class SequenceTracker {
   /** How many streams have something missing. */
   private open = 0
 
-  constructor({ maxStreams, idleMs, onLost }: SequenceOptions) {
+  constructor({ maxStreams, idleMs, onLost, onLate = () => {}, onRestart = () => {} }: SequenceOptions) {
     this.table = new KeyTable(maxStreams, idleMs)
     this.onLost = onLost
+    this.onLate = onLate
+    this.onRestart = onRestart
+    this.tags = new Uint32Array(maxStreams)
     this.previous = new Uint32Array(maxStreams)
     this.previousRecords = new Int32Array(maxStreams)
     this.score = new Int8Array(maxStreams)
@@ -98,7 +111,8 @@ export class SequenceTracker {
   }
 
   /**
-   * One datagram. `records` is by how much the counter advances with it, -1 when not known (a set without its template).
+   * One datagram. `records` is by how much the counter advances with it, -1 when not known (a set without its template). What is
+   * found out about the stream is told with `tag`.
    */
   observe(
     exporterId: number,
@@ -108,11 +122,16 @@ export class SequenceTracker {
     sequence: number,
     records: number,
     nowMs: number,
+    tag = stream,
   ): void {
     const code = PROTOCOL[protocol]
     const port = protocol === 'ipfix' ? exporterPort : 0
+    this.lastMixed = false
+    this.lastAgain = false
     const place = this.table.place(exporterId, code, stream, port, nowMs)
     if (place < 0) return
+    this.tags[place] = tag
+    this.lastMixed = this.disorder[place]! >= MIXED
     const fresh = this.table.fresh
     if (fresh) this.clear(place)
     if (protocol === 'ipfix') this.observeIpfix(place, fresh, exporterId, code, exporterPort, sequence, records, nowMs)
@@ -141,6 +160,7 @@ export class SequenceTracker {
   ): void {
     const session = this.table.place(exporterId, code + SESSION, 0, port, nowMs)
     if (session < 0) return
+    this.tags[session] = this.tags[domain]!
     const sessionFresh = this.table.fresh
     if (sessionFresh) this.clear(session)
     if (sessionFresh || domainFresh) {
@@ -214,6 +234,8 @@ export class SequenceTracker {
     this.lateRecords[place] = records
     this.late++
     this.upset(place)
+    this.lastAgain = this.missing[place] === 0
+    this.tell(this.onLate, place, this.lastAgain)
     if (this.missing[place]! > 0) {
       this.missing[place] = Math.max(0, this.missing[place]! - Math.max(records, 0))
       if (this.missing[place] === 0) this.open--
@@ -229,6 +251,7 @@ export class SequenceTracker {
   private restart(place: number, sequence: number, records: number): void {
     this.restarts++
     this.upset(place)
+    this.tell(this.onRestart, place, false)
     // What is missing from before cannot be told from the jump itself.
     if (this.missing[place]! > 0) this.open--
     this.missing[place] = 0
@@ -238,9 +261,18 @@ export class SequenceTracker {
 
   private giveUp(place: number): void {
     if (this.disorder[place]! < MIXED)
-      this.onLost(this.table.word(place, 0), this.table.word(place, 1) & PROTOCOL_MASK, this.missing[place]!)
+      this.onLost(
+        this.table.word(place, 0),
+        this.table.word(place, 1) & PROTOCOL_MASK,
+        this.missing[place]!,
+        this.tags[place]!,
+      )
     this.missing[place] = 0
     this.open--
+  }
+
+  private tell(whom: NonNullable<SequenceOptions['onLate']>, place: number, again: boolean): void {
+    whom(this.table.word(place, 0), this.table.word(place, 1) & PROTOCOL_MASK, this.tags[place]!, again)
   }
 
   private upset(place: number): void {

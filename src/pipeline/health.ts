@@ -1,0 +1,186 @@
+/**
+ * What each exporter delivered and what of it was lost, by protocol and domain, until it is written as rows of `exporter_health`.
+ * Bounded: what finds no place is counted under no exporter, so that sums still hold.
+ */
+import { PROTOCOLS } from '../decode/decoder.ts'
+import { DECODE_STATUS_NAMES } from '../decode/status.ts'
+import type { SideRow } from '../schema/rows.ts'
+import type { HEALTH_TABLE } from '../schema/side-tables.ts'
+import { isFault } from './counters.ts'
+import type { ExporterTable } from './exporters.ts'
+import { KeyTable } from './key-table.ts'
+
+/** Counts of a place, in the order in which they lie; columns of `exporter_health`. */
+export const HEALTH_COUNTS = [
+  'datagrams',
+  'bytes',
+  'records',
+  'expected',
+  'lost',
+  'reordered',
+  'duplicates',
+  'restarts',
+  'mixed',
+  'samples',
+  'lost_samples',
+  'kernel_drops',
+  'overload_drops',
+  'refused_drops',
+  'datapath_lost',
+  'unsent',
+  'rows_dropped',
+] as const
+export type HealthCount = (typeof HEALTH_COUNTS)[number]
+const COUNTS = HEALTH_COUNTS.length
+const AT = Object.fromEntries(HEALTH_COUNTS.map((name, i) => [name, i])) as Readonly<Record<HealthCount, number>>
+
+/** Places and reasons told apart between two writes; beyond it a fault counts without its exporter. */
+const MAX_FAULTS = 16_384
+const STATUSES = DECODE_STATUS_NAMES.length
+
+export type HealthRow = SideRow<typeof HEALTH_TABLE>
+/** Name of the host that has an address of four lanes, empty when it is none. */
+export type HostOf = (lanes: Uint32Array) => string
+
+/** Frames that are held back as flows: each is a record when it is read. */
+const MIRRORED: readonly number[] = [PROTOCOLS.indexOf('gre'), PROTOCOLS.indexOf('vxlan')]
+
+export class HealthRecorder {
+  private readonly exporters: ExporterTable
+  private readonly table: KeyTable
+  /** The place behind the last is nobody's. */
+  private readonly counts: Float64Array
+  private readonly faults = new Map<number, number>()
+  private lastPlace = -1
+  private lastExporter = -1
+  private lastProtocol = -1
+  private lastDomain = 0
+  /** Place of the datagram being decoded, once its domain is known. */
+  private current = -1
+
+  constructor(exporters: ExporterTable, max: number, idleMs: number) {
+    this.exporters = exporters
+    this.table = new KeyTable(max, idleMs)
+    this.counts = new Float64Array((max + 1) * COUNTS)
+  }
+
+  /** Adds to a count of an exporter (by its id), a protocol (index into PROTOCOLS) and a domain. */
+  add(count: HealthCount, exporterId: number, protocol: number, domain: number, by: number, nowMs: number): void {
+    this.counts[this.placeOf(exporterId, protocol, domain, nowMs) * COUNTS + AT[count]]! += by
+  }
+
+  /** Adds to a count of nobody in particular. */
+  addToNobody(count: HealthCount, by: number): void {
+    this.counts[this.table.max * COUNTS + AT[count]]! += by
+  }
+
+  /** The datagram being decoded is of this domain, and advances its sequence by `records` (-1 = not known). */
+  sequenced(
+    exporterId: number,
+    protocol: number,
+    domain: number,
+    records: number,
+    mixed: boolean,
+    nowMs: number,
+  ): void {
+    this.current = this.placeOf(exporterId, protocol, domain, nowMs)
+    const at = this.current * COUNTS
+    this.counts[at + AT.expected]! += records < 0 ? 1 : records
+    if (mixed) this.counts[at + AT.mixed]! += 1
+  }
+
+  /** A datagram was decoded. */
+  decoded(exporterId: number, protocol: number, bytes: number, rows: number, status: number, nowMs: number): void {
+    const place = this.current >= 0 ? this.current : this.placeOf(exporterId, protocol, 0, nowMs)
+    this.current = -1
+    const at = place * COUNTS
+    this.counts[at + AT.datagrams]! += 1
+    this.counts[at + AT.bytes]! += bytes
+    const fault = isFault(status)
+    this.counts[at + AT.records]! += MIRRORED.includes(protocol) ? (fault ? 0 : 1) : rows
+    if (!fault) return
+    const key = place * STATUSES + status
+    const known = this.faults.get(key)
+    if (known !== undefined || this.faults.size < MAX_FAULTS) this.faults.set(key, (known ?? 0) + 1)
+    else {
+      const nobody = this.table.max * STATUSES + status
+      this.faults.set(nobody, (this.faults.get(nobody) ?? 0) + 1)
+    }
+  }
+
+  /** Shares datagrams out over the exporters that sent by one of these protocols, in proportion to what they sent. */
+  share(count: HealthCount, protocols: readonly number[], datagrams: number): void {
+    if (datagrams <= 0) return
+    const { table, counts } = this
+    const places: number[] = []
+    let total = 0
+    for (let place = 0; place < table.size; place++) {
+      const sent = counts[place * COUNTS + AT.datagrams]!
+      if (sent === 0 || !protocols.includes(table.word(place, 1))) continue
+      places.push(place)
+      total += sent
+    }
+    let rest = datagrams
+    let restTotal = total
+    for (const place of places) {
+      const sent = counts[place * COUNTS + AT.datagrams]!
+      const part = Math.round((rest * sent) / restTotal)
+      counts[place * COUNTS + AT[count]]! += part
+      rest -= part
+      restTotal -= sent
+    }
+    if (rest > 0) this.addToNobody(count, rest)
+  }
+
+  /** The rows of all that was counted since the last call, of the minute given. */
+  take(minuteMs: number, hostOf: HostOf): HealthRow[] {
+    const rows: HealthRow[] = []
+    const { table } = this
+    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, hostOf, rows)
+    this.takeCounts(table.max, minuteMs, hostOf, rows)
+    for (const [key, faults] of this.faults) {
+      const fault = DECODE_STATUS_NAMES[key % STATUSES]!
+      rows.push({ ...this.keyOf(Math.floor(key / STATUSES), minuteMs, hostOf), fault, faults })
+    }
+    this.faults.clear()
+    return rows
+  }
+
+  private takeCounts(place: number, minuteMs: number, hostOf: HostOf, rows: HealthRow[]): void {
+    const own = this.counts.subarray(place * COUNTS, (place + 1) * COUNTS)
+    if (own.every((value) => value === 0)) return
+    const counts: Partial<Record<HealthCount, number>> = {}
+    for (const [i, name] of HEALTH_COUNTS.entries()) if (own[i] !== 0) counts[name] = own[i]!
+    rows.push({ ...this.keyOf(place, minuteMs, hostOf), ...counts })
+    own.fill(0)
+  }
+
+  private keyOf(place: number, minute: number, hostOf: HostOf): HealthRow {
+    if (place === this.table.max) return { minute }
+    const { table, exporters } = this
+    const at = exporters.placeOfId(table.word(place, 0))
+    const exporter = at < 0 ? new Uint32Array(4) : exporters.address.slice(at * 4, at * 4 + 4)
+    return {
+      minute,
+      exporter,
+      exporter_host: at < 0 ? '' : hostOf(exporter),
+      protocol: PROTOCOLS[table.word(place, 1)]!,
+      domain: table.word(place, 2),
+    }
+  }
+
+  /** Datagrams of one stream come together, so the last place is mostly this one. */
+  private placeOf(exporterId: number, protocol: number, domain: number, nowMs: number): number {
+    if (exporterId === this.lastExporter && protocol === this.lastProtocol && domain === this.lastDomain) {
+      this.table.seenMs[this.lastPlace] = nowMs
+      return this.lastPlace
+    }
+    const place = this.table.place(exporterId, protocol, domain, 0, nowMs)
+    if (place < 0) return this.table.max
+    this.lastPlace = place
+    this.lastExporter = exporterId
+    this.lastProtocol = protocol
+    this.lastDomain = domain
+    return place
+  }
+}
