@@ -1,4 +1,5 @@
 import { RESOURCES } from './answers.ts'
+import { IDENTITY_PARAMETERS } from './identity.ts'
 
 const HEAD = `# HTTP API
 
@@ -12,6 +13,8 @@ equal. Everything is GET.
 ${Object.entries(RESOURCES)
   .map(([name, { doc }]) => `| \`/api/v1/${name}\` | ${doc} |`)
   .join('\n')}
+| \`/api/v1/identity/status\` | every source of the model: state, fault, age, counts |
+| \`/api/v1/identity/show\` | what the model knows: the rows of \`ovsight identity show -f json\` |
 
 \`\`\`
 curl 'http://127.0.0.1:8080/api/v1/top?dimension=project&by=sent_bytes&last=1d'
@@ -46,7 +49,7 @@ that may pass has \`retry-after\`. What HTTP itself refuses (404, 431) has the t
 
 /** The whole of docs/api.md. */
 export function apiPage(): string {
-  const resources = Object.entries(RESOURCES).map(
+  const resources = [...Object.entries(RESOURCES), ['identity/show', { parameters: IDENTITY_PARAMETERS }] as const].map(
     ([name, { parameters }]) => `## Parameters of ${name}\n\n${table(parameters)}\n`,
   )
   return `${HEAD}\n${resources.join('\n')}${ERRORS}`

@@ -2,6 +2,7 @@ import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Asker } from '../query/plan.ts'
 import { answerRoutes } from './answers.ts'
+import { identityRoutes, type IdentityApi } from './identity.ts'
 import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
@@ -9,8 +10,8 @@ export interface ApiOptions {
   readonly store: Asker & { readonly name: string }
   /** The page of /metrics in Prometheus' text format. */
   readonly metricsText: () => string | Promise<string>
-  /** How the model of the cloud stands, as plain data. */
-  readonly identityStatus?: () => object
+  /** The model of the cloud, where there is one. */
+  readonly identity?: IdentityApi
   readonly now?: () => number
   /** Told of faults of ovsight itself; the client gets a bare 500. */
   readonly onBug?: (error: unknown) => void
@@ -23,12 +24,12 @@ const MAX_BODY_BYTES = 1024
 const REQUEST_TIMEOUT_MS = 10_000
 
 /**
- * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows, /api/v1/identity/status. Listens nowhere yet, see `listenApi`; `inject` is for tests.
+ * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows, /api/v1/identity/…. Listens nowhere yet, see `listenApi`; `inject` is for tests.
  */
 export function buildApi({
   store,
   metricsText,
-  identityStatus,
+  identity,
   now = Date.now,
   onBug = console.error,
 }: ApiOptions): FastifyInstance {
@@ -50,7 +51,7 @@ export function buildApi({
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
   )
-  if (identityStatus !== undefined) app.get('/api/v1/identity/status', () => identityStatus())
+  if (identity !== undefined) identityRoutes(app, identity)
   answerRoutes(app, store, now)
   return app
 }

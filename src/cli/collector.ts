@@ -22,7 +22,7 @@ import { createRegistry } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
-import { identityReaders, identityStatus } from './identity-readings.ts'
+import { identityApi, identityReaders } from './identity-readings.ts'
 import { VERSION } from './version.ts'
 import { writerReaders } from './writer-readings.ts'
 
@@ -90,7 +90,7 @@ export class Collector {
     this.api = buildApi({
       store,
       metricsText: () => registry.metrics(),
-      identityStatus: () => identityStatus(identity),
+      identity: identityApi(identity),
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
     })
   }

@@ -1,7 +1,10 @@
 /** How the model of a running collector stands: for the metrics and for `identity status`. */
+import type { IdentityApi } from '../api/identity.ts'
+import { describeGently } from '../identity/describe.ts'
 import type { LiveIdentity, SourceReport } from '../identity/replica/live.ts'
 import { SOURCE_KINDS } from '../identity/replica/source.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
+import { parseShown } from './identity-kinds.ts'
 
 export function identityReaders(identity: LiveIdentity): Readers {
   const { replica } = identity
@@ -27,8 +30,19 @@ export function identityReaders(identity: LiveIdentity): Readers {
   }
 }
 
-/** The answer of /api/v1/identity/status. */
-export function identityStatus(identity: LiveIdentity): object {
+/** What the API tells of a running collector's model. */
+export function identityApi(identity: LiveIdentity): IdentityApi {
+  const { replica } = identity
+  return {
+    status: () => identityStatus(identity),
+    show: async (kind, wanted, most) => {
+      const what = parseShown(kind)
+      return describeGently(replica.model, what, wanted, (section, key) => replica.originOf(section, key), most)
+    },
+  }
+}
+
+function identityStatus(identity: LiveIdentity): object {
   const { replica } = identity
   return {
     as_of: new Date(replica.snapshot.asOfMs).toISOString(),

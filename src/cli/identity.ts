@@ -1,27 +1,29 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { AppError } from '../errors.ts'
-import { describeModel, SHOWN, type Shown } from '../identity/describe.ts'
-import { loadModel, type LoadedModel } from '../identity/load.ts'
+import { describeModel, SHOWN, type Shown, type ShownRow } from '../identity/describe.ts'
+import type { LoadedModel } from '../identity/load.ts'
 import { assignTexts } from '../identity/sources/text/assign.ts'
 import { importTexts } from '../identity/sources/text/import.ts'
-import { didYouMean } from '../query/nearest.ts'
 import type { CliContext } from './context.ts'
+import { parseShown } from './identity-kinds.ts'
+import {
+  addSourceOptions,
+  askShow,
+  askStatus,
+  loadSources,
+  runningCollector,
+  type SourceFlags,
+} from './identity-sources.ts'
 import { resolveRecord, type ResolveOptions } from './identity-resolve.ts'
 import { addOutputOptions, parseFormat, writeAnswer, writeNotes, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
 
-interface SourceFlags extends OutputOptions {
-  identity?: string
-  osCloud?: string
-  ovsdb?: string
-}
-
 const EXAMPLES = `
 Examples:
+  $ ovsight identity status                            of the collector that runs on ./ovsight-data
   $ ovsight identity status --os-cloud prod            which sources answer, and what they know
   $ ovsight identity show servers --identity cloud.yaml
   $ ovsight identity show ports 192.168.10.8 --os-cloud prod   everybody who has the address
@@ -34,12 +36,19 @@ export function addIdentity(program: Command, context: CliContext): void {
     .command('identity')
     .summary('who is who: what is known, from where, and how a record is resolved')
     .description(
-      'What ovsight knows of the cloud: ports, servers, networks, projects and hosts, and where it knows it from.',
+      'What ovsight knows of the cloud: ports, servers, networks, projects and hosts, and where it knows it from. status and ' +
+        'show ask the collector that runs on the data directory, unless sources are named: then they are read here.',
     )
     .addHelpText('after', EXAMPLES)
   addSources(
-    identity.command('status').description('Every source: whether it answers, how quickly, and what it gave.'),
-  ).action(async (flags: SourceFlags) => writeStatus(context, flags, await load(context, flags)))
+    identity
+      .command('status')
+      .description('Every source: whether it answers, its age or how quickly it did, and what it gave.'),
+  ).action(async (flags: SourceFlags) => {
+    const url = await runningCollector(context, flags)
+    if (url === undefined) writeStatus(context, flags, await load(context, flags))
+    else write(context, flags, await askStatus(url))
+  })
   addSources(
     identity
       .command('show')
@@ -48,9 +57,7 @@ export function addIdentity(program: Command, context: CliContext): void {
       .argument('[WANTED]', 'a name, an id (its first eight characters do), an address or a MAC'),
   ).action(async (kind: string, wanted: string | undefined, flags: SourceFlags) => {
     const what = parseShown(kind)
-    const model = await load(context, flags)
-    refuseEmpty(model)
-    const rows = describeModel(model.cloud, what, wanted)
+    const rows = await known(context, flags, what, wanted)
     if (rows.length === 0)
       writeNotes(context, [wanted === undefined ? `no ${what} are known` : `no ${what} have ${wanted}`])
     write(context, flags, rows)
@@ -59,12 +66,17 @@ export function addIdentity(program: Command, context: CliContext): void {
   addImport(identity, context)
 }
 
+/** Rows of what is known, by a running collector or by the sources named. */
+async function known(context: CliContext, flags: SourceFlags, what: Shown, wanted?: string): Promise<ShownRow[]> {
+  const url = await runningCollector(context, flags)
+  if (url !== undefined) return askShow(context, url, what, wanted)
+  const model = await load(context, flags)
+  refuseEmpty(model)
+  return describeModel(model.cloud, what, wanted, model.originOf)
+}
+
 function addSources(command: Command): Command {
-  command
-    .option('--identity <file>', 'identity file')
-    .option('--os-cloud <name>', 'cloud of clouds.yaml, or envvars for OS_* variables')
-    .option('--ovsdb <target>', 'OVSDB of each host of the cloud, e.g. tcp:{address}:6640 or unix:/run/{host}.sock')
-  return addOutputOptions(command)
+  return addOutputOptions(addSourceOptions(command))
 }
 
 function addResolve(identity: Command, context: CliContext): void {
@@ -158,20 +170,9 @@ function readText(file: string): string {
   }
 }
 
-async function load(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
+function load(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
   parseFormat(flags.format)
-  if (flags.identity === undefined && flags.osCloud === undefined)
-    throw new AppError('usage', 'no source is named', { details: ['give --identity FILE, --os-cloud NAME, or both'] })
-  const model = await loadModel({
-    identity: flags.identity,
-    osCloud: flags.osCloud,
-    ovsdb: flags.ovsdb,
-    env: context.env,
-    cwd: process.cwd(),
-    home: homedir(),
-  })
-  writeNotes(context, model.warnings)
-  return model
+  return loadSources(context, flags)
 }
 
 /** With nothing known the reason is what the user needs, not an empty table. */
@@ -192,12 +193,6 @@ function writeStatus(context: CliContext, flags: SourceFlags, { sources }: Loade
     says,
   }))
   write(context, flags, rows)
-}
-
-function parseShown(kind: string): Shown {
-  const found = SHOWN.find((one) => one === kind || one === `${kind}s`)
-  if (found !== undefined) return found
-  throw new AppError('usage', `${kind} is none of ${SHOWN.join(', ')}${didYouMean(kind, SHOWN)}`)
 }
 
 function write(context: CliContext, options: OutputOptions, rows: readonly Record<string, string>[]): void {

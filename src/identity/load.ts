@@ -1,6 +1,7 @@
 /** The whole model once, from every source that the options name: identity file, OpenStack APIs, OVSDB servers. */
 import { AppError } from '../errors.ts'
 import type { CloudModel } from './cloud.ts'
+import { SHOWN, type OriginOf } from './describe.ts'
 import { EMPTY_CLOUD } from './snapshot/build.ts'
 import { loadIdentityFile } from './sources/file.ts'
 import { loadCloud } from './sources/openstack/clouds.ts'
@@ -38,6 +39,8 @@ export interface LoadedModel {
   cloud: CloudModel
   sources: SourceStatus[]
   warnings: string[]
+  /** Where each entry is from. */
+  originOf: OriginOf
 }
 
 /** OVSDB servers asked at a time. */
@@ -59,8 +62,17 @@ export async function loadModel(options: SourceOptions): Promise<LoadedModel> {
     const says = `${cloud.ports.length} ports, ${cloud.servers.length} servers, ${cloud.ovs.size} of ${cloud.hosts.length} hosts with OVSDB`
     sources.push({ source: 'file', target: options.identity, ok: true, says, elapsedMs: Date.now() - started })
   }
+  const originOf = originsBy(cloud)
   if (options.osCloud !== undefined) cloud = await addOpenstack(cloud, options, sources, warnings)
-  return { cloud, sources, warnings }
+  return { cloud, sources, warnings, originOf }
+}
+
+/** What the file has is from the file. */
+function originsBy(file: CloudModel): OriginOf {
+  const inFile = new Map(
+    SHOWN.map((what) => [what, new Set(file[what].map((entry) => ('id' in entry ? entry.id : entry.name)))]),
+  )
+  return (what, key) => ({ source: inFile.get(what)?.has(key) === true ? 'file' : 'openstack', since: '' })
 }
 
 async function addOpenstack(

@@ -38,6 +38,11 @@ export class Layers {
     ) as unknown as CloudSections
   }
 
+  /** The layer whose entry it is. */
+  layerOf(section: SectionName, key: string): LayerName | undefined {
+    return LAYERS.toReversed().find((layer) => this.layers[layer][section].has(key))
+  }
+
   /** What one layer says. */
   layer(name: LayerName): CloudSections {
     return Object.fromEntries(

@@ -8,6 +8,7 @@
  * Changes are gathered for a moment and published together. A source that is silent changes nothing.
  */
 import type { CloudModel, FloatingIp, Port, Server, Trunk } from '../cloud.ts'
+import type { Origin } from '../describe.ts'
 import type { History, PastPort } from '../history.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
 import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
@@ -15,7 +16,7 @@ import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
 import { contested } from './contested.ts'
-import { Layers, SECTION_NAMES, type OnEntry } from './layers.ts'
+import { Layers, SECTION_NAMES, type LayerName, type OnEntry, type SectionName } from './layers.ts'
 import { Ledger, type ChangeTime } from './ledger.ts'
 import type { CloudNews } from './poller.ts'
 
@@ -33,6 +34,9 @@ const GATHER_MS = 50
 const MAX_EDITS = 2_000
 /** A model that takes long to lay out is laid out less often: this share of the time goes to it at most. */
 const MAX_SHARE = 0.2
+
+/** What people call the layers. */
+const ORIGINS: Readonly<Record<LayerName, string>> = { cloud: 'openstack', file: 'file' }
 
 /** What is saved and loaded (saved.ts). */
 export interface ReplicaState {
@@ -134,6 +138,15 @@ export class Replica {
     return [...this.layers.section('hosts').values()]
   }
 
+  /** Where an entry is known from, and since when it is as it is. */
+  originOf(section: SectionName, key: string): Origin {
+    const layer = this.layers.layerOf(section, key)
+    const source =
+      layer === undefined ? '' : section === 'hosts' && this.ovs.has(key) ? `${ORIGINS[layer]} ovsdb` : ORIGINS[layer]
+    const sinceMs = this.ledger.since.get(key)
+    return { source, since: sinceMs === undefined ? '' : new Date(sinceMs).toISOString() }
+  }
+
   get model(): CloudModel {
     const sections = this.layers.sections()
     const former = [...this.formerServers.values()].map(({ server }) => server)
@@ -224,7 +237,8 @@ export class Replica {
         this.changeFloating(before as FloatingIp | undefined, after as FloatingIp | undefined, atMs, beforeMs)
       else if (section === 'servers') this.changeServer(before as Server | undefined, after as Server | undefined)
       else {
-        if (section === 'trunks') this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, atMs)
+        if (section === 'trunks')
+          this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, beforeMs === 0 ? 0 : atMs)
         this.layAnew()
       }
     }
@@ -266,7 +280,8 @@ export class Replica {
     for (const id of new Set([...was.keys(), ...is.keys()])) {
       if (was.has(id) && is.has(id) && was.get(id) === is.get(id)) continue
       const port = this.layers.section('ports').get(id)
-      if (port !== undefined && atMs > 0) {
+      // What the first answer holds has not changed: it has no beginning.
+      if (port !== undefined && atMs > 0 && this.editor !== undefined) {
         this.ledger.endPort(port, this.serverOf(port), this.trunkOf.get(id), { earliestMs: atMs, latestMs: atMs })
         this.ledger.begin(id, atMs)
       }

@@ -1,0 +1,128 @@
+/** Where `ovsight identity` knows things from: the sources that are named, or the collector that runs on the data directory. */
+import { homedir } from 'node:os'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { addOptions, givenFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
+import type { Shown, ShownRow } from '../identity/describe.ts'
+import { loadModel, type LoadedModel } from '../identity/load.ts'
+import { readCollectorNote } from './collector-note.ts'
+import type { CliContext } from './context.ts'
+import { writeNotes, type OutputOptions } from './output.ts'
+
+export interface SourceFlags extends OutputOptions {
+  identity?: string
+  osCloud?: string
+  ovsdb?: string
+  data?: string
+  config?: string
+}
+
+/** Rows asked of a collector: all of any cloud planned for. */
+const ALL = '200000'
+const FLAGS = ['data'] as const
+
+/** The options that name sources. */
+export function addSourceOptions(command: Command): Command {
+  command
+    .option('--identity <file>', 'identity file')
+    .option('--os-cloud <name>', 'cloud of clouds.yaml, or envvars for OS_* variables')
+    .option('--ovsdb <target>', 'OVSDB of each host of the cloud, e.g. tcp:{address}:6640 or unix:/run/{host}.sock')
+  return addOptions(command, FLAGS)
+}
+
+/** URL of the collector that runs on the data directory; undefined when none does, or when sources are named. */
+export async function runningCollector(context: CliContext, flags: SourceFlags): Promise<string | undefined> {
+  if (flags.identity !== undefined || flags.osCloud !== undefined) return undefined
+  return readCollectorNote(configOf(context, flags).data)
+}
+
+/** The model of the sources that are named, on the command line or in the configuration. Errors: usage, and those of loadModel. */
+export async function loadSources(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
+  const config = configOf(context, flags)
+  const named = flags.identity !== undefined || flags.osCloud !== undefined
+  const identity = named ? flags.identity : (config.identity ?? undefined)
+  const osCloud = named ? flags.osCloud : (config.os_cloud ?? undefined)
+  if (identity === undefined && osCloud === undefined)
+    throw new AppError('usage', `no source is named, and no collector runs on ${config.data}`, {
+      details: ['give --identity FILE, --os-cloud NAME, or both; or --data with the directory of a running collector'],
+    })
+  const ovsdb = flags.ovsdb ?? config.ovsdb ?? undefined
+  const model = await loadModel({ identity, osCloud, ovsdb, env: context.env, cwd: process.cwd(), home: homedir() })
+  writeNotes(context, model.warnings)
+  return model
+}
+
+function configOf(context: CliContext, flags: SourceFlags) {
+  return loadConfig({ flags: givenFlags({ ...flags }, FLAGS), file: flags.config, env: context.env }).config
+}
+
+const SOURCE = z.object({
+  source: z.string(),
+  target: z.string(),
+  state: z.string(),
+  fault: z.string(),
+  age_ms: z.number().nullable(),
+  faults: z.number(),
+  counts: z.record(z.string(), z.number()),
+})
+const STATUS = z.object({ sources: z.array(SOURCE) })
+const ROWS = z.array(z.record(z.string(), z.string()))
+const PROBLEM = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+})
+
+/** How a running collector's sources stand, as rows. Errors: store_unreachable, query_failed. */
+export async function askStatus(url: string): Promise<ShownRow[]> {
+  const { answer } = await ask(new URL('/api/v1/identity/status', url), STATUS)
+  return answer.sources.map(({ source, target, state, fault, age_ms, faults, counts }) => ({
+    source,
+    target,
+    state,
+    age: age_ms === null ? 'never' : ageText(age_ms),
+    faults: String(faults),
+    says: fault || countsText(counts),
+  }))
+}
+
+/** What a running collector knows. Errors: as askStatus. */
+export async function askShow(context: CliContext, url: string, what: Shown, wanted?: string): Promise<ShownRow[]> {
+  const parameters = new URLSearchParams({ kind: what, n: ALL, ...(wanted === undefined ? {} : { wanted }) })
+  const { answer, notes } = await ask(new URL(`/api/v1/identity/show?${parameters.toString()}`, url), ROWS)
+  writeNotes(context, notes)
+  return answer
+}
+
+async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; notes: string[] }> {
+  let response: Response
+  try {
+    response = await fetch(url)
+  } catch (cause) {
+    throw new AppError('store_unreachable', `the collector at ${url.origin} does not answer; is it stopping?`, {
+      cause,
+    })
+  }
+  const body: unknown = await response.json().catch(() => undefined)
+  const problem = PROBLEM.safeParse(body)
+  if (!response.ok && problem.success) throw new AppError(problem.data.code, problem.data.detail)
+  const parsed = schema.safeParse(body)
+  if (!response.ok || !parsed.success)
+    throw new AppError('query_failed', `the collector answered ${response.status} in words this version does not know`)
+  const notes = z.array(z.string()).catch([])
+  const header = response.headers.get('ovsight-notes') ?? '%5B%5D'
+  return { answer: parsed.data, notes: notes.parse(JSON.parse(decodeURIComponent(header))) }
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const known = Object.entries(counts).filter(([, count]) => count > 0)
+  return known.map(([section, count]) => `${count} ${section}`).join(', ')
+}
+
+/** `0.4 s`, `12 s`, `7 min`, `3 h`. */
+export function ageText(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1e3).toFixed(1)} s`
+  if (ms < 120_000) return `${Math.round(ms / 1e3)} s`
+  return ms < 7_200_000 ? `${Math.round(ms / 60e3)} min` : `${Math.round(ms / 3_600e3)} h`
+}
