@@ -65,6 +65,7 @@ export class Collector {
     const names = new LearnedInterfaces()
     this.built = buildPipeline(config, {
       names,
+      isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
       attribute: attributeBy(config, () => identity.replica.snapshot, names),
       emit: (block) => writer.enqueue(flowBlock(block, this.token())),
       log: sampled,

@@ -125,7 +125,8 @@ export async function replayInto(
 ): Promise<ReplayRun> {
   const names = new LearnedInterfaces()
   const built = buildPipeline(
-    config,
+    // Who may send is a question to the network; a capture is given by hand.
+    { ...config, allow: [], allow_hosts: false },
     {
       names,
       attribute: attributeBy(config, () => identity, names),

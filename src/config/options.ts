@@ -51,6 +51,18 @@ export const OPTIONS = {
     default: [],
     doc: 'Source addresses to be taken for another exporter, for exports that come through address translation.',
   },
+  allow: {
+    group: 'Listeners',
+    type: 'networks',
+    default: [],
+    doc: 'Addresses and networks that may send; datagrams of all others are counted and dropped before anything is kept of them. None: everybody may, unless `allow_hosts` is on.',
+  },
+  allow_hosts: {
+    group: 'Listeners',
+    type: 'flag',
+    default: false,
+    doc: 'Hosts of the model of the cloud may send, and nobody else who is not in `allow`. While the model is empty they may not.',
+  },
   http_bind: { group: 'HTTP', type: 'address', default: '127.0.0.1', doc: 'Address of the HTTP API.' },
   http_port: { group: 'HTTP', type: 'port', default: 8080, doc: 'TCP port of the HTTP API.' },
   data: {

@@ -86,6 +86,11 @@ export const OPTION_TYPES = {
     doc: 'Pairs of addresses, `from=to`; several on the command line by repeating the option, in the environment with commas, in YAML as a list.',
     read: readAliases,
   } satisfies OptionType<readonly string[]>,
+  networks: {
+    syntax: 'net,…',
+    doc: 'Addresses and networks, `10.0.10.0/24`, `2001:db8::1`; several with commas or by repeating the option, in YAML as a list; `none`.',
+    read: readNetworks,
+  } satisfies OptionType<readonly string[]>,
   order: {
     syntax: 'a,b,…',
     doc: 'Sources of flow records in the order in which they are believed: `ipfix`, `netflow`, `sflow`, `mirror`, with commas; in YAML also a list.',
@@ -106,7 +111,8 @@ export function showValue(type: OptionTypeName, value: unknown): string {
   if (type === 'duration') return showUnit(value as number, UNIT_MS)
   if (type === 'flag') return value === true ? 'on' : 'off'
   if (type === 'order') return (value as string[]).join(',')
-  if (type === 'aliases') return (value as string[]).length === 0 ? 'none' : (value as string[]).join(', ')
+  if (type === 'aliases' || type === 'networks')
+    return (value as string[]).length === 0 ? 'none' : (value as string[]).join(', ')
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
@@ -157,6 +163,22 @@ function readAliases(given: unknown): readonly string[] | Fault {
   })
   if (wrong !== undefined) return new Fault(`${shown(wrong)} is not a pair of addresses from=to`)
   return pairs.map((pair: string) => pair.replaceAll(' ', ''))
+}
+
+function readNetworks(given: unknown): readonly string[] | Fault {
+  if (given === 'none') return []
+  const networks = typeof given === 'string' ? given.split(',') : given
+  if (!Array.isArray(networks)) return new Fault(`${shown(given)} is not a list of addresses and networks`)
+  const wrong: unknown = networks.find((one) => typeof one !== 'string' || !isNetwork(one.trim()))
+  if (wrong !== undefined) return new Fault(`${shown(wrong)} is neither an address nor a network such as 10.0.0.0/8`)
+  return networks.map((one: string) => one.trim())
+}
+
+/** An address, or one with the length of its prefix behind a slash. */
+function isNetwork(text: string): boolean {
+  const [address = '', length, ...rest] = text.split('/')
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
+  return bits > 0 && rest.length === 0 && (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
 }
 
 function readOrder(given: unknown): readonly SourceName[] | Fault {

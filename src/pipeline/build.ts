@@ -4,6 +4,7 @@ import { IpfixDecoder } from '../decode/ipfix/decoder.ts'
 import { MirrorDecoder } from '../decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../decode/netflow5.ts'
 import { Sflow5Decoder } from '../decode/sflow5/decoder.ts'
+import { Admission } from './admission.ts'
 import { ExporterTable } from './exporters.ts'
 import type { LearnedInterfaces } from './learned-names.ts'
 import { Observations } from './observations.ts'
@@ -13,6 +14,8 @@ import { Pipeline, type PipelineLimits, type PipelineParts } from './pipeline.ts
 export type PipelineEnds = Pick<PipelineParts, 'attribute' | 'emit' | 'log'> & {
   /** Filled with the names that counter samples tell; `attribute` reads them. */
   names?: LearnedInterfaces
+  /** Whether the four lanes at `at` are an address of a host of the model. */
+  isHost?: (lanes: Uint32Array, at: number) => boolean
 }
 
 export interface BuiltPipeline {
@@ -24,7 +27,12 @@ export interface BuiltPipeline {
 export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partial<PipelineLimits> = {}): BuiltPipeline {
   const idleMs = config.exporter_idle
   const exporters = new ExporterTable({ max: config.max_exporters, idleMs, aliases: config.exporter_alias })
-  const { names, ...parts } = ends
+  const { names, isHost, ...parts } = ends
+  const admission = new Admission({
+    allow: config.allow,
+    aliases: config.exporter_alias,
+    isHost: config.allow_hosts ? isHost : undefined,
+  })
   const limitsOfKnown = {
     maxExporters: config.max_exporters,
     maxStreams: config.max_streams,
@@ -52,7 +60,7 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     vxlan,
   }
   const pipeline = new Pipeline(
-    { ...parts, decoders, holding: [gre, vxlan], exporters, observations },
+    { ...parts, decoders, holding: [gre, vxlan], admission, exporters, observations },
     {
       batchRows: config.batch_rows,
       flushAfterMs: config.flush_after,

@@ -9,7 +9,7 @@ const STATUSES = DECODE_STATUS_NAMES.length
 const CAME_BY = enumValues('export_protocol').map((value) => PROTOCOLS.indexOf(value === 'vxlan' ? 'vxlan' : 'gre'))
 
 /** Why a datagram was not decoded at all. */
-export const DROP_REASONS = ['overload', 'exporters'] as const
+export const DROP_REASONS = ['overload', 'exporters', 'not_allowed'] as const
 
 export class PipelineCounters {
   /** Datagrams: `decoded[protocol * statuses + status]`. */
@@ -17,7 +17,7 @@ export class PipelineCounters {
   /** Payload bytes and rows by protocol. Rows of mirrored frames count when their flow is written. */
   readonly bytes = new Float64Array(PROTOCOLS.length)
   readonly rows = new Float64Array(PROTOCOLS.length)
-  readonly dropped = { overload: 0, exporters: 0 }
+  readonly dropped = { overload: 0, exporters: 0, not_allowed: 0 }
   blocks = 0
   /** Strings left empty by StringTables that are gone. */
   stringsRefused = 0

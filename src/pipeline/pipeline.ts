@@ -10,6 +10,7 @@ import type { DatagramBatch } from '../receive/receiver.ts'
 import { FlowBatch } from '../schema/batch.ts'
 import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
 import type { SampledLog } from '../telemetry/sampled-log.ts'
+import type { Admission } from './admission.ts'
 import { PipelineCounters, isFault } from './counters.ts'
 import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
@@ -34,6 +35,8 @@ export interface PipelineParts {
   decoders: Decoders
   /** Those of the decoders whose rows come later than their datagrams. */
   holding: readonly HoldingDecoder[]
+  /** Who may send. */
+  admission: Admission
   exporters: ExporterTable
   observations: Observations
   /** Fills the columns that attribution owns, in place. */
@@ -108,12 +111,16 @@ export class Pipeline {
   /** Decodes the datagrams of a batch, which came to a listener for `input`. Keeps no reference to it. Never throws on input. */
   feed(input: Input, batch: DatagramBatch): void {
     const { datagram } = this
-    const { exporters } = this.parts
+    const { admission, exporters } = this.parts
     const { start, end, source, sourcePort, receivedMs } = batch
     datagram.bytes = batch.bytes
     datagram.view = batch.view
     datagram.receivedMs = receivedMs
     for (let i = 0; i < batch.count; i++) {
+      if (!admission.admits(source, i * 4)) {
+        this.refuse(source, i * 4, receivedMs)
+        continue
+      }
       const place = exporters.placeOf(source, i * 4, receivedMs)
       if (place < 0) {
         this.counters.dropped.exporters++
@@ -177,6 +184,13 @@ export class Pipeline {
     exporters.rows[place]! += rows
     observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
     if (isFault(status)) this.fault(place, code, status)
+  }
+
+  private refuse(source: Uint32Array, at: number, nowMs: number): void {
+    const { admission, log } = this.parts
+    this.counters.dropped.not_allowed++
+    if (!admission.refuse(source, at, nowMs) || log?.wants('not_allowed', nowMs) !== true) return
+    log.warn({ sender: formatAddress(source, at) }, 'datagrams dropped: their sender may not send (allow, allow_hosts)')
   }
 
   private fault(place: number, protocol: number, status: number): void {

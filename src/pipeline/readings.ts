@@ -37,6 +37,7 @@ export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Re
     ovsight_decoded_bytes_total: () => byProtocol(counters.bytes),
     ovsight_rows_total: () => byProtocol(counters.rows),
     ovsight_datagrams_dropped_total: () => DROP_REASONS.map((reason) => [counters.dropped[reason], reason]),
+    ovsight_senders_refused: () => [[parts.admission.sendersListed]],
     ovsight_exporters: () => [[exporters.size]],
     ovsight_exporters_evicted_total: () => [[exporters.evicted]],
     ovsight_exporter_datagrams_total: () => byExporter(exporters, exporters.datagrams),

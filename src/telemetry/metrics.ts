@@ -33,7 +33,12 @@ export const METRICS = {
   ovsight_datagrams_dropped_total: {
     type: 'counter',
     labels: ['reason'],
-    doc: 'Datagrams dropped before decoding: overload (all batches were busy) or exporters (more exporters than max_exporters).',
+    doc: 'Datagrams dropped before decoding: overload (all batches were busy), exporters (more exporters than max_exporters) or not_allowed (the sender may not send: allow, allow_hosts).',
+  },
+  ovsight_senders_refused: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Senders whose datagrams were dropped since they may not send; at most 1,024 are told apart.',
   },
   ovsight_exporters: { type: 'gauge', labels: [], doc: 'Exporters known.' },
   ovsight_exporters_evicted_total: {

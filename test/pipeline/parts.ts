@@ -5,6 +5,7 @@ import { Netflow5Decoder } from '../../src/decode/netflow5.ts'
 import { parseIp } from '../../src/identity/addresses.ts'
 import { STATUS } from '../../src/decode/status.ts'
 import type { Decoders } from '../../src/pipeline/demultiplex.ts'
+import { Admission } from '../../src/pipeline/admission.ts'
 import { ExporterTable } from '../../src/pipeline/exporters.ts'
 import { Observations } from '../../src/pipeline/observations.ts'
 import { Pipeline, type PipelineLimits, type PipelineParts } from '../../src/pipeline/pipeline.ts'
@@ -30,7 +31,16 @@ export function testPipeline(parts: Partial<PipelineParts> = {}, limits: Partial
     ...parts.decoders,
   } as Decoders
   return new Pipeline(
-    { holding: [], attribute: () => {}, emit: () => Promise.resolve(), exporters, observations, ...parts, decoders },
+    {
+      holding: [],
+      attribute: () => {},
+      emit: () => Promise.resolve(),
+      admission: new Admission({ allow: [] }),
+      exporters,
+      observations,
+      ...parts,
+      decoders,
+    },
     { batchRows: 16_448, flushAfterMs: 1e15, maxBlocks: 4, exporterIdleMs: 1e9, ...limits },
   )
 }
