@@ -6,11 +6,11 @@
  */
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import { REPORTS } from '../identity/snapshot/vantage.ts'
+import { IF_KIND, REPORTS, type Bridge } from '../identity/snapshot/vantage.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
 import type { Columns } from '../schema/columns.ts'
 import { StringTable } from '../schema/strings.ts'
-import { DIRECTION, EVIDENCE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
+import { DIRECTION, EVIDENCE, GRADE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
 import { Counting } from './counting.ts'
 import { EndFinder } from './find-ends.ts'
 import { splitInterfaces } from './interface-ids.ts'
@@ -22,7 +22,7 @@ import { TunnelOverhead } from './overhead.ts'
 import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
 import { finishSampling, isScaled } from './sampling.ts'
-import { Warmer, WARM_FROM } from './warm.ts'
+import { BY, Straight } from './straight.ts'
 import { writeRows } from './write-rows.ts'
 
 export interface AttributorOptions {
@@ -32,6 +32,8 @@ export interface AttributorOptions {
   ipfixSampling?: number
   /** What exporters told of their interfaces. */
   names?: LearnedNames
+  /** Whether the common case is taken by itself (straight.ts): the answers are the same, only later. For tests. */
+  straight?: boolean
 }
 
 export class Attributor {
@@ -42,17 +44,23 @@ export class Attributor {
   private readonly counting: Counting
   private readonly ipfixSampling: number
   private readonly learned: LearnedNames
-  private readonly warmer = new Warmer()
+  /** Rows of the common case so far. */
+  straightRows = 0
+  private readonly straight = new Straight()
+  private readonly straightAway: boolean
   private readonly overhead = new TunnelOverhead()
   private readonly found = new Found()
   private readonly namesOf = new WeakMap<StringTable, Names>()
   private readonly last = new Uint32Array(4)
   private lastHost = 0
+  private lastBridge = 0
+  private lastIpfix: Bridge['ipfix']
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
 
   constructor(options: AttributorOptions = {}) {
     this.ipfixSampling = options.ipfixSampling ?? 0
     this.learned = options.names ?? NO_NAMES
+    this.straightAway = options.straight ?? true
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
   }
 
@@ -72,12 +80,12 @@ export class Attributor {
       return
     }
     this.use(snapshot, batch.strings)
-    const large = snapshot.endpoints.count >= WARM_FROM
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
-      if (large) this.warmer.touch(c, row, n, snapshot, this.names)
+      if (this.straightAway) this.straight.find(c, row, n, snapshot, this.names)
       for (let i = 0; i < n; i++) {
-        this.resolve(c, row + i)
+        if (this.straightAway && this.straight.own[i] !== 0) this.resolveStraight(c, row + i, i)
+        else this.resolve(c, row + i)
         this.keep(c, row + i, i)
       }
       writeRows(batch, row, n, this.found, this.names)
@@ -91,13 +99,49 @@ export class Attributor {
       this.netflowPlaces.use(snapshot)
       this.ends.use(snapshot)
       this.counting.use(snapshot)
+      this.straight.use(snapshot)
       this.last.fill(0)
       this.lastHost = 0
+      this.lastBridge = 0
+      this.lastIpfix = undefined
     }
     if (this.names.snapshot === snapshot && this.names.strings === strings) return
     const known = this.namesOf.get(strings)
-    this.names = known?.snapshot === snapshot ? known : new Names(snapshot, strings)
+    this.names = known?.use(snapshot) === true ? known : new Names(snapshot, strings)
     this.namesOf.set(strings, this.names)
+  }
+
+  /** A row of the common case, of which only the counting is left. */
+  private resolveStraight(c: Columns, row: number, i: number): void {
+    const { place, straight, snapshot } = this
+    const { src, dst } = this.ends
+    this.straightRows++
+    const own = straight.own[i]!
+    const other = straight.other[i]!
+    const netflow = c.export_protocol[row] === PROTOCOL.netflow5
+    const egress = !netflow && c.flow_direction[row] === DIRECTION.egress
+    place.clear(straight.host[i]!)
+    if (snapshot.timed) place.atMs = getU64(c.flow_end, row)
+    place.inIf = straight.inIf[i]!
+    place.outIf = straight.outIf[i]!
+    place.inEndpoint = egress ? 0 : own
+    place.bridge = snapshot.interfaces.bridge(egress ? place.outIf : place.inIf)
+    if (egress) place.outKind = IF_KIND.port
+    else place.inKind = IF_KIND.port
+    const name = egress ? c.out_if_name[row] : c.in_if_name[row]
+    const evidence = netflow ? EVIDENCE.ofport : name !== 0 ? EVIDENCE.if_name : EVIDENCE.if_index
+    const at = egress ? dst : src
+    const away = egress ? src : dst
+    at.set(own, GRADE.port, evidence)
+    at.host = place.host
+    if (straight.by[i] === BY.mac) away.set(other, GRADE.mac, EVIDENCE.network_mac)
+    else if (straight.by[i] === BY.address) away.set(other, GRADE.address, EVIDENCE.network_address)
+    else {
+      away.set(other, GRADE.port, evidence)
+      away.host = place.host
+    }
+    if (netflow) this.finishNetflow(c, row)
+    else this.finishIpfix(c, row, egress)
   }
 
   private resolve(c: Columns, row: number): void {
@@ -145,7 +189,7 @@ export class Attributor {
   }
 
   private netflow(c: Columns, row: number): void {
-    const { place, ends, counting, snapshot } = this
+    const { place, ends, snapshot } = this
     const engine = c.observation_domain[row]!
     if (place.host !== 0) this.netflowPlaces.find(engine, c.in_if[row]!, ends.source, ends.destination)
     if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
@@ -153,6 +197,11 @@ export class Attributor {
     if (place.inIf === 0 && !snapshot.hosts[place.host]!.ovs) this.findByToldOfport(c, row)
     place.settleIngress(c, row, ends.source)
     ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, EVIDENCE.ofport))
+    this.finishNetflow(c, row)
+  }
+
+  private finishNetflow(c: Columns, row: number): void {
+    const { place, ends, counting, snapshot } = this
     counting.see(place.host, REPORTS.netflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
     const network = snapshot.interfaces.network(place.inIf)
@@ -183,7 +232,7 @@ export class Attributor {
 
   /** IPFIX, and NetFlow v9 of routers, which have no ports of servers. */
   private ipfix(c: Columns, row: number): void {
-    const { place, ends, counting, snapshot, names } = this
+    const { place, ends, snapshot, names } = this
     const { interfaces } = snapshot
     const egress = c.flow_direction[row] === DIRECTION.egress
     place.inIf = place.interfaceOf(names.interfaces, c.in_if_name[row]!, c.in_if[row]!)
@@ -199,11 +248,19 @@ export class Attributor {
     if (egress) {
       place.settleEgress(ends.destination)
       ends.egress(c, row, this.byDevice(place.outIf, place.outEndpoint, evidence))
-      counting.see(place.host, REPORTS.ipfix_egress)
-      counting.egress(place, ends.src, ends.dst, REPORTS.ipfix_egress)
     } else {
       place.settleIngress(c, row, ends.source)
       ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, evidence))
+    }
+    this.finishIpfix(c, row, egress)
+  }
+
+  private finishIpfix(c: Columns, row: number, egress: boolean): void {
+    const { place, ends, counting } = this
+    if (egress) {
+      counting.see(place.host, REPORTS.ipfix_egress)
+      counting.egress(place, ends.src, ends.dst, REPORTS.ipfix_egress)
+    } else {
       counting.see(place.host, REPORTS.ipfix_ingress)
       counting.ingress(place, ends.src, ends.dst, REPORTS.ipfix_ingress, SOURCE.ipfix)
     }
@@ -247,8 +304,8 @@ export class Attributor {
   /** Where OVSDB does not know the interfaces of a record, their names may carry the ports' ids. */
   private findDevices(inName: number, outName: number): void {
     const { place, names } = this
-    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(place.host, inName)
-    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(place.host, outName)
+    if (place.inIf === 0 && inName !== 0) place.inEndpoint = names.interfaces.deviceEndpoint(inName)
+    if (place.outIf === 0 && outName !== 0) place.outEndpoint = names.interfaces.deviceEndpoint(outName)
   }
 
   /** Evidence of a port at an interface: its device's name where OVSDB does not know the interface. */
@@ -278,7 +335,12 @@ export class Attributor {
 
   /** Rate of the bridge's IPFIX; the configured one where the bridge is not known, or the record is of another sampler. */
   private ipfixRate(c: Columns, row: number): number {
-    const { ipfix } = this.snapshot.bridges[this.place.bridge]!
+    const { bridge } = this.place
+    if (bridge !== this.lastBridge) {
+      this.lastBridge = bridge
+      this.lastIpfix = this.snapshot.bridges[bridge]!.ipfix
+    }
+    const ipfix = this.lastIpfix
     if (ipfix !== undefined && ipfix.domain === c.observation_domain[row] && ipfix.point === c.observation_point[row])
       return ipfix.rate
     return this.ipfixSampling !== 0 && isScaled(c, row) ? this.ipfixSampling : 0

@@ -177,8 +177,7 @@ export class Place {
   }
 
   private wasThere(endpoint: number): boolean {
-    const { fromMs, toMs } = this.snapshot.endpoints
-    return fromMs[endpoint]! <= this.atMs && this.atMs < toMs[endpoint]!
+    return this.snapshot.endpoints.holds(endpoint, this.atMs)
   }
 
   /** Network of a VLAN on the record's bridge, 0 when it is not known. */
@@ -243,11 +242,6 @@ export class Place {
   }
 
   private holds(item: number): boolean {
-    return !this.snapshot.timed || this.holdsAt(item)
-  }
-
-  private holdsAt(item: number): boolean {
-    const { fromMs, toMs } = this.snapshot.interfaces
-    return fromMs[item]! <= this.atMs && this.atMs < toMs[item]!
+    return this.snapshot.interfaces.holds(item, this.atMs)
   }
 }

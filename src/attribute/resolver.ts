@@ -16,8 +16,6 @@ const NONE: readonly number[] = []
 
 export class Resolver {
   private snapshot: IdentitySnapshot
-  private fromMs: Float64Array
-  private toMs: Float64Array
   /** The record's own time. */
   atMs = 0
   /** Endpoints that the last `pick` found, when there were several. */
@@ -25,14 +23,10 @@ export class Resolver {
 
   constructor(snapshot: IdentitySnapshot) {
     this.snapshot = snapshot
-    this.fromMs = snapshot.endpoints.fromMs
-    this.toMs = snapshot.endpoints.toMs
   }
 
   use(snapshot: IdentitySnapshot): void {
     this.snapshot = snapshot
-    this.fromMs = snapshot.endpoints.fromMs
-    this.toMs = snapshot.endpoints.toMs
   }
 
   /**
@@ -124,11 +118,7 @@ export class Resolver {
   }
 
   private holds(endpoint: number): boolean {
-    return !this.snapshot.timed || this.holdsAt(endpoint)
-  }
-
-  private holdsAt(endpoint: number): boolean {
-    return this.fromMs[endpoint]! <= this.atMs && this.atMs < this.toMs[endpoint]!
+    return this.snapshot.endpoints.holds(endpoint, this.atMs)
   }
 
   private holdsMac(endpoint: number, station: Station): boolean {

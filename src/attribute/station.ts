@@ -54,7 +54,7 @@ export class Station {
 }
 
 /** ADDRESS of four lanes; their bytes are in network order, so the first byte is the lowest of lane 0. */
-function sortOf(a0: number, a1: number, a2: number, a3: number): number {
+export function sortOf(a0: number, a1: number, a2: number, a3: number): number {
   if ((a0 | a1) === 0 && a2 === MAPPED) {
     const first = a3 & 0xff
     if (first >= 224) return first < 240 || a3 === ALL_ONES ? ADDRESS.group : ADDRESS.unicast

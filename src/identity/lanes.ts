@@ -95,6 +95,21 @@ export class LaneTable {
     }
   }
 
+  // What follows reads the first slot that a key may be in, for the cache's sake: a loop over many keys waits for all of them
+  // at once, since nothing in it depends on what is read.
+
+  touch2(k0: number, k1: number): number {
+    return this.slots[(hash2(k0, k1) & this.mask) * 3]!
+  }
+
+  touch3(k0: number, k1: number, k2: number): number {
+    return this.slots[(hash3(k0, k1, k2) & this.mask) * 4]!
+  }
+
+  touch5(k0: number, k1: number, k2: number, k3: number, k4: number): number {
+    return this.slots[(hash5(k0, k1, k2, k3, k4) & this.mask) * 6]!
+  }
+
   /** How many values a raw value stands for. */
   count(raw: number): number {
     return raw > 0 ? 1 : raw === 0 ? 0 : this.lists[-raw]!.length

@@ -83,12 +83,14 @@ export function layOut(cloud: CloudModel, asOfMs: number, history: History, spar
     }
   })
   fillReports(endpoints, devices.interfaces, hosts, ports.parents)
+  for (const parent of ports.subports.keys()) endpoints.markTrunk(parent)
   for (const [i, item] of devices.interfaces.entries()) addHostKeys(tables, endpoints, item, i)
   const interfaces = new Interfaces(devices.interfaces, spare)
   const parts: SnapshotParts = {
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
     timed: tables.byVlan.timed || tables.byFloating.timed || isTimed(endpoints) || isTimed(interfaces),
+    edited: { hosts: [], ports: 0, texts: 0 },
     endpoints,
     interfaces,
     topology,

@@ -91,6 +91,7 @@ export class SnapshotEditor {
       index.past.set(id, versions)
       index.byId.delete(id)
     }
+    parts.edited.ports++
     if (after === undefined) return true
     const endpoint = indexer.add(after, undefined, undefined, { fromMs, toMs: FOREVER })
     index.byId.set(id, endpoint)
@@ -139,6 +140,7 @@ export class SnapshotEditor {
     const { indexer, parts } = this.laid
     const { texts, count } = parts.endpoints
     indexer.index.names.addServer(server)
+    parts.edited.texts++
     for (let endpoint = 0; endpoint < count; endpoint++)
       if (texts[endpoint * TEXTS.length + SERVER_ID] === server.id)
         texts[endpoint * TEXTS.length + SERVER] = server.name || server.id
@@ -206,13 +208,13 @@ export class SnapshotEditor {
   }
 
   private closeEndpoint(endpoint: number, toMs: number): void {
-    this.laid.parts.endpoints.toMs[endpoint] = toMs
+    this.laid.parts.endpoints.end(endpoint, toMs)
     this.laid.indexer.index.endpoints.facts[endpoint]!.toMs = toMs
     this.timed = true
   }
 
   private closeInterface(item: number, toMs: number): void {
-    this.laid.parts.interfaces.toMs[item] = toMs
+    this.laid.parts.interfaces.end(item, toMs)
     this.laid.devices.interfaces[item]!.toMs = toMs
     this.timed = true
   }
@@ -235,6 +237,7 @@ export class SnapshotEditor {
       const facts = devices.interfaces[item]!
       if (facts.fromMs > 0) this.timed = true
       interfaces.append(facts)
+      parts.edited.hosts.push(facts.host)
       addHostKeys(tables, endpoints, facts, item)
       if (endpoints.host(facts.endpoint) === facts.host) endpoints.addReports(facts.endpoint, facts.reports)
     }

@@ -68,10 +68,16 @@ const MAC_HIGH = 5
 const MAC_LOW = 6
 const REPORTS = 7
 const ADDRESS = 8
+// Beside the reports, in their word.
 const REPORTS_KNOWN = 0x100
+/** It holds for a span of time only. Most do not, and then the times, two more cache lines, need not be looked at. */
+const SPANNED = 0x200
+/** It is the parent of a trunk, so that what comes by its interface may be a subport's. */
+const TRUNK = 0x400
 
 /** All endpoints of a snapshot; immutable once the snapshot is built. Addresses and MACs are signed words, see lanes.ts. */
 export class Endpoints {
+  /** Since when each holds; change them by `append` and `end` only. */
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   /** TEXTS.length strings an endpoint. */
@@ -92,17 +98,23 @@ export class Endpoints {
     return this.used
   }
 
+  /** How many there may ever be. */
+  get room(): number {
+    return this.fromMs.length
+  }
+
   /** How many may still be added. */
   get free(): number {
-    return this.fromMs.length - this.used
+    return this.room - this.used
   }
 
   /** Adds an endpoint behind the others; nobody knows of it until a snapshot is published after it. */
   append(fact: EndpointFacts): void {
     const i = this.used++
     const at = i << STRIDE_BITS
-    this.fromMs[i] = fact.fromMs ?? 0
-    this.toMs[i] = fact.toMs ?? Number.MAX_VALUE
+    const { fromMs = 0, toMs = Number.MAX_VALUE } = fact
+    this.fromMs[i] = fromMs
+    this.toMs[i] = toMs
     for (const name of TEXTS) this.texts.push(fact.texts[name] ?? '')
     this.words[at] = KIND[fact.kind]
     this.words[at + NETWORK] = fact.network ?? 0
@@ -113,6 +125,37 @@ export class Endpoints {
     this.words[at + MAC_LOW] = fact.mac?.low ?? 0
     const [address] = fact.addresses ?? []
     if (address !== undefined) this.words.set(address, at + ADDRESS)
+    if (fromMs > 0 || toMs < Number.MAX_VALUE) this.words[at + REPORTS]! |= SPANNED
+  }
+
+  /** It holds until `toMs`, no longer. */
+  end(endpoint: number, toMs: number): void {
+    this.toMs[endpoint] = toMs
+    this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= SPANNED
+  }
+
+  /** While the snapshot is built: it is the parent of a trunk. */
+  markTrunk(endpoint: number): void {
+    this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= TRUNK
+  }
+
+  /** Whether it holds at a time. */
+  holds(endpoint: number, atMs: number): boolean {
+    if ((this.words[(endpoint << STRIDE_BITS) + REPORTS]! & SPANNED) === 0) return true
+    return this.fromMs[endpoint]! <= atMs && atMs < this.toMs[endpoint]!
+  }
+
+  /** Whether it always holds and is no trunk's parent, so that nothing but its number needs to be known. */
+  isPlain(endpoint: number): boolean {
+    return (this.words[(endpoint << STRIDE_BITS) + REPORTS]! & (SPANNED | TRUNK)) === 0
+  }
+
+  /** Reads `n` endpoints, for the cache's sake (see lanes.ts); numbers below 0 are none. */
+  touch(endpoints: Int32Array, n: number): number {
+    const { words } = this
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += words[Math.max(0, endpoints[i]!) << STRIDE_BITS]!
+    return sum
   }
 
   /** A code of KIND. */

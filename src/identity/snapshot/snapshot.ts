@@ -68,11 +68,24 @@ export function emptyTables(expected = 0): Tables {
   }
 }
 
+/**
+ * What was edited since the model was laid out. All snapshots of one layout share it, so by it who keeps answers of one snapshot knows
+ * which of them the next one still gives.
+ */
+export interface Edited {
+  /** Hosts that got an interface, in the order of the edits. */
+  readonly hosts: number[]
+  /** Changes of Neutron ports, and of names of what is there. */
+  ports: number
+  texts: number
+}
+
 export interface SnapshotParts {
   asOfMs: number
   empty: boolean
   /** See IdentitySnapshot. */
   timed: boolean
+  edited: Edited
   endpoints: Endpoints
   interfaces: Interfaces
   topology: Topology
@@ -110,6 +123,7 @@ export class IdentitySnapshot {
   readonly empty: boolean
   /** Whether anything in it holds for a span of time only; if not, times need not be looked at. */
   readonly timed: boolean
+  readonly edited: Edited
   readonly endpoints: Endpoints
   readonly interfaces: Interfaces
   readonly topology: Topology
@@ -130,6 +144,7 @@ export class IdentitySnapshot {
     this.asOfMs = parts.asOfMs
     this.empty = parts.empty
     this.timed = parts.timed
+    this.edited = parts.edited
     this.endpoints = parts.endpoints
     this.interfaces = parts.interfaces
     this.topology = parts.topology

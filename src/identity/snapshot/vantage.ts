@@ -57,10 +57,13 @@ const HOST = 4
 const REPORTS_AT = 5
 const OFPORT = 6
 const REMOTE_HOST = 7
+/** Beside the reports: it holds for a span of time only. */
+const SPANNED = 0x100
 
 /** All interfaces of a snapshot, eight words each: half a cache line. Immutable. */
 export class Interfaces {
   readonly names: string[] = []
+  /** Since when each holds; change them by `append` and `end` only. */
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   private readonly words: Int32Array
@@ -78,9 +81,14 @@ export class Interfaces {
     return this.names.length
   }
 
+  /** How many there may ever be. */
+  get room(): number {
+    return this.fromMs.length
+  }
+
   /** How many may still be added. */
   get free(): number {
-    return this.fromMs.length - this.names.length
+    return this.room - this.names.length
   }
 
   /** Adds an interface behind the others; nobody knows of it until a snapshot is published after it. */
@@ -94,9 +102,34 @@ export class Interfaces {
     this.words[at + NETWORK] = fact.network
     this.words[at + BRIDGE] = fact.bridge
     this.words[at + HOST] = fact.host
-    this.words[at + REPORTS_AT] = fact.reports
+    const spanned = fact.fromMs > 0 || fact.toMs < Number.MAX_VALUE
+    this.words[at + REPORTS_AT] = fact.reports | (spanned ? SPANNED : 0)
     this.words[at + OFPORT] = fact.ofport
     this.words[at + REMOTE_HOST] = fact.remoteHost
+  }
+
+  /** It holds until `toMs`, no longer. */
+  end(item: number, toMs: number): void {
+    this.toMs[item] = toMs
+    this.words[(item << STRIDE_BITS) + REPORTS_AT]! |= SPANNED
+  }
+
+  /** Whether it holds at a time. */
+  holds(item: number, atMs: number): boolean {
+    return !this.isSpanned(item) || (this.fromMs[item]! <= atMs && atMs < this.toMs[item]!)
+  }
+
+  /** Whether it holds for a span of time only. */
+  isSpanned(item: number): boolean {
+    return (this.words[(item << STRIDE_BITS) + REPORTS_AT]! & SPANNED) !== 0
+  }
+
+  /** Reads `n` interfaces, for the cache's sake (see lanes.ts); numbers below 0 are none. */
+  touch(items: Int32Array, n: number): number {
+    const { words } = this
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += words[Math.max(0, items[i]!) << STRIDE_BITS]!
+    return sum
   }
 
   /** A code of IF_KIND. */
@@ -123,7 +156,7 @@ export class Interfaces {
 
   /** Bits of REPORTS. */
   reports(item: number): number {
-    return this.words[(item << STRIDE_BITS) + REPORTS_AT]!
+    return this.words[(item << STRIDE_BITS) + REPORTS_AT]! & 0xff
   }
 
   ofport(item: number): number {
