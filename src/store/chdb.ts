@@ -15,6 +15,7 @@ import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Lock, lockDirectory } from './lock.ts'
 import { type Database, migrate, syncStatement } from './migrations/migrate.ts'
 import { parameterSettings } from './parameters.ts'
+import { replaceStatements } from './replace.ts'
 import type { Block, FileBlock, QueryPlan, Rows, Store } from './store.ts'
 
 export interface ChdbOptions {
@@ -98,6 +99,8 @@ export class ChdbStore implements Store {
   }
 
   async insert(block: Block | FileBlock): Promise<void> {
+    if (block.replaces !== undefined)
+      for (const statement of replaceStatements(block.table, block.replaces, TARGET)) await this.run(statement)
     if ('file' in block) return this.insertFile(block, block.file)
     const file = join(this.directory, `${LEFTOVER}${this.files++}.native`)
     try {

@@ -10,6 +10,7 @@ import { EngineError, insertFailure, queryFailure, statementFailure } from './en
 import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Database, migrate } from './migrations/migrate.ts'
 import { checkPlaceholders } from './parameters.ts'
+import { replaceStatements } from './replace.ts'
 import { type ServerUrl, parseServerUrl } from './server-url.ts'
 import type { Block, FileBlock, QueryPlan, Rows, Store } from './store.ts'
 
@@ -66,6 +67,8 @@ export class ClickHouseStore implements Store {
   async insert(block: Block | FileBlock): Promise<void> {
     const { database } = this.target
     const columns = block.columns.map(identifier).join(', ')
+    if (block.replaces !== undefined)
+      for (const statement of replaceStatements(block.table, block.replaces, this.target)) await this.run(statement)
     const body = await this.bodyOf(block)
     const broken = new AbortController()
     // The client does not listen: without this a file that cannot be read on would end the process, or hang the request.

@@ -98,14 +98,11 @@ export class Spool {
   /** Writes a block. Throws what the file system says (no space, directory gone); nothing is left then. */
   async write(block: Block): Promise<Spooled> {
     const number = this.nextNumber++
-    const { table, columns, rows, token, bytes } = block
+    const { bytes } = block
     const file = this.path(number, DATA)
     const facts = {
       format: FORMAT,
-      table,
-      columns,
-      rows,
-      token,
+      ...blockFacts(block),
       bytes: bytes.length,
       crc32: crc32(bytes),
     } satisfies FactsFile
@@ -160,8 +157,8 @@ export class Spool {
     this.forget(block)
     await mkdir(directory, { recursive: true })
     const name = `${Date.now()}-${fileName(block.number, '')}`
-    const { table, columns, rows, token, bytesInFile: bytes, crc32: sum } = block
-    const facts: FactsFile = { format: FORMAT, table, columns, rows, token, bytes, crc32: sum, reason }
+    const { bytesInFile: bytes, crc32: sum } = block
+    const facts: FactsFile = { format: FORMAT, ...blockFacts(block), bytes, crc32: sum, reason }
     await this.writeFile(join(directory, name + FACTS), Buffer.from(JSON.stringify(facts)))
     await rename(block.file, join(directory, name + DATA))
     await this.erase(block.number)
@@ -248,6 +245,6 @@ function numberOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits)
 }
 
-function blockFacts({ table, columns, rows, token }: BlockFacts): BlockFacts {
-  return { table, columns, rows, token }
+function blockFacts({ table, columns, rows, token, replaces }: BlockFacts): BlockFacts {
+  return { table, columns, rows, token, ...(replaces === undefined ? {} : { replaces }) }
 }

@@ -12,6 +12,17 @@ export interface BlockFacts {
   rows: number
   /** Deduplication token: the same token is stored once, however often it is inserted. */
   token: string
+  /** Rows that this block takes the place of: they are taken out before it is inserted. */
+  replaces?: Replaced
+}
+
+/** Stored rows, by what is written in them. */
+export interface Replaced {
+  /** `late_id` of each; below 2^53. */
+  ids: readonly number[]
+  /** Their `time_received` lies between these, both inside; ms since 1970. */
+  fromMs: number
+  toMs: number
 }
 
 /** A sealed batch in ClickHouse's Native format, in memory. */

@@ -87,6 +87,13 @@ export class Writer {
     return this.spool.bytes
   }
 
+  /** Blocks of an earlier process that the store has not taken. */
+  get inheritedBlocks(): number {
+    let count = 0
+    for (const block of this.spool.waiting) if (!block.own) count++
+    return count
+  }
+
   /** Blocks in memory that wait for the spool. The caller bounds them: it has a promise for each. */
   get memoryBlocks(): number {
     return this.waitingForSpool

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { AppError, type ErrorCode } from '../../src/errors.ts'
 import type { QueryParam, Store } from '../../src/store/store.ts'
-import { COUNTS, T0, flowBlock, poisonedBlock } from './blocks.ts'
+import { COUNTS, T0, flowBlock, numberedBlock, poisonedBlock } from './blocks.ts'
 
 export interface Opened {
   store: Store
@@ -161,6 +161,32 @@ export function storeContract(name: string, skip: string | false, open: () => Pr
       )
       await inserting
       assert.deepEqual(await ask('SELECT count() AS n FROM flows WHERE sequence >= 10000'), [{ n: 2000 }])
+    })
+
+    it('takes rows out that a block replaces, also when it is told so again, and no others', async () => {
+      const waiting = numberedBlock(20, 50_000, 7_000_000_000_000)
+      await store.insert(waiting)
+      await store.insert(numberedBlock(5, 50_020, 0))
+      const ids = Array.from({ length: 10 }, (_, i) => 7_000_000_000_000 + i * 2)
+      const replaces = { ids, fromMs: T0, toMs: T0 + 19 }
+      const better = { ...numberedBlock(10, 60_000, 0, 'token-better'), replaces }
+      const held = () =>
+        ask('SELECT sequence FROM flows WHERE sequence >= 50000 ORDER BY sequence', {}).then((rows) =>
+          rows.map((row) => Number(row['sequence'])),
+        )
+      const odd = Array.from({ length: 10 }, (_, i) => 50_001 + i * 2)
+      const rest = [50_020, 50_021, 50_022, 50_023, 50_024]
+      const instead = Array.from({ length: 10 }, (_, i) => 60_000 + i)
+      for (let again = 0; again < 3; again++) {
+        await store.insert(better)
+        assert.deepEqual(await held(), [...odd, ...rest, ...instead])
+      }
+      // Rows of that number that were received at another time are others.
+      await store.insert({
+        ...numberedBlock(1, 60_010, 0),
+        replaces: { ids: ids.map((id) => id + 1), fromMs: 0, toMs: 1 },
+      })
+      assert.deepEqual(await held(), [...odd, ...rest, ...instead, 60_010])
     })
   })
 }
