@@ -5,6 +5,7 @@ import { DEFAULT_MATRIX_ROWS } from '../query/ask-matrix.ts'
 import { DEFAULT_SERIES } from '../query/ask-series.ts'
 import { EXTRA_NAMES } from '../query/ask-top.ts'
 import {
+  askCompleteness,
   askFlows,
   askMatrix,
   askSeries,
@@ -26,7 +27,8 @@ import { isoTime } from '../query/times.ts'
 
 /**
  * THE table of questions over HTTP: the parameters of the command line, the same JSON. What the rows are of is in the headers:
- * `ovsight-from`, `ovsight-to` (ISO 8601, outside the span), `ovsight-columns`, and `ovsight-notes`, a JSON array in percent-encoding.
+ * `ovsight-from`, `ovsight-to` (ISO 8601, outside the span), `ovsight-columns`, and `ovsight-notes` and `ovsight-completeness`, JSON arrays
+ * in percent-encoding.
  */
 export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => number): void {
   for (const [name, { parameters, ask }] of Object.entries(RESOURCES))
@@ -112,6 +114,11 @@ export const RESOURCES = {
     parameters: { ...RECORDS, n: limit(DEFAULT_FLOWS_ROWS) },
     ask: askFlows,
   },
+  completeness: {
+    doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',
+    parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
+    ask: askCompleteness,
+  },
 } as const satisfies Readonly<
   Record<
     string,
@@ -134,12 +141,13 @@ function parameterError(errors: readonly FastifySchemaValidationError[], names: 
   return new AppError('usage', `parameter ${(error?.instancePath ?? '').slice(1)} ${error?.message ?? 'is wrong'}`)
 }
 
-function send(reply: FastifyReply, { columns, rows, span, notes }: Answer): FastifyReply {
+function send(reply: FastifyReply, { columns, rows, span, notes, completeness = [] }: Answer): FastifyReply {
   return reply
     .header('ovsight-from', isoTime(span.fromMs))
     .header('ovsight-to', isoTime(span.toMs))
     .header('ovsight-columns', columns.join(','))
     .header('ovsight-notes', encodeURIComponent(JSON.stringify(notes)))
+    .header('ovsight-completeness', encodeURIComponent(JSON.stringify(completeness)))
     .header('cache-control', 'no-store')
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(rows))

@@ -23,7 +23,8 @@ curl -G http://127.0.0.1:8080/api/v1/flows --data-urlencode 'filter=project red 
 
 What the rows are of is in the headers: \`ovsight-from\` and \`ovsight-to\` (ISO 8601; the end is outside the span), \`ovsight-columns\`
 (names with commas, also when there are no rows), and \`ovsight-notes\`: a JSON array of sentences in percent-encoding, such as which span
-holds data when the one asked for does not.
+holds data when the one asked for does not. \`ovsight-completeness\` of top is such an array too: what exporters sent and is missing in the
+figures, the line below the table of \`ovsight top\`; empty when all of it came.
 `
 
 const ERRORS = `

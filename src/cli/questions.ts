@@ -71,6 +71,8 @@ export async function answerQuestion(context: CliContext, options: QuestionOptio
     const answer = await question.ask(backend)
     writeNotes(context, answer.notes)
     writeQuestion(context, options, question, answer)
+    // Below the table: what it lacks. Data goes to standard output alone.
+    writeNotes(context, answer.completeness ?? [])
   })
 }
 

@@ -55,12 +55,14 @@ async function answerOf(response: Response): Promise<Answer> {
   if (!response.ok) throw errorOf(response, text)
   const rows = parseJson(text)
   const notes = NOTES.safeParse(parseJson(decodeURIComponent(header('notes'))))
-  if (!isRows(rows) || !notes.success) throw notUnderstood(response)
+  const completeness = NOTES.safeParse(parseJson(decodeURIComponent(header('completeness')) || '[]'))
+  if (!isRows(rows) || !notes.success || !completeness.success) throw notUnderstood(response)
   return {
     columns: header('columns').split(','),
     rows,
     span: { fromMs: Date.parse(header('from')), toMs: Date.parse(header('to')), explicit: true },
     notes: notes.data,
+    completeness: completeness.data,
   }
 }
 

@@ -1,4 +1,6 @@
 import { COLUMN_NAMES } from '../schema/columns.ts'
+import { askTop as askFigures, type TopRequest } from './ask-top.ts'
+import { whatIsMissing } from './completeness.ts'
 import { flowsPlan, type FlowsQuery } from './flows.ts'
 import { settleNames } from './names.ts'
 import type { Asker } from './plan.ts'
@@ -11,7 +13,8 @@ import { whyNone, withinSpan } from './within.ts'
  * Questions as people put them, in words, and their answers. The command line and the API both come through here, so they
  * take the same words, refuse the same mistakes and give the same rows.
  */
-export { askTop, checkTop, DEFAULT_TOP_ROWS, type TopRequest } from './ask-top.ts'
+export { checkTop, DEFAULT_TOP_ROWS, type TopRequest } from './ask-top.ts'
+export { askCompleteness } from './completeness.ts'
 export { askMatrix, checkMatrix, type MatrixRequest } from './ask-matrix.ts'
 export { askSeries, checkSeries, type SeriesRequest } from './ask-series.ts'
 export { MAX_ROWS, type Answer, type Cell, type Row } from './request.ts'
@@ -21,6 +24,12 @@ export interface FlowsRequest extends RecordsRequest {
 }
 
 export const DEFAULT_FLOWS_ROWS = 20
+
+/** The figures, and what is missing in them. Errors: column_unknown, those of `askFlows`. */
+export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
+  const answer = await askFigures(asker, request, nowMs)
+  return { ...answer, completeness: await whatIsMissing(asker, answer.span) }
+}
 
 /** Errors: filter_invalid, name_ambiguous, time_invalid, usage; query_failed, store_unreachable. */
 export async function askFlows(asker: Asker, request: FlowsRequest, nowMs: number): Promise<Answer> {

@@ -22,6 +22,8 @@ export interface Answer {
   readonly span: Span
   /** What the user should know about the answer, a sentence each. */
   readonly notes: readonly string[]
+  /** What exporters sent in the span and is missing, a sentence each. */
+  readonly completeness?: readonly string[]
 }
 
 /** More rows than that are an export, not an answer. */
