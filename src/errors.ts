@@ -39,6 +39,7 @@ export const ERRORS = {
     retriable: false,
     doc: 'Several things have the name that a filter asks for; their ids are listed.',
   },
+  record_unknown: { exit: 2, http: 404, retriable: false, doc: 'No stored record has this id.' },
   time_invalid: { exit: 2, http: 400, retriable: false, doc: 'A time or a span does not parse, or the span is empty.' },
   file_unreadable: {
     exit: 3,

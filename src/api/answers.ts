@@ -6,6 +6,7 @@ import { DEFAULT_SERIES } from '../query/ask-series.ts'
 import { EXTRA_NAMES } from '../query/ask-top.ts'
 import {
   askCompleteness,
+  askExplain,
   askFlows,
   askMatrix,
   askSeries,
@@ -14,6 +15,8 @@ import {
   DEFAULT_TOP_ROWS,
   MAX_ROWS,
   type Answer,
+  type ExplainRequest,
+  type FlowsAnswer,
   type FlowsRequest,
   type MatrixRequest,
   type SeriesRequest,
@@ -45,7 +48,7 @@ export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => numb
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */
 type Words = Omit<Request, 'dimensions'> & { dimension?: string[] }
-type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest
+type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
 
@@ -111,13 +114,25 @@ export const RESOURCES = {
   },
   flows: {
     doc: 'stored records, newest first: the rows of `ovsight flows -f json`',
-    parameters: { ...RECORDS, n: limit(DEFAULT_FLOWS_ROWS) },
+    parameters: {
+      ...RECORDS,
+      n: limit(DEFAULT_FLOWS_ROWS),
+      received_from: text('Only records that arrived then or later, written like `from`.'),
+      cursor: text(
+        'Pages: `start`, then what the answer before had in the header `ovsight-next`. A page may be a little longer than `n`.',
+      ),
+    },
     ask: askFlows,
   },
   completeness: {
     doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',
     parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
     ask: askCompleteness,
+  },
+  explain: {
+    doc: 'everything about one record: an object a fact, the rows of `ovsight flows --explain ID -f json`',
+    parameters: { id: text('The `id` of a record.') },
+    ask: askExplain,
   },
 } as const satisfies Readonly<
   Record<
@@ -141,7 +156,11 @@ function parameterError(errors: readonly FastifySchemaValidationError[], names: 
   return new AppError('usage', `parameter ${(error?.instancePath ?? '').slice(1)} ${error?.message ?? 'is wrong'}`)
 }
 
-function send(reply: FastifyReply, { columns, rows, span, notes, completeness = [] }: Answer): FastifyReply {
+function send(
+  reply: FastifyReply,
+  { columns, rows, span, notes, next, completeness = [] }: Answer & Pick<FlowsAnswer, 'next'>,
+): FastifyReply {
+  if (next !== undefined) reply.header('ovsight-next', next)
   return reply
     .header('ovsight-from', isoTime(span.fromMs))
     .header('ovsight-to', isoTime(span.toMs))

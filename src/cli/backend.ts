@@ -3,11 +3,13 @@ import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import {
+  askExplain,
   askFlows,
   askMatrix,
   askSeries,
   askTop,
   type Answer,
+  type ExplainRequest,
   type FlowsRequest,
   type MatrixRequest,
   type SeriesRequest,
@@ -24,6 +26,7 @@ export interface Backend {
   flows(request: FlowsRequest): Promise<Answer>
   matrix(request: MatrixRequest): Promise<Answer>
   series(request: SeriesRequest): Promise<Answer>
+  explain(request: ExplainRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -64,6 +67,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     flows: (request) => askFlows(store, request, context.now()),
     matrix: (request) => askMatrix(store, request, context.now()),
     series: (request) => askSeries(store, request, context.now()),
+    explain: (request) => askExplain(store, request),
     close: () => store.close(),
   }
 }

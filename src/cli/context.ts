@@ -10,6 +10,8 @@ export interface CliContext {
   now(): number
   /** Opens the store of `data`, or the server. Errors: data_dir_locked, data_dir_unwritable, store_…. */
   openStore(target: StoreTarget): Promise<Store>
+  /** Ends what would go on by itself; without it that goes on until the process ends. */
+  readonly signal?: AbortSignal
 }
 
 export interface Output {

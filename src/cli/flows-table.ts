@@ -1,7 +1,7 @@
 import type { Cell, Row } from '../query/ask.ts'
 import { flagLetters } from '../query/filter/flags.ts'
 import { protocolName } from '../query/protocols.ts'
-import type { TableColumn } from './table.ts'
+import { shorten, visible, type TableColumn } from './table.ts'
 import { formatBytes, formatCount } from './units.ts'
 
 /** The answer of `flows` for people: a line a record, as much of it as fits. */
@@ -13,6 +13,17 @@ export function flowsTable(rows: readonly Row[]): TableColumn[] {
     ...(minWidth === undefined ? {} : { minWidth }),
     cells: rows.map((row) => cell(row, sameDay) || '-'),
   }))
+}
+
+/** Places of an end in a line by itself. */
+const LINE_END = 32
+
+/** A record as a line by itself, for those that come one by one. */
+export function flowLine(row: Row): string {
+  const end = (side: 'src' | 'dst') => shorten(visible(endText(row, side)), LINE_END).padEnd(LINE_END)
+  const [packets, bytes] = [formatCount(Number(row['packets'])), formatBytes(Number(row['bytes']))]
+  const time = timeText(String(row['flow_end']), true)
+  return `${time}  ${protocolText(row).padEnd(8)}  ${end('src')} -> ${end('dst')} ${packets.padStart(8)} pkt ${bytes.padStart(9)}  ${String(row['role'])}`
 }
 
 interface Shown extends Omit<TableColumn, 'cells'> {

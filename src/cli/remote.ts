@@ -17,6 +17,7 @@ export function remoteBackend(url: string): Backend {
     flows: (request) => ask('flows', words(request)),
     matrix: (request) => ask('matrix', words(request)),
     series: (request) => ask('series', words(request)),
+    explain: (request) => ask('explain', { ...request }),
     close: () => Promise.resolve(),
   }
 }

@@ -54,7 +54,7 @@ describe('ovsight top and flows', { skip: NO_ENGINE }, () => {
     await engine.insert([odd])
     const { stdout } = await ask(['flows', '-n', '1', '-f', 'csv', '--filter', 'src server x'])
     const [head, ...rest] = stdout.split('\r\n')
-    assert.deepEqual(head?.split(','), [...COLUMN_NAMES])
+    assert.deepEqual(head?.split(','), [...COLUMN_NAMES, 'id'])
     assert.match(rest.join('\r\n'), /,"a ""quoted"", name\nof two lines",/)
   })
 
