@@ -7,7 +7,7 @@ import { columnFacts, type ColumnName } from '../schema/columns.ts'
 import { enumCodes } from '../schema/enums.ts'
 import { KINDS } from '../schema/kinds.ts'
 import { HEAD } from './head.ts'
-import { cell, headWord, high32, low32, num, position, type Place } from './source.ts'
+import { cell, emitName, headWord, high32, low32, num, position, type Place } from './source.ts'
 
 /** Where `walk` reads. */
 export interface Input {
@@ -45,7 +45,8 @@ const int: Copy = {
   max: 8,
   emit(layout, to, from, length) {
     const low = `${cell(layout, to)}=${low32(from, length)}`
-    return isWide(to) && length > 4 ? `${low};${cell(layout, to, 1)}=${high32(from, length)}` : low
+    // Rows are zero before they are written, and counts of more than 32 bits are rare.
+    return isWide(to) && length > 4 ? `${low};t=${high32(from, length)};if(t!==0)${cell(layout, to, 1)}=t` : low
   },
   walk({ view }, from, length, out, to, row) {
     const low = uint(view, from + Math.max(0, length - 4), Math.min(4, length))
@@ -108,8 +109,7 @@ const text: Copy = {
   max: 0xffff,
   emit: (layout, to, from, length) =>
     `${cell(layout, to)}=strings.internName(v,bytes,${position(from)},${num(Math.min(length, MAX_TEXT))})`,
-  emitVariable: (layout, to) =>
-    `${cell(layout, to)}=length===0?0:strings.internName(v,bytes,q,length>${num(MAX_TEXT)}?${num(MAX_TEXT)}:length)`,
+  emitVariable: (layout, to) => emitName(cell(layout, to), MAX_TEXT),
   walk({ bytes }, from, length, out, to, row) {
     out.columns[to][row] = out.strings.internBytes(bytes, from, Math.min(length, MAX_TEXT))
   },
@@ -256,7 +256,8 @@ const deltaMicros: Copy = {
   min: 4,
   max: 4,
   emit: (layout, to, from) =>
-    `t=(v.getUint32(${position(from)})+999)/1000>>>0;` + emitAgo(layout, to, HEAD.timeLow, HEAD.timeHigh),
+    `s=v.getUint32(${position(from)});t=s/1000>>>0;if(Math.imul(t,1000)!==(s|0))t=t+1>>>0;` +
+    emitAgo(layout, to, HEAD.timeLow, HEAD.timeHigh),
   walk({ view, head }, from, _length, out, to, row) {
     setAgo(head, HEAD.timeLow, Math.ceil(view.getUint32(from) / 1000), out, to, row)
   },

@@ -121,7 +121,7 @@ export class Netflow5Decoder implements Decoder {
     const { rows } = out
     programs.select(out.memory, view)
     const program = programs.find(0) ?? programs.want(0, count, sourceOf)
-    const n = program?.(out.base + rows, start + HEADER, end, count) ?? walk(datagram, head, count, out)
+    const n = program?.(out.base + rows, start + HEADER, end, count, start) ?? walk(datagram, head, count, out)
     if (interval !== 0 || head[HEAD.seen] !== 0) toRouter(out, rows, n, interval)
     out.rows = rows + n
     this.sink.sequence(datagram, 'netflow5', engine, sequence >>> 0, count)
@@ -152,7 +152,7 @@ function sourceOf(layout: BatchLayout): RecordSource {
       `${cell(layout, 'flow_direction')}=${num(INGRESS)}`,
       `${cell(layout, 'sampling_rate')}=1`,
       `seen|=${ZERO_IN_OVS.map((offset) => low32(field(offset), 4)).join('|')}`,
-      `p+=${num(RECORD)}`,
+      `p=p+${num(RECORD)}|0`,
     ],
     minLength: RECORD,
   }

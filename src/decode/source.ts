@@ -5,19 +5,22 @@
 import type { BatchLayout, BatchMemory } from '../schema/batch.ts'
 import { columnFacts, type ColumnName } from '../schema/columns.ts'
 import { KINDS } from '../schema/kinds.ts'
+import { NAME_CACHE, NAME_FACTORS } from '../schema/name-cache.ts'
 import { FAILED, HEAD } from './head.ts'
 
 /**
  * A generated decoder: writes rows from row `row` of the memory on for the records in `[at .. end)` of the arena it is bound to, at most `limit`, and returns
- * how many. HEAD says what it reads beside them; `head[HEAD.stoppedAt]` tells where the records ended, or FAILED, and then row
- * `row + n` is partly written.
+ * how many. HEAD says what it reads beside them, or the header of the message, which begins at `message`; `head[HEAD.stoppedAt]` tells where
+ * the records ended, or FAILED, and then row `row + n` is partly written.
  */
-export type Program = (row: number, at: number, end: number, limit: number) => number
+export type Program = (row: number, at: number, end: number, limit: number, message: number) => number
 
 /** What is compiled: statements for one record at `p`, see `compile`, and the least bytes it takes. */
 export interface RecordSource {
   readonly statements: readonly string[]
   readonly minLength: number
+  /** Words of the head that are not taken from it but declared by this statement, from the header of the message. */
+  readonly own?: { readonly words: readonly number[]; readonly statement: string }
 }
 
 /** A number as source text. Anything else is a bug, not input. */
@@ -67,6 +70,35 @@ export function cell(layout: BatchLayout, column: ColumnName, lane = 0): string 
   return `${view}[${num(layout.first[column] + lane)}+${row}|0]`
 }
 
+/**
+ * Source that puts the code of the name `length` bytes long at `q` (cut to `longest`) into a cell. `NameCache.find` written out for names of 4 to 16 bytes, with
+ * what it finds them by as constants: half the instructions of the call.
+ */
+export function emitName(at: string, longest: number): string {
+  const [a, b, c, d, e] = NAME_FACTORS.map((factor) => num(factor >>> 0))
+  const word = (i: number) => `names[t${i === 0 ? '' : `+${num(i)}|0`}]`
+  const intern = `strings.internName(v,bytes,q,length>${num(longest)}?${num(longest)}:length)|0`
+  const { covered, half, shift, placeShift, length, code } = NAME_CACHE
+  const find = (products: string[], same: string[]) =>
+    `t=(${products.join('+')}+Math.imul(length,${e})|0)>>>${num(shift)}<<${num(placeShift)};` +
+    `${at}=${same.join('&&')}&&${word(length)}===length?${word(code)}:${intern}`
+  return (
+    `if(length>${num(half)}&&length<=${num(covered)}){` +
+    'const w0=v.getInt32(q),w1=v.getInt32(q+4|0),w2=v.getInt32(q+length-8|0),w3=v.getInt32(q+length-4|0);' +
+    find(
+      [`Math.imul(w0,${a})`, `Math.imul(w1,${b})`, `Math.imul(w2,${c})`, `Math.imul(w3,${d})`],
+      [0, 1, 2, 3].map((i) => `${word(i)}===w${i}`),
+    ) +
+    `}else if(length>3&&length<=${num(half)}){` +
+    'const w0=v.getInt32(q),w1=v.getInt32(q+length-4|0);' +
+    find(
+      [`Math.imul(w0,${a})`, `Math.imul(w1,${b})`, `Math.imul(w0,${c})`, `Math.imul(w1,${d})`],
+      [`${word(0)}===w0`, `${word(1)}===w1`],
+    ) +
+    `}else if(length!==0)${at}=${intern}`
+  )
+}
+
 /** Source of a constant word of the head, see `compile`. */
 export function headWord(word: number): string {
   return `h${num(word)}`
@@ -83,13 +115,15 @@ export function compile(record: RecordSource, view: DataView, memory: BatchMemor
   if (record.minLength < 1) throw new Error('a record of no length would never end')
   const body = record.statements.join('\n')
   const words = Array.from({ length: HEAD.initLow }, (_, word) => word)
-    .filter((word) => new RegExp(`\\b${headWord(word)}\\b`).test(body))
+    .filter((word) => record.own?.words.includes(word) !== true && new RegExp(`\\b${headWord(word)}\\b`).test(body))
     .map((word) => `,${headWord(word)}=h[${num(word)}]`)
   const source = `'use strict'
-return function(row,p,end,limit){
+return function(row,p,end,limit,message){
+row|=0;p|=0;end|=0;limit|=0
+${record.own?.statement ?? ''}
 const zero=0${words.join('')}
 let n=0,failed=0,seen=0,t=0,s=0,q=0,length=0
-records:for(;n<limit&&end-p>=${num(record.minLength)};n++,row++){
+records:for(;n<limit&&(end-p|0)>=${num(record.minLength)};n=n+1|0,row=row+1|0){
 const r2=row<<1,r4=row<<2
 ${body}
 }
@@ -99,6 +133,7 @@ return n
 }`
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
   // oxlint-disable-next-line typescript/no-implied-eval -- only numbers enter the source, see `num`
-  const bind = new Function('v', 'bytes', 'u8', 'u16', 'u32', 'f64', 'strings', 'h', source)
-  return bind(view, bytes, memory.u8, memory.u16, memory.u32, memory.f64, memory.strings, head) as Program
+  const bind = new Function('v', 'bytes', 'u8', 'u16', 'u32', 'f64', 'strings', 'names', 'h', source)
+  const { u8, u16, u32, f64, strings } = memory
+  return bind(view, bytes, u8, u16, u32, f64, strings, strings.names.entries, head) as Program
 }

@@ -3,11 +3,27 @@ const LENGTH = 4
 const CODE = 5
 /** Bytes that the four words of an entry cover: the first eight and the last eight. */
 const COVERED = 16
+/** Of 2^PLACE_BITS places, 32 bytes each. */
+const PLACE_BITS = 13
+const SHIFT = 32 - PLACE_BITS
+
+/** What generated code that looks into `NameCache.entries` itself has to know: the words of an entry, and where it lies. */
+export const NAME_CACHE = {
+  length: LENGTH,
+  code: CODE,
+  covered: COVERED,
+  half: COVERED / 2,
+  shift: SHIFT,
+  placeShift: 3,
+} as const
 /** Longer strings are no names. */
 const MAX_LENGTH = 64
 
 /** Odd factors that senders do not know, so that names cannot be chosen to displace each other. */
-const [A = 1, B = 1, C = 1, D = 1, E = 1] = crypto.getRandomValues(new Int32Array(5)).map((factor) => factor | 1)
+export const NAME_FACTORS: readonly number[] = [...crypto.getRandomValues(new Int32Array(5))].map(
+  (factor) => factor | 1,
+)
+const [A = 1, B = 1, C = 1, D = 1, E = 1] = NAME_FACTORS
 
 /**
  * Codes of the names that datagrams repeat in every record, found without a look at each byte: an entry holds the first and the last
@@ -17,14 +33,7 @@ const [A = 1, B = 1, C = 1, D = 1, E = 1] = crypto.getRandomValues(new Int32Arra
  * hash and a comparison byte by byte 50.
  */
 export class NameCache {
-  private readonly entries: Int32Array
-  private readonly shift: number
-
-  /** Of 2^`bits` places, 32 bytes each. */
-  constructor(bits = 13) {
-    this.entries = new Int32Array(WORDS << bits)
-    this.shift = 32 - bits
-  }
+  readonly entries = new Int32Array(WORDS << PLACE_BITS)
 
   /** The code that was put for `view[start .. start + length)`, or -1. `texts` holds the bytes of each code. */
   find(view: DataView, start: number, length: number, texts: readonly Uint8Array[]): number {
@@ -60,7 +69,7 @@ export class NameCache {
 
   private place(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const sum = (Math.imul(w0, A) + Math.imul(w1, B) + Math.imul(w2, C) + Math.imul(w3, D) + Math.imul(length, E)) | 0
-    return (sum >>> this.shift) * WORDS
+    return (sum >>> SHIFT) * WORDS
   }
 }
 

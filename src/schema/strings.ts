@@ -20,7 +20,7 @@ export class StringTable {
   private readonly mask: number
   private readonly encoder = new TextEncoder()
   private readonly decoder = new TextDecoder('utf-8', { fatal: false })
-  private readonly names = new NameCache()
+  readonly names = new NameCache()
 
   constructor(maxWire = 65_536) {
     this.maxWire = maxWire

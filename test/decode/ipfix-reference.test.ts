@@ -13,11 +13,14 @@ import { datagram, readPayloads, rowOf, type Payload } from './ipfix-feed.ts'
 /** A decoder of every version with its own arena and batch. */
 class Side {
   readonly out = new FlowBatch(8192)
+  /** What the sink was told of sequences. */
+  readonly told: unknown[][] = []
   private readonly decoders: readonly [Decoder, Decoder]
   private readonly datagram: Datagram = datagram(new Uint8Array(65_536))
 
   constructor(limits: (typeof WAYS)[number]['limits']) {
-    this.decoders = [new Netflow5Decoder(NO_SINK, limits), new IpfixDecoder(NO_SINK, { limits })]
+    const sink = { ...NO_SINK, sequence: (_: Datagram, ...rest: unknown[]) => void this.told.push(rest) }
+    this.decoders = [new Netflow5Decoder(sink, limits), new IpfixDecoder(sink, { limits })]
   }
 
   decode(bytes: Uint8Array, from: Payload): number {
@@ -30,7 +33,7 @@ class Side {
   }
 }
 
-/** Feeds both ways and compares status and rows, one datagram at a time. */
+/** Feeds both ways and compares status, rows and what the sink is told, one datagram at a time. */
 class Pair {
   private readonly sides = WAYS.map(({ limits }) => new Side(limits)) as [Side, Side]
   rows = 0
@@ -42,6 +45,7 @@ class Pair {
     assert.equal(compiled.out.rows, walked.out.rows)
     for (let row = 0; row < walked.out.rows; row++)
       assert.deepEqual(rowOf(compiled.out, row), rowOf(walked.out, row), Buffer.from(bytes).toString('hex'))
+    assert.deepEqual(compiled.told.splice(0), walked.told.splice(0))
     this.rows += walked.out.rows
     for (const { out } of this.sides) out.reset()
   }
@@ -147,7 +151,7 @@ describe('generated decoders', () => {
     assert.ok(sources.length > 20)
     const words = new Set(sources.flatMap((source) => source.match(/[A-Za-z_]\w*|'[^']*'/g) ?? []))
     const known =
-      /^('use strict'|return|function|const|let|for|if|else|break|records|Math|max|floor|strings|internName|v|bytes|u8|u16|u32|f64|h|h\d+|row|p|end|limit|n|failed|seen|t|s|q|r2|r4|length|zero|true|get(Uint8|Uint16|Uint32|Int32))$/
+      /^('use strict'|return|function|const|let|for|if|else|break|records|Math|max|floor|imul|strings|internName|names|v|bytes|u8|u16|u32|f64|h|h\d+|row|p|end|limit|message|n|failed|seen|t|s|q|w\d|a|b|seconds|r2|r4|length|zero|true|get(Uint8|Uint16|Uint32|Int32))$/
     assert.deepEqual(
       [...words].filter((word) => !known.test(word)),
       [],

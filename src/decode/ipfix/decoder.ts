@@ -23,6 +23,7 @@ import { FOUND_BY, Templates, type TemplateLimits } from './templates.ts'
 const IPFIX_HEADER = 16
 const NETFLOW9_HEADER = 20
 const SET_HEADER = 4
+const SINGLE_HEADER = IPFIX_HEADER + SET_HEADER
 const TEMPLATE_SET = { [IPFIX]: 2, [NETFLOW9]: 0 } as const
 const OPTIONS_TEMPLATE_SET = { [IPFIX]: 3, [NETFLOW9]: 1 } as const
 const FIRST_DATA_SET = 256
@@ -34,6 +35,10 @@ const DOMAIN = HEAD.domain
 const SEQUENCE = HEAD.sequence
 const BY_SESSION = FOUND_BY.session
 const OPTIONS = LAYOUT_KIND.options
+const VERSION_WORD = IPFIX << 16
+const rowBound = rowsBound
+/** Earlier times in a header are none, see `setTime`. */
+const FIRST_SECONDS = 4_294_968
 
 export interface IpfixOptions {
   readonly limits?: Partial<TemplateLimits & ProgramLimits>
@@ -94,6 +99,11 @@ export class IpfixDecoder implements Decoder {
   private status: DecodeStatus = OK
   private records = 0
   private lastRow = 0
+  /** Where its message begins. */
+  private message = 0
+  /** Whose words stand in the head. */
+  private headOf = -1
+  private headReceivedMs = NaN
 
   constructor(sink: DecodeSink, options: IpfixOptions = {}) {
     this.sink = sink
@@ -103,6 +113,10 @@ export class IpfixDecoder implements Decoder {
   }
 
   decode(datagram: Datagram, out: FlowBatch): DecodeStatus {
+    return this.decodeSingle(datagram, out) ? OK : this.decodeAny(datagram, out)
+  }
+
+  private decodeAny(datagram: Datagram, out: FlowBatch): DecodeStatus {
     const { view, start, end } = datagram
     if (end - start < 2) return STATUS.short_header
     this.programs.select(out.memory, view)
@@ -114,6 +128,45 @@ export class IpfixDecoder implements Decoder {
     else if (version === NETFLOW9) this.decodeNetflow9(datagram, out)
     else return STATUS.bad_version
     return this.status === OK && out.rows === firstRow ? STATUS.ok_no_rows : this.status
+  }
+
+  /**
+   * The usual datagram, all that OVS sends but templates: one IPFIX message of one data set whose program is at hand. False when it is
+   * another, or its records do not end with the set; nothing is done then.
+   *
+   * Measured: what a message costs beside its records, 50 ns, and 110 the general way.
+   */
+  private decodeSingle(datagram: Datagram, out: FlowBatch): boolean {
+    const { view, start, end, exporterId } = datagram
+    const length = (end - start) | 0
+    if (length <= SINGLE_HEADER || view.getInt32(start) !== (VERSION_WORD | length)) return false
+    const set = view.getInt32((start + IPFIX_HEADER) | 0)
+    if ((set & 0xffff) !== ((length - IPFIX_HEADER) | 0)) return false
+    const domain = view.getInt32((start + 12) | 0)
+    const layout = this.templates.findOwn(exporterId, datagram.exporterPort, domain, set >>> 16)
+    if (layout === undefined) return false
+    const { program, programOf } = layout
+    if (program === undefined || programOf!.memory !== out.memory || programOf!.view !== view) return false
+    if (view.getUint32((start + 4) | 0) < FIRST_SECONDS) return false
+    const { head } = this
+    if (exporterId !== this.headOf || datagram.receivedMs !== this.headReceivedMs) this.setSource(datagram)
+    const { rows } = out
+    const n = program(out.base + rows, start + SINGLE_HEADER, end, rowBound(length), start)
+    if (head[STOPPED_AT] !== end) {
+      out.truncate(rows, rows + n + 1)
+      return false
+    }
+    if (!layout.ovs) this.samplers.scale(out, rows, n, layout.plan.sampling, exporterId, domain)
+    out.rows = rows + n
+    this.sink.sequence(datagram, 'ipfix', domain >>> 0, view.getUint32((start + 8) | 0), n)
+    return true
+  }
+
+  /** The words of the head that are the same for all messages of an exporter that came at one time. */
+  private setSource(datagram: Datagram): void {
+    setSource(this.head, datagram)
+    this.headOf = datagram.exporterId
+    this.headReceivedMs = datagram.receivedMs
   }
 
   /** A datagram is one message, but some exporters send several, and a file (RFC 5655) is nothing else. */
@@ -130,6 +183,7 @@ export class IpfixDecoder implements Decoder {
   private decodeMessage(datagram: Datagram, start: number, out: FlowBatch): number {
     const { view, end } = datagram
     const { head } = this
+    this.message = start
     const length = view.getUint16(start + 2)
     if (length < IPFIX_HEADER) {
       this.fault(STATUS.bad_length)
@@ -137,7 +191,7 @@ export class IpfixDecoder implements Decoder {
     }
     const sequence = view.getInt32(start + 8)
     const domain = view.getInt32(start + 12)
-    setSource(head, datagram)
+    this.setSource(datagram)
     setTime(head, view.getUint32(start + 4) * 1000, datagram.receivedMs)
     head[DOMAIN] = domain
     head[SEQUENCE] = sequence
@@ -156,7 +210,7 @@ export class IpfixDecoder implements Decoder {
     const sequence = view.getInt32(start + 12)
     const domain = view.getInt32(start + 16)
     const { head } = this
-    setSource(head, datagram)
+    this.setSource(datagram)
     setTime(head, view.getUint32(start + 8) * 1000, datagram.receivedMs)
     head[DOMAIN] = domain
     head[SEQUENCE] = sequence
@@ -238,7 +292,7 @@ export class IpfixDecoder implements Decoder {
     // prettier-ignore
     const n = program === undefined
       ? this.walk(datagram, layout.plan, at, end, limit, out)
-      : program(out.base + rows, at, end, limit)
+      : program(out.base + rows, at, end, limit, this.message)
     if (head[STOPPED_AT] !== end && !this.fits(layout.plan, end, n)) {
       // Of a cut set the records that are whole stay.
       out.truncate(whole ? rows : rows + n, rows + n + 1)

@@ -28,6 +28,7 @@ export class Layout {
   programOf: Binding | undefined
   readonly source = (batch: BatchLayout): RecordSource => sourceOf(this.plan, batch)
   private planned: Plan | undefined
+  private ofOvs: boolean | undefined
   private plannedOptions: OptionsPlan | undefined
 
   constructor(spec: Spec, index: number, serial: number) {
@@ -47,7 +48,7 @@ export class Layout {
 
   /** Open vSwitch sends it. Its one options template has the reliability statistics. */
   get ovs(): boolean {
-    return this.spec.scopes < 0 && this.plan.ovs
+    return (this.ofOvs ??= this.spec.scopes < 0 && this.plan.ovs)
   }
 }
 

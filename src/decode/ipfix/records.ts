@@ -1,11 +1,13 @@
 /** Data records by a plan: the source of the generated decoder, and the walk it must equal. */
 import type { BatchLayout, FlowBatch } from '../../schema/batch.ts'
+import { columnFacts } from '../../schema/columns.ts'
+import { KINDS } from '../../schema/kinds.ts'
 import type { Input } from '../copies.ts'
 import { emitFinish, walkFinish, type Fields } from '../finish.ts'
 import { FAILED, HEAD } from '../head.ts'
-import { anySet, num, position, type Place, type RecordSource } from '../source.ts'
+import { anySet, cell, headWord, num, position, type Place, type RecordSource } from '../source.ts'
 import { protocolCode, type Plan, type Step } from './plan.ts'
-import { VARIABLE } from './template.ts'
+import { IPFIX, VARIABLE } from './template.ts'
 
 /** The statements that decode a record of `plan` into batches of `layout`. */
 export function sourceOf(plan: Plan, layout: BatchLayout): RecordSource {
@@ -25,7 +27,7 @@ export function sourceOf(plan: Plan, layout: BatchLayout): RecordSource {
       rest -= 1
       statements.push(emitLength(place, rest))
       if (step.copy?.emitVariable) statements.push(step.copy.emitVariable(layout, step.to, { base: 'q', offset: 0 }))
-      statements.push('p=q+length')
+      statements.push('p=q+length|0')
       offset = 0
     } else {
       if (step.copy) statements.push(emitStep(step, layout, place))
@@ -33,13 +35,32 @@ export function sourceOf(plan: Plan, layout: BatchLayout): RecordSource {
       offset += step.length
     }
   }
-  statements.push(...emitFinish(layout, fieldsOf(plan)), `p+=${num(offset)}`)
-  return { statements, minLength: plan.minLength }
+  statements.push(...emitFinish(layout, fieldsOf(plan)), `p=p+${num(offset)}|0`)
+  const source = { statements, minLength: plan.minLength }
+  return plan.version === IPFIX ? { ...source, own: IPFIX_HEAD } : source
+}
+
+/**
+ * The header of an IPFIX message, read where its records are decoded: OVS sends one record a message, and its words through the head cost
+ * a twentieth of all. Milliseconds are made of the seconds in two halves, without floating point; a time before the upper word is 1
+ * is none, and then the head says what to take.
+ */
+const IPFIX_HEAD = {
+  words: [HEAD.domain, HEAD.sequence, HEAD.timeLow, HEAD.timeHigh],
+  statement: [
+    `const ${headWord(HEAD.domain)}=v.getInt32(message+12|0),${headWord(HEAD.sequence)}=v.getInt32(message+8|0)`,
+    'const seconds=v.getInt32(message+4|0),a=Math.imul(seconds&65535,1000),b=Math.imul(seconds>>>16,1000)+(a>>>16)|0',
+    `let ${headWord(HEAD.timeHigh)}=b>>>16,${headWord(HEAD.timeLow)}=(b<<16|a&65535)>>>0`,
+    `if(b<65536){${headWord(HEAD.timeHigh)}=h[${num(HEAD.timeHigh)}];${headWord(HEAD.timeLow)}=h[${num(HEAD.timeLow)}]}`,
+  ].join('\n'),
 }
 
 function emitStep(step: Step, layout: BatchLayout, place: Place): string {
   const statement = step.copy!.emit(layout, step.to, place, step.length)
-  return step.unlessZero ? `if(${anySet(place, step.length)}){${statement}}` : statement
+  if (!step.unlessZero) return statement
+  // The upper lane is written only when it is not zero: what the earlier field put there goes.
+  const clear = KINDS[columnFacts(step.to).kind].lanes === 2 ? `${cell(layout, step.to, 1)}=0;` : ''
+  return `if(${anySet(place, step.length)}){${clear}${statement}}`
 }
 
 /**
@@ -50,8 +71,8 @@ function emitLength(place: Place, rest: number): string {
   const leave = '{failed=1;break records}'
   return (
     `q=${position(place, 1)};length=v.getUint8(${position(place)});` +
-    `if(length===255){if(end-q<${num(rest + 2)})${leave};length=v.getUint16(q);q+=2}` +
-    `if(end-q-length<${num(rest)})${leave}`
+    `if(length===255){if((end-q|0)<${num(rest + 2)})${leave};length=v.getUint16(q);q=q+2|0}` +
+    `if((end-q-length|0)<${num(rest)})${leave}`
   )
 }
 

@@ -7,8 +7,8 @@
  * such a template decodes must fill its set exactly.
  */
 import { hash4 } from './key-index.ts'
-import { Layouts, type Layout } from './layouts.ts'
-import type { Version } from './template.ts'
+import { LAYOUT_KIND, Layouts, type Layout } from './layouts.ts'
+import { IPFIX, type Version } from './template.ts'
 import {
   DOMAIN,
   EXPORTER,
@@ -62,6 +62,9 @@ export const FOUND_BY = { session: 0, domain: 1, exporter: 2 } as const
 const BY_SESSION = FOUND_BY.session
 const SETTLED = TAKEN | USED | PROVEN
 const [AT_EXPORTER, AT_DOMAIN, AT_SESSION, AT_ID] = [EXPORTER, DOMAIN, SESSION, ID]
+const hash = hash4
+const IPFIX_VERSION = IPFIX
+const RECORDS = LAYOUT_KIND.records
 const [AT_INDEX, AT_SERIAL, ENTRY_SHIFT] = [LAYOUT_INDEX, LAYOUT_SERIAL, SHIFT]
 
 export class Templates {
@@ -111,6 +114,29 @@ export class Templates {
       if (words[at + AT_ID] !== id || (words[at + AT_SESSION]! | 0) !== session) continue
       if ((words[at + AT_DOMAIN]! | 0) !== domain || (words[at + AT_EXPORTER]! | 0) !== exporter) continue
       return this.use(entry, BY_SESSION) ?? this.fallBack()
+    }
+  }
+
+  /**
+   * The layout of records that `select` and `find` would find for a settled IPFIX session, without falling back. No allocation.
+   * Apart from them since it is done for every message of OVS.
+   */
+  findOwn(exporterId: number, exporterPort: number, domain: number, id: number): Layout | undefined {
+    const { words, bySession, state } = this.table
+    const { slots } = bySession
+    const mask = (slots.length - 1) | 0
+    const session = (exporterPort << 4) | IPFIX_VERSION
+    const exporter = exporterId | 0
+    for (let slot = hash(exporter, domain, session, id) & mask; ; slot = ((slot + 1) | 0) & mask) {
+      const entry = (slots[slot]! - 1) | 0
+      if (entry < 0) return undefined
+      const at = entry << ENTRY_SHIFT
+      if ((words[(at + AT_ID) | 0]! | 0) !== id || (words[(at + AT_SESSION) | 0]! | 0) !== session) continue
+      if ((words[(at + AT_DOMAIN) | 0]! | 0) !== domain || (words[at]! | 0) !== exporter) continue
+      const layout = this.layouts.find(words[(at + AT_INDEX) | 0]!, words[(at + AT_SERIAL) | 0]!)
+      if (layout === undefined || layout.kind !== RECORDS || state[entry] !== SETTLED) return undefined
+      layout.used = true
+      return layout
     }
   }
 
