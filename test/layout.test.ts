@@ -29,7 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'config',
     'errors.ts',
   ],
-  api: ['query', 'store', 'schema', 'telemetry', 'errors.ts'],
+  audit: ['query', 'schema', 'identity', 'errors.ts'],
+  api: ['audit', 'query', 'store', 'schema', 'telemetry', 'errors.ts'],
 }
 const NO_DEPENDENCIES = new Set(['wire', 'schema', 'decode'])
 const IMPORT = /^(?:import|export)\b[^'"]*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm

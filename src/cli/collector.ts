@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
+import { type Statistics, StatisticsPoller } from '../audit/statistics.ts'
+
 import type { Config } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { LiveIdentity } from '../identity/replica/live.ts'
@@ -13,6 +15,7 @@ import { type Listeners, closeListeners, openListeners } from '../pipeline/liste
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
 import { SideRows } from '../pipeline/side-rows.ts'
+import type { CounterReading } from '../pipeline/interface-counters.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
@@ -44,6 +47,7 @@ export class Collector {
   private readonly spool: OpenWriter
   private readonly side: SideRows
   private readonly token: () => string
+  private readonly statistics: StatisticsPoller
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private timers: NodeJS.Timeout[] = []
@@ -80,12 +84,19 @@ export class Collector {
       },
       SIDE_WRITE_MS,
     )
+    this.statistics = new StatisticsPoller({
+      everyMs: config.interface_counters,
+      databases: () => identity.databases(),
+      onStatistics: (one) => this.built.pipeline.parts.observations.counters.add(readingOf(one)),
+    })
     const registry = createRegistry({
       ovsight_info: () => [[1, VERSION, process.version, store.name]],
       ...pipelineReaders(this.built),
       ...listenerReaders(listeners),
       ...writerReaders(writer),
       ...identityReaders(identity),
+      ovsight_statistics_answers_total: () => [[this.statistics.answers]],
+      ovsight_statistics_failures_total: () => [[this.statistics.failures]],
       ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
     })
     this.api = buildApi({
@@ -140,6 +151,7 @@ export class Collector {
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
+      ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
     ]
   }
 
@@ -160,6 +172,23 @@ export class Collector {
       this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
     await this.api?.close()
     await this.store.close()
+  }
+}
+
+/** Counters of OVSDB as a reading: `rx` is what came into the switch. */
+function readingOf({ counters, ...rest }: Statistics): CounterReading {
+  const count = (name: string) => counters.get(name) ?? 0
+  return {
+    ...rest,
+    source: 'ovsdb',
+    inBytes: count('rx_bytes'),
+    outBytes: count('tx_bytes'),
+    inPackets: count('rx_packets'),
+    outPackets: count('tx_packets'),
+    inDrops: count('rx_dropped'),
+    outDrops: count('tx_dropped'),
+    inErrors: count('rx_errors'),
+    outErrors: count('tx_errors'),
   }
 }
 

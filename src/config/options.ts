@@ -145,6 +145,14 @@ export const OPTIONS = {
     max: 4_000_000,
     doc: 'Interfaces whose last sFlow counters and names are kept.',
   },
+  interface_counters: {
+    group: 'Audit',
+    type: 'duration',
+    default: 60_000,
+    min: 0,
+    max: 3_600_000,
+    doc: 'How often the counters of an interface are stored, from counter samples of sFlow and by asking the OVSDB of each host, which are what `ovsight audit` compares with; `0s` = never.',
+  },
   identity: {
     group: 'Identity',
     type: 'path',

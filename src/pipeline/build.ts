@@ -38,6 +38,7 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     maxStreams: config.max_streams,
     maxInterfaces: config.max_interfaces,
     idleMs,
+    countersEveryMs: config.interface_counters,
   }
   const observations = new Observations(exporters, limitsOfKnown, names)
   const mirrorOptions = {

@@ -7,6 +7,7 @@ import { PROTOCOLS } from '../decode/decoder.ts'
 import { PROTOCOL } from './demultiplex.ts'
 import type { ExporterTable } from './exporters.ts'
 import { HealthRecorder, type HealthCount } from './health.ts'
+import { InterfaceCounterRows } from './interface-counters.ts'
 import { KeyTable } from './key-table.ts'
 import { LearnedInterfaces, type LearnedKey } from './learned-names.ts'
 import { SequenceTracker } from './sequence.ts'
@@ -16,6 +17,8 @@ export interface ObservationOptions {
   maxStreams: number
   maxInterfaces: number
   idleMs: number
+  /** How often the counters of an interface are kept as a row; 0 (default) = never. */
+  countersEveryMs?: number
 }
 
 /** The last counters of one interface, as its agent sent them. */
@@ -23,6 +26,8 @@ export interface KnownInterface extends InterfaceCounters {
   exporterId: number
   subAgent: number
   receivedMs: number
+  /** When they were kept as a row. */
+  keptMs: number
   /** What its names are known by. */
   learned: LearnedKey | undefined
 }
@@ -33,6 +38,8 @@ export class Observations implements DecodeSink {
   readonly samples: SequenceTracker
   /** All of it by minute, for the table `exporter_health`. */
   readonly health: HealthRecorder
+  /** Counters of interfaces, for the table `interface_counters`. */
+  readonly counters: InterfaceCounterRows
   /** Lost records by place of the exporter and protocol: `lost[place * PROTOCOLS.length + protocol]`. */
   readonly lost: Float64Array
   /** sFlow samples lost between sampler and us, by place of the exporter. */
@@ -45,6 +52,7 @@ export class Observations implements DecodeSink {
 
   /** Arrival of the last datagram. */
   private nowMs = 0
+  private readonly countersEveryMs: number
   private readonly exporters: ExporterTable
   private readonly interfaces: KeyTable
   private readonly interfaceRows: KnownInterface[] = []
@@ -58,6 +66,8 @@ export class Observations implements DecodeSink {
     const { maxExporters, maxStreams, maxInterfaces, idleMs } = options
     this.exporters = exporters
     this.health = new HealthRecorder(exporters, maxStreams, idleMs)
+    this.counters = new InterfaceCounterRows(maxInterfaces)
+    this.countersEveryMs = options.countersEveryMs ?? 0
     this.lost = new Float64Array(maxExporters * PROTOCOLS.length)
     this.lostSamples = new Float64Array(maxExporters)
     this.datapathLostPackets = new Float64Array(maxExporters)
@@ -126,8 +136,32 @@ export class Observations implements DecodeSink {
     const other = this.interfaces.fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
     if (known?.learned !== undefined && other) this.names.remove(known.learned)
     const learned = this.names.put(datagram.exporter, counters, receivedMs)
-    if (known === undefined) this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs, learned }
-    else Object.assign(known, counters, { exporterId, subAgent, receivedMs, learned })
+    const keptMs = known === undefined || this.interfaces.fresh ? -Infinity : known.keptMs
+    const row =
+      known ?? (this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs, keptMs, learned })
+    Object.assign(row, counters, { exporterId, subAgent, receivedMs, keptMs, learned })
+    // A poll is never quite as late as it should be.
+    if (this.countersEveryMs > 0 && receivedMs - keptMs >= this.countersEveryMs * 0.9) this.keepCounters(datagram, row)
+  }
+
+  private keepCounters({ exporter }: Datagram, row: KnownInterface): void {
+    row.keptMs = row.receivedMs
+    this.counters.add({
+      source: 'sflow',
+      timeMs: row.receivedMs,
+      host: exporter.slice(),
+      name: row.name,
+      ifIndex: row.ifIndex,
+      ofport: Math.max(0, row.ofport),
+      inBytes: row.inOctets,
+      outBytes: row.outOctets,
+      inPackets: row.inPackets,
+      outPackets: row.outPackets,
+      inDrops: row.inDiscards,
+      outDrops: row.outDiscards,
+      inErrors: row.inErrors,
+      outErrors: row.outErrors,
+    })
   }
 
   datapathLost(datagram: Datagram, subAgent: number, lost: number): void {

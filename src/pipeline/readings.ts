@@ -69,6 +69,7 @@ export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Re
     ovsight_strings_refused_total: () => [[pipeline.stringsRefused]],
     ovsight_interfaces: () => [[observations.knownInterfaces.length]],
     ovsight_interfaces_refused_total: () => [[observations.interfacesRefused]],
+    ovsight_interface_readings_dropped_total: () => [[observations.counters.dropped]],
     ovsight_templates: () => [[ipfix.templates.size]],
     ovsight_templates_events_total: () => [
       ...Object.entries(TEMPLATE_EVENTS).map(([event, counter]): Sample => [ipfix.counters[counter], event]),

@@ -1,7 +1,7 @@
 /** What is counted beside the flows, as rows of their tables: asked for every few seconds, written like flows. */
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { encodeRows, type RowBlock } from '../schema/rows.ts'
-import { HEALTH_TABLE } from '../schema/side-tables.ts'
+import { COUNTERS_TABLE, HEALTH_TABLE } from '../schema/side-tables.ts'
 import type { BuiltPipeline } from './build.ts'
 import { type Input, PROTOCOL } from './demultiplex.ts'
 
@@ -65,7 +65,7 @@ export class SideRows {
   }
 
   private take(): RowBlock[] {
-    const { health } = this.built.pipeline.parts.observations
+    const { health, counters } = this.built.pipeline.parts.observations
     for (const [input, total] of this.sources.kernelDrops?.() ?? []) {
       health.share('kernel_drops', PROTOCOLS_OF[input], total - (this.lastDrops.get(input) ?? 0))
       this.lastDrops.set(input, total)
@@ -75,6 +75,8 @@ export class SideRows {
     this.lastRowsDropped = dropped
     const snapshot = this.sources.snapshot()
     const rows = health.take(this.minuteMs, (lanes) => snapshot.hosts[snapshot.hostAt(lanes, 0)]!.name)
-    return rows.length === 0 ? [] : [encodeRows(HEALTH_TABLE, rows)]
+    return [encodeRows(HEALTH_TABLE, rows), encodeRows(COUNTERS_TABLE, counters.take(snapshot))].filter(
+      (block) => block.rows > 0,
+    )
   }
 }

@@ -117,6 +117,17 @@ export const METRICS = {
     labels: [],
     doc: 'Counter samples not kept because max_interfaces was reached.',
   },
+  ovsight_interface_readings_dropped_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Readings of interface counters not stored because max_interfaces of them waited already.',
+  },
+  ovsight_statistics_answers_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Times a host’s OVSDB was asked for the counters of its interfaces, and answered.',
+  },
+  ovsight_statistics_failures_total: { type: 'counter', labels: [], doc: 'Times it did not.' },
   ovsight_blocks_total: { type: 'counter', labels: [], doc: 'Blocks of rows given to the spool.' },
   ovsight_blocks_waiting: { type: 'gauge', labels: [], doc: 'Blocks in memory that the spool has not taken yet.' },
   ovsight_rows_dropped_total: {

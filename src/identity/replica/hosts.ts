@@ -19,6 +19,9 @@ export interface HostsOptions {
 /** Called with what a host's OVSDB says, after each change. `gapFromMs` is since when it had not been heard, `atMs` if it had. */
 export type OnOvs = (name: string, ovs: OvsHost, atMs: number, gapFromMs: number) => void
 
+/** A request to the database of a host, beside the monitor. */
+export type OvsdbRequest = (method: string, params: readonly unknown[]) => Promise<unknown>
+
 interface Kept {
   target: string
   keeper: OvsdbKeeper | undefined
@@ -30,6 +33,7 @@ export class HostSources {
   private readonly options: HostsOptions
   private readonly kept = new Map<string, Kept>()
   private readonly called = new Map<string, SourceRecord>()
+  private readonly callers = new Map<string, OvsdbRequest>()
   private listener: OvsdbListener | undefined
 
   constructor(onOvs: OnOvs, options: HostsOptions) {
@@ -40,6 +44,14 @@ export class HostSources {
   /** Where servers that call are waited for; undefined when they are not. */
   get port(): number | undefined {
     return this.listener?.port
+  }
+
+  /** Hosts whose database is connected, and how to ask it. */
+  *databases(): Generator<{ host: string; request: OvsdbRequest }> {
+    for (const [host, { keeper, record }] of this.kept)
+      if (keeper !== undefined && record.state.ok)
+        yield { host, request: (method, params) => keeper.request(method, params) }
+    for (const [host, request] of this.callers) if (this.called.get(host)?.state.ok === true) yield { host, request }
   }
 
   get states(): SourceState[] {
@@ -55,13 +67,17 @@ export class HostSources {
     const { keys, onFault } = this.options
     this.listener = await OvsdbListener.open(
       at,
-      ({ host, remote, atMs }) => {
+      ({ host, remote, atMs, request }) => {
         const name = host.hostname || remote
+        this.callers.set(name, request)
         const record = this.called.get(name) ?? new SourceRecord('ovsdb_listen', `${name} (${remote})`, onFault)
         this.called.set(name, record)
         this.heard(record, name, host, atMs)
       },
-      (name, reason) => this.lost(this.called.get(name), reason),
+      (name, reason) => {
+        this.callers.delete(name)
+        this.lost(this.called.get(name), reason)
+      },
       keys === undefined ? {} : { keys },
     )
   }

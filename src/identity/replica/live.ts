@@ -123,6 +123,11 @@ export class LiveIdentity {
     }))
   }
 
+  /** Hosts whose OVSDB is connected, and how to ask it something beside the model. */
+  databases(): ReturnType<HostSources['databases']> {
+    return this.hosts.databases()
+  }
+
   /** Reads the identity file again if it has changed, or in any case. A faulty one is refused, the last good one stands. */
   readFile(always = false): Promise<void> {
     this.reading ??= this.readChangedFile(always)

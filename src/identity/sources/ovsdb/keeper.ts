@@ -78,6 +78,11 @@ export class OvsdbKeeper {
     this.connection?.close()
   }
 
+  /** Asks the server something beside the monitor. Rejects when it is not connected, or as the connection does. */
+  request(method: string, params: readonly unknown[]): Promise<unknown> {
+    return this.connection?.request(method, params) ?? Promise.reject(new Error(this.facts.fault))
+  }
+
   state(nowMs: number): KeeperState {
     return { ...this.facts, freshAtMs: this.facts.connected ? nowMs : this.facts.freshAtMs }
   }

@@ -25,6 +25,8 @@ export interface CallingHost {
   host: OvsHost
   remote: string
   atMs: number
+  /** Asks the server something beside the monitor. */
+  request: (method: string, params: readonly unknown[]) => Promise<unknown>
 }
 
 const MAX_CONNECTIONS = 16_384
@@ -95,7 +97,7 @@ export class OvsdbListener {
     let hostname = ''
     let publish = () => {}
     try {
-      const { tables } = await monitorOver((more) => OvsdbConnection.over(socket, more), {
+      const { tables, connection } = await monitorOver((more) => OvsdbConnection.over(socket, more), {
         ...(options.probeMs === undefined ? {} : { probeMs: options.probeMs }),
         ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
         onChange: () => publish(),
@@ -107,7 +109,7 @@ export class OvsdbListener {
       publish = () => {
         const host = readOvsHost(tables)
         hostname = host.hostname || remote
-        onHost({ host, remote, atMs: Date.now() })
+        onHost({ host, remote, atMs: Date.now(), request: (method, params) => connection.request(method, params) })
       }
       publish()
     } catch {
