@@ -9,6 +9,7 @@ import { AppError } from './errors.ts'
 const context: CliContext = {
   stdout: process.stdout,
   stderr: process.stderr,
+  stdin: process.stdin,
   env: process.env,
   now: Date.now,
   openStore: openMigrated,

@@ -9,6 +9,7 @@ import {
   askExplain,
   askFlows,
   askMatrix,
+  askNames,
   askSeries,
   askTop,
   DEFAULT_FLOWS_ROWS,
@@ -19,6 +20,7 @@ import {
   type FlowsAnswer,
   type FlowsRequest,
   type MatrixRequest,
+  type NamesRequest,
   type SeriesRequest,
   type TopRequest,
 } from '../query/ask.ts'
@@ -48,7 +50,7 @@ export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => numb
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */
 type Words = Omit<Request, 'dimensions'> & { dimension?: string[] }
-type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest
+type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest & NamesRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
 
@@ -128,6 +130,16 @@ export const RESOURCES = {
     doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',
     parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
     ask: askCompleteness,
+  },
+  names: {
+    doc: 'names that occur in a span: an object a name',
+    parameters: {
+      of: text(`What: ${ENTITY_NAMES.map((name) => `\`${name}\``).join(', ')}.`),
+      last: RECORDS.last,
+      from: RECORDS.from,
+      to: RECORDS.to,
+    },
+    ask: askNames,
   },
   explain: {
     doc: 'everything about one record: an object a fact, the rows of `ovsight flows --explain ID -f json`',

@@ -6,12 +6,14 @@ import {
   askExplain,
   askFlows,
   askMatrix,
+  askNames,
   askSeries,
   askTop,
   type Answer,
   type ExplainRequest,
   type FlowsRequest,
   type MatrixRequest,
+  type NamesRequest,
   type SeriesRequest,
   type TopRequest,
 } from '../query/ask.ts'
@@ -27,6 +29,7 @@ export interface Backend {
   matrix(request: MatrixRequest): Promise<Answer>
   series(request: SeriesRequest): Promise<Answer>
   explain(request: ExplainRequest): Promise<Answer>
+  names(request: NamesRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -68,6 +71,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     matrix: (request) => askMatrix(store, request, context.now()),
     series: (request) => askSeries(store, request, context.now()),
     explain: (request) => askExplain(store, request),
+    names: (request) => askNames(store, request, context.now()),
     close: () => store.close(),
   }
 }

@@ -26,11 +26,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   replay: async () => (await import('./replay.ts')).addReplay,
   demo: async () => (await import('./demo.ts')).addDemo,
   top: async () => (await import('./top.ts')).addTop,
+  watch: async () => (await import('./watch.ts')).addWatch,
   matrix: async () => (await import('./matrix.ts')).addMatrix,
   series: async () => (await import('./series.ts')).addSeries,
   flows: async () => (await import('./flows.ts')).addFlows,
   identity: async () => (await import('./identity.ts')).addIdentity,
   show: async () => (await import('./show.ts')).addShow,
+  completion: async () => (await import('./completion.ts')).addCompletion,
 }
 
 /** The whole command line. Every mistake in it is thrown as an AppError; help and version go to standard output. */
@@ -63,6 +65,11 @@ function reflow(text: string): string {
 
 /** Runs a command line without its first two words. Errors: AppError, or a bug. */
 export async function runProgram(context: CliContext, version: string, words: readonly string[]): Promise<void> {
+  // Everything after --words is of another command line.
+  if (words[0] === 'completion' && words[1] === '--words') {
+    const { writeCandidates } = await import('./completion.ts')
+    return writeCandidates(context, await buildProgram(context, version), words.slice(2))
+  }
   const first = words[0] === 'help' ? words[1] : words[0]
   const known = first !== undefined && Object.hasOwn(COMMANDS, first)
   const program = await (known ? programOf([first], context, version) : buildProgram(context, version))

@@ -18,6 +18,7 @@ export function remoteBackend(url: string): Backend {
     matrix: (request) => ask('matrix', words(request)),
     series: (request) => ask('series', words(request)),
     explain: (request) => ask('explain', { ...request }),
+    names: (request) => ask('names', { ...request }),
     close: () => Promise.resolve(),
   }
 }

@@ -24,12 +24,12 @@ export async function askConversations(asker: Asker, request: TopRequest, nowMs:
     count: parseCount(request.count),
   }
   const within = await withinSpan(asker, parseSpan(request, nowMs))
-  await settleNames(asker, query.tree, within.span)
+  const unknown = await settleNames(asker, query.tree, within.span)
   const { rows } = await asker.query(conversationsPlan(query, within.span))
   return {
     columns: conversationColumns(query),
     rows: conversationRows(query, rows),
     span: within.span,
-    notes: [...within.notes, ...whyNone(rows.length, within, request)],
+    notes: [...within.notes, ...unknown, ...whyNone(rows.length, within, request)],
   }
 }

@@ -26,14 +26,14 @@ export const DEFAULT_FLOWS_ROWS = 20
 export async function askFlows(asker: Asker, request: FlowsRequest, nowMs: number): Promise<FlowsAnswer> {
   const { query, span } = readFlows(request, nowMs)
   const within = await withinSpan(asker, span)
-  await settleNames(asker, query.tree, within.span)
+  const unknown = await settleNames(asker, query.tree, within.span)
   const { rows } = await asker.query(flowsPlan(query, within.span))
   const last = rows.at(-1)
   return {
     columns: FLOW_COLUMNS,
     rows: rows.map(flowRow),
     span: within.span,
-    notes: [...within.notes, ...(query.cursor === undefined ? whyNone(rows.length, within, request) : [])],
+    notes: [...within.notes, ...unknown, ...(query.cursor === undefined ? whyNone(rows.length, within, request) : [])],
     ...(query.cursor === undefined || rows.length < query.limit || last === undefined
       ? {}
       : { next: cursorText(last) }),

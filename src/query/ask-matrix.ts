@@ -21,7 +21,7 @@ export const DEFAULT_MATRIX_ROWS = 1000
 export async function askMatrix(asker: Asker, request: MatrixRequest, nowMs: number): Promise<Answer> {
   const { query, span } = readMatrix(request, nowMs)
   const within = await withinSpan(asker, span)
-  await settleNames(asker, query.tree, within.span)
+  const unknown = await settleNames(asker, query.tree, within.span)
   const { rows } = await asker.query(matrixPlan(query, within.span))
   const cut =
     rows.length === query.limit ? [`these are the ${rows.length} largest pairs; -n gives more, --filter fewer`] : []
@@ -29,7 +29,7 @@ export async function askMatrix(asker: Asker, request: MatrixRequest, nowMs: num
     columns: matrixColumns(query),
     rows: matrixRows(query, rows),
     span: within.span,
-    notes: [...within.notes, ...cut, ...whyNone(rows.length, within, request)],
+    notes: [...within.notes, ...unknown, ...cut, ...whyNone(rows.length, within, request)],
   }
 }
 

@@ -38,7 +38,7 @@ export const DEFAULT_SERIES = 5
 export async function askSeries(asker: Asker, request: SeriesRequest, nowMs: number): Promise<Answer> {
   const { query, span, step } = readSeries(request, nowMs)
   const within = await withinSpan(asker, span)
-  await settleNames(asker, query.tree, within.span)
+  const unknown = await settleNames(asker, query.tree, within.span)
   const stepMs = stepFor(within.span, step)
   const grid = { query, span: within.span, stepMs, steps: stepsOf(within.span, stepMs) }
   const rows = within.contents.records === 0 ? [] : await (query.dimensions.length === 0 ? whole : grouped)(asker, grid)
@@ -48,7 +48,7 @@ export async function askSeries(asker: Asker, request: SeriesRequest, nowMs: num
     columns: ['time', ...(query.dimensions.length === 0 ? [] : ['row']), ...shows, ...figures],
     rows,
     span: within.span,
-    notes: [...within.notes, ...whyNone(rows.length, within, request)],
+    notes: [...within.notes, ...unknown, ...whyNone(rows.length, within, request)],
   }
 }
 

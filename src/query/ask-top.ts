@@ -64,7 +64,7 @@ export async function askTop(asker: Asker, request: TopRequest, nowMs: number): 
   if (parseFlag('--bidirectional', request.bidirectional)) return askConversations(asker, request, nowMs)
   const { query, span, extras, compareMs } = readTop(request, nowMs)
   const within = await withinSpan(asker, span)
-  await settleNames(asker, query.tree, within.span)
+  const unknown = await settleNames(asker, query.tree, within.span)
   const { sampled } = within.contents
   const { rows: found } = await asker.query(topPlan(query, within.span, sampled))
   const base = topRows(query, sampled, found)
@@ -77,12 +77,13 @@ export async function askTop(asker: Asker, request: TopRequest, nowMs: number): 
     ...row,
     ...added.cells(row, hashes[i]),
   }))
-  const totals = extras.has('totals') ? added.totals.map((row) => ({ ...row, ...added.cells(row) })) : []
+  const totals =
+    extras.has('totals') && rows.length > 0 ? added.totals.map((row) => ({ ...row, ...added.cells(row) })) : []
   return {
     columns,
     rows: [...rows, ...totals.map((row) => ({ row: '', ...blank, ...row }))],
     span: within.span,
-    notes: [...within.notes, ...added.notes, ...whyNone(rows.length, within, request, sidedNames(query))],
+    notes: [...within.notes, ...unknown, ...added.notes, ...whyNone(rows.length, within, request, sidedNames(query))],
   }
 }
 

@@ -12,6 +12,7 @@ export { askCompleteness } from './completeness.ts'
 export { askMatrix, checkMatrix, type MatrixRequest } from './ask-matrix.ts'
 export { askSeries, checkSeries, type SeriesRequest } from './ask-series.ts'
 export { askFlows, checkFlows, DEFAULT_FLOWS_ROWS, type FlowsAnswer, type FlowsRequest } from './ask-flows.ts'
+export { askNames, type NamesRequest } from './ask-names.ts'
 export { askExplain, checkExplain, type ExplainRequest } from './explain.ts'
 export { MAX_ROWS, type Answer, type Cell, type Row } from './request.ts'
 

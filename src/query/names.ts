@@ -1,8 +1,10 @@
 import { AppError } from '../errors.ts'
 import { FLOWS } from '../schema/ddl.ts'
-import { ENTITIES } from './dimensions.ts'
+import { ENTITIES, type EntityName } from './dimensions.ts'
 import type { Test, Tree } from './filter/tree.ts'
+import { didYouMean } from './nearest.ts'
 import { Params, type Asker } from './plan.ts'
+import { quoted } from './request.ts'
 import { spanCondition } from './span.ts'
 import type { Span } from './times.ts'
 
@@ -31,16 +33,43 @@ interface Known {
 const MAX_LISTED = 20
 const EQUALS: ReadonlySet<string> = new Set(['=', '!=', 'in', 'not in'])
 
-/** Errors: name_ambiguous; query_failed, store_unreachable. */
-export async function settleNames(asker: Asker, tree: Tree | undefined, span: Span): Promise<void> {
-  if (tree === undefined) return
+/**
+ * Returns what is to be said of names that nothing has in the span. Errors: name_ambiguous; query_failed, store_unreachable.
+ */
+export async function settleNames(asker: Asker, tree: Tree | undefined, span: Span): Promise<string[]> {
+  if (tree === undefined) return []
   const asked = namesOf(tree, new Set())
+  const notes: string[] = []
   for (const field of NAMED) {
     const own = asked.filter((one) => one.field === field)
     if (own.length === 0) continue
     const known = await knownAs(asker, field, own.map(({ name }) => name), span) // prettier-ignore
     for (const one of own) settle(one, known)
+    const unknown = new Set(own.map(({ name }) => name).filter((name) => !known.some((one) => one.id === name || one.name === name))) // prettier-ignore
+    if (unknown.size > 0) notes.push(...(await unknownNotes(asker, field, unknown, span)))
   }
+  return notes
+}
+
+async function unknownNotes(asker: Asker, field: Named, unknown: ReadonlySet<string>, span: Span): Promise<string[]> {
+  const names = await namesIn(asker, field, span)
+  return [...unknown].map((name) => `no ${field} is called ${quoted(name)} in this span${didYouMean(name, names)}`)
+}
+
+/** More names are not listed. */
+const MAX_NAMES = 10_000
+
+/** All names of an entity in a span, in order. Errors: query_failed, store_unreachable. */
+export async function namesIn(asker: Asker, field: EntityName, span: Span): Promise<string[]> {
+  const params = new Params()
+  const within = spanCondition(span, params)
+  const { name } = ENTITIES[field]
+  const parts = ['src', 'dst'].map((side) => `SELECT DISTINCT ${side}_${name} AS name FROM ${FLOWS} WHERE ${within}`)
+  const { rows } = await asker.query({
+    sql: `SELECT DISTINCT name FROM (${parts.join(' UNION ALL ')}) WHERE name != '' ORDER BY name LIMIT ${MAX_NAMES}`,
+    params: params.values,
+  })
+  return rows.map((row) => String(row['name']))
 }
 
 function settle({ field, name, projects }: Asked, known: readonly Known[]): void {
