@@ -94,7 +94,16 @@ describe('the Debian package', { skip: NO_DEB }, () => {
       run('debootstrap', ['--variant=minbase', '--include=systemd', 'bookworm', clean, mirror])
       mkdirSync(join(clean, 'deb'))
       run('cp', [file, join(clean, 'deb/ovsight.deb')])
-      const inside = (script: string) => run('chroot', [clean, 'sh', '-ec', script])
+      // The engine is given blocks by /proc/self/cwd.
+      const inside = (script: string) =>
+        run('unshare', [
+          '--mount',
+          'sh',
+          '-ec',
+          `mount -t proc proc ${clean}/proc; exec chroot ${clean} sh -ec "$1"`,
+          '-',
+          script,
+        ])
       inside('dpkg -i /deb/ovsight.deb || apt-get -y -f install')
       assert.match(inside('dpkg-query -W -f="\\${Status}" ovsight'), /install ok installed/)
       assert.match(inside('getent passwd ovsight'), /\/usr\/sbin\/nologin/)

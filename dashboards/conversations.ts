@@ -1,0 +1,108 @@
+/** Everything that was said, to be searched: pairs of ends, then the stored records themselves. */
+import { FLOWS } from '../src/schema/ddl.ts'
+import type { DashboardSpec } from './build.ts'
+import { COUNT, TEXT, TIME } from './columns.ts'
+import type { PanelSpec } from './panel.ts'
+import { records, SPAN } from './records.ts'
+import { service, shown } from './tenant.ts'
+
+/** Grafana escapes every character that could end a text, and the engine takes that back: what is typed stays a value. */
+const TYPED = "decodeURLComponent('${search:percentencode}')"
+const NAMES = ['server', 'project', 'network'] as const
+const SEARCHED = (['src', 'dst'] as const)
+  .flatMap((side) => [...NAMES.map((name) => `${side}_${name}`), shown(side)])
+  .map((text) => `positionCaseInsensitive(${text}, ${TYPED}) > 0`)
+const FOUND = `(${TYPED} = '' OR ${SEARCHED.join(' OR ')})`
+const CHOSEN = "$__conditionalAll(src_project_id = '${project}' OR dst_project_id = '${project}', $project)"
+const WHERE = `(${CHOSEN}) AND ${FOUND}`
+/** Conditions that are added by clicking apply to the table below, wherever it stands. */
+const ADDED = `SETTINGS $__adHocFilters('${FLOWS}')`
+const COLUMNS = [
+  'src_project_id',
+  'dst_project_id',
+  'src_project',
+  'dst_project',
+  'src_network',
+  'dst_network',
+  'src_server',
+  'dst_server',
+  'src_addr',
+  'dst_addr',
+  'ip_protocol',
+  'src_l4_port',
+  'dst_l4_port',
+  'counts_once',
+] as const
+const end = (side: 'src' | 'dst') =>
+  `if(${side}_server = '', ${shown(side)}, concat(${side}_server, ' ', ${shown(side)}))`
+
+const PANELS: readonly PanelSpec[] = [
+  {
+    kind: 'series',
+    title: 'What matches',
+    question: 'When did the traffic that matches happen? Drag over a peak to look at it alone.',
+    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${records(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY time ORDER BY time ${ADDED}`,
+    columns: { time: TIME, bits: { unit: 'bits_per_second' } },
+    width: 24,
+    height: 6,
+    empty: 'nothing matches',
+  },
+  {
+    kind: 'table',
+    title: 'Conversations',
+    question: 'Who said how much to whom by which service? Each byte once, one row a direction; the largest 200.',
+    sql: `SELECT ${end('src')} AS source, src_project AS of_project, ${end('dst')} AS destination, dst_project AS to_project, ${service()} AS service, sum(bytes) AS bytes, sum(packets) AS packets, sum(records) AS records, min(time) AS first, max(time) AS last FROM ${records(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY source, of_project, destination, to_project, service ORDER BY bytes DESC LIMIT 200 ${ADDED}`,
+    columns: {
+      source: TEXT,
+      of_project: { unit: 'text', title: 'of project' },
+      destination: TEXT,
+      to_project: { unit: 'text', title: 'of project (dst)' },
+      service: TEXT,
+      bytes: { unit: 'bytes', bar: true },
+      packets: COUNT,
+      records: COUNT,
+      first: TIME,
+      last: TIME,
+    },
+    width: 24,
+    height: 11,
+    empty: 'nothing matches',
+  },
+  {
+    kind: 'table',
+    title: 'Records',
+    question:
+      'What exactly was exported? The newest 500 stored records that match, every report of a packet, with role and grade: `ovsight flows` shows the same.',
+    sql: `SELECT flow_end, toString(export_protocol) AS protocol, exporter_host, bridge, in_if_name AS in_interface, ${end('src')} AS source, src_l4_port AS source_port, ${end('dst')} AS destination, dst_l4_port AS destination_port, ip_protocol, tcp_flags, bytes, packets, sampling_rate, toString(role) AS role, toString(src_grade) AS source_grade, toString(dst_grade) AS destination_grade FROM ${FLOWS} WHERE ${SPAN} AND ${WHERE} ORDER BY flow_end DESC LIMIT 500 ${ADDED}`,
+    columns: {
+      flow_end: { unit: 'time', title: 'time' },
+      protocol: TEXT,
+      exporter_host: { unit: 'text', title: 'host' },
+      bridge: TEXT,
+      in_interface: { unit: 'text', title: 'in' },
+      source: TEXT,
+      source_port: { unit: 'number' },
+      destination: TEXT,
+      destination_port: { unit: 'number' },
+      ip_protocol: { unit: 'number' },
+      tcp_flags: { unit: 'number' },
+      bytes: { unit: 'bytes' },
+      packets: COUNT,
+      sampling_rate: { unit: 'number', title: '1 in' },
+      role: TEXT,
+      source_grade: TEXT,
+      destination_grade: TEXT,
+    },
+    width: 24,
+    height: 14,
+    empty: 'nothing matches',
+  },
+]
+
+export const CONVERSATIONS: DashboardSpec = {
+  name: 'conversations',
+  title: 'Conversations',
+  doc: 'Search for a server, project, network or address, add conditions on any column, and go down to the stored records.',
+  variables: ['datasource', 'projects', 'search', 'filters'],
+  rows: [{ title: 'Search', panels: PANELS }],
+}

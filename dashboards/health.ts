@@ -1,0 +1,258 @@
+/** Whether the telemetry itself can be trusted: what exporters send, what is lost where, how ends are found, and the collector. */
+import type { DashboardSpec } from './build.ts'
+import { COUNT, TEXT, TIME } from './columns.ts'
+import {
+  AUDIT,
+  AUDIT_SPAN,
+  COMPLETE,
+  COMPLETENESS,
+  DROPS,
+  GOOD_VERDICTS,
+  HEALTH as TABLE,
+  HEALTH_SPAN,
+} from './health-sql.ts'
+import type { PanelSpec, Threshold } from './panel.ts'
+import { records } from './records.ts'
+
+const BAD_BELOW: readonly Threshold[] = [{ color: 'red' }, { from: 95, color: 'orange' }, { from: 99, color: 'green' }]
+const LATE: readonly Threshold[] = [{ color: 'green' }, { from: 60, color: 'orange' }, { from: 300, color: 'red' }]
+const HOST = "if(exporter_host = '', replaceRegexpOne(toString(exporter), '^::ffff:', ''), exporter_host)"
+
+const ARRIVING: readonly PanelSpec[] = [
+  {
+    kind: 'stat',
+    title: 'Completeness',
+    question:
+      'How much of what the exporters sent was counted? All exporters, each with the weight of its datagrams; the table below has them apart.',
+    sql: COMPLETENESS,
+    columns: { completeness: { unit: 'percent' } },
+    thresholds: BAD_BELOW,
+    width: 6,
+    height: 4,
+    empty: 'not known',
+  },
+  {
+    kind: 'stat',
+    title: 'Exporters',
+    question: 'How many addresses sent exports in the span?',
+    sql: `SELECT uniqExact(exporter) AS exporters FROM ${TABLE} WHERE ${HEALTH_SPAN} AND datagrams > 0`,
+    columns: { exporters: COUNT },
+    width: 6,
+    height: 4,
+    empty: 'none',
+  },
+  {
+    kind: 'stat',
+    title: 'Newest record',
+    question:
+      'How long before the end of the span did the newest record arrive? A growing age means that exports or inserts have stopped.',
+    sql: `SELECT dateDiff('second', max(time_received), $__toTime_ms) AS age FROM (SELECT time_received FROM flows WHERE flow_end >= $__fromTime_ms AND flow_end < $__toTime_ms) HAVING count() > 0`,
+    columns: { age: { unit: 'seconds' } },
+    thresholds: LATE,
+    width: 6,
+    height: 4,
+    empty: 'no flows in this span',
+  },
+  {
+    kind: 'stat',
+    title: 'Faults of decoding',
+    question: 'How many datagrams could not be decoded to their end? The table below says of whom and why.',
+    sql: `SELECT sum(faults) AS faults FROM ${TABLE} WHERE ${HEALTH_SPAN}`,
+    columns: { faults: COUNT },
+    thresholds: [{ color: 'green' }, { from: 1, color: 'yellow' }],
+    width: 6,
+    height: 4,
+    empty: 'none',
+  },
+  {
+    kind: 'table',
+    title: 'Exporters',
+    question:
+      'What does each exporter send, how much of it is lost on the way, dropped here or not understood, and when was it last heard?',
+    sql: `SELECT ${HOST} AS host, toString(h.protocol) AS protocol, sum(h.datagrams) AS datagrams, sum(h.records) AS records, ${COMPLETE} AS complete, sum(h.lost) AS lost, sum(h.lost_samples) AS lost_samples, sum(${DROPS}) AS dropped, sum(h.faults) AS not_understood, sum(h.reordered) AS reordered, sum(h.duplicates) AS duplicates, sum(h.restarts) AS restarts, sum(h.mixed) AS mixed, sum(h.unsent) + sum(h.datapath_lost) AS lost_there, max(minute) AS last_heard FROM ${TABLE} AS h WHERE ${HEALTH_SPAN} AND exporter != toIPv6('::') GROUP BY host, exporter, h.protocol ORDER BY host, protocol LIMIT 500`,
+    columns: {
+      host: TEXT,
+      protocol: TEXT,
+      datagrams: COUNT,
+      records: COUNT,
+      complete: { unit: 'percent' },
+      lost: COUNT,
+      lost_samples: COUNT,
+      dropped: { unit: 'count', title: 'dropped here' },
+      not_understood: COUNT,
+      reordered: COUNT,
+      duplicates: COUNT,
+      restarts: COUNT,
+      mixed: COUNT,
+      lost_there: { unit: 'count', title: 'lost at the switch' },
+      last_heard: TIME,
+    },
+    width: 24,
+    height: 10,
+    empty: 'no exporter was heard',
+  },
+  {
+    kind: 'series',
+    title: 'Datagrams per second, by host',
+    question: 'Does a host fall silent, or send more than it used to?',
+    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, ${HOST} AS host, sum(datagrams) / greatest(60, $__interval_s) AS datagrams FROM ${TABLE} WHERE ${HEALTH_SPAN} GROUP BY time, host ORDER BY time, host`,
+    columns: { time: TIME, host: TEXT, datagrams: { unit: 'datagrams_per_second' } },
+    label: 'host',
+    interval: '1m',
+    width: 12,
+    height: 8,
+    empty: 'no exporter was heard',
+  },
+  {
+    kind: 'series',
+    title: 'Lost and dropped, a minute',
+    question: 'Where does it get lost: on the way, in the kernel, in the collector, or before the store?',
+    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, sum(lost) AS on_the_way, sum(kernel_drops) AS in_the_kernel, sum(overload_drops) AS overload, sum(refused_drops) AS too_many_exporters, sum(rows_dropped) AS before_the_store FROM ${TABLE} WHERE ${HEALTH_SPAN} GROUP BY time ORDER BY time`,
+    columns: {
+      time: TIME,
+      on_the_way: COUNT,
+      in_the_kernel: COUNT,
+      overload: COUNT,
+      too_many_exporters: COUNT,
+      before_the_store: COUNT,
+    },
+    interval: '1m',
+    width: 12,
+    height: 8,
+    empty: 'no exporter was heard',
+  },
+  {
+    kind: 'table',
+    title: 'Faults of decoding',
+    question:
+      'Whose datagrams are not understood, and why? docs/design.md names the reasons; templates that are missing come by themselves after their interval.',
+    sql: `SELECT ${HOST} AS host, toString(protocol) AS protocol, fault, sum(faults) AS datagrams, max(minute) AS last FROM ${TABLE} WHERE ${HEALTH_SPAN} AND faults > 0 GROUP BY host, protocol, fault ORDER BY datagrams DESC LIMIT 100`,
+    columns: { host: TEXT, protocol: TEXT, fault: TEXT, datagrams: COUNT, last: TIME },
+    width: 12,
+    height: 7,
+    empty: 'none: every datagram was decoded',
+  },
+  {
+    kind: 'table',
+    title: 'Audit',
+    question: 'Where do flows and interface counters disagree, and what is the likeliest cause?',
+    sql: `SELECT toString(verdict) AS verdict, toString(cause) AS cause, count() AS spans, uniqExact(port_id) AS ports, anyHeavy(note) AS for_example FROM ${AUDIT} WHERE ${AUDIT_SPAN} GROUP BY verdict, cause ORDER BY verdict IN ${GOOD_VERDICTS}, spans DESC`,
+    columns: {
+      verdict: TEXT,
+      cause: TEXT,
+      spans: COUNT,
+      ports: COUNT,
+      for_example: { unit: 'text', title: 'for example' },
+    },
+    width: 12,
+    height: 7,
+    empty: 'not audited: no interface counters in this span',
+  },
+]
+
+const IDENTITY: readonly PanelSpec[] = [
+  {
+    kind: 'series',
+    title: 'Records by how their source was found',
+    question: 'How sure are the ends? A growing share of unknown means that an identity source is stale.',
+    sql: `SELECT $__timeInterval(time) AS time, toString(src_grade) AS grade, sum(records) / $__interval_s AS records FROM ${records('src_grade')} GROUP BY time, grade ORDER BY time, grade`,
+    columns: { time: TIME, grade: TEXT, records: { unit: 'records_per_second' } },
+    label: 'grade',
+    stack: true,
+    width: 12,
+    height: 8,
+    empty: 'no flows in this span',
+  },
+  {
+    kind: 'table',
+    title: 'Why ends are what they are',
+    question: 'By which key were ends found, or why were they not? `ovsight identity resolve` tells it for one case.',
+    sql: `SELECT toString(end.1) AS grade, toString(end.2) AS evidence, sum(records) AS ends, anyHeavy(exporter_host) AS mostly_on FROM (SELECT arrayJoin([(toString(src_grade), toString(src_evidence)), (toString(dst_grade), toString(dst_evidence))]) AS end, records, exporter_host FROM ${records('src_grade', 'src_evidence', 'dst_grade', 'dst_evidence', 'exporter_host')}) GROUP BY grade, evidence ORDER BY ends DESC LIMIT 100`,
+    columns: { grade: TEXT, evidence: TEXT, ends: COUNT, mostly_on: TEXT },
+    width: 12,
+    height: 8,
+    empty: 'no flows in this span',
+  },
+]
+
+const COLLECTOR: readonly PanelSpec[] = [
+  {
+    kind: 'prometheus',
+    title: 'Identity sources: age',
+    question: 'How long ago was the stalest source of each kind heard?',
+    expressions: [{ expr: 'max by (source) (ovsight_identity_age_seconds)', legend: '{{source}}' }],
+    unit: 'seconds',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus, or no identity source',
+  },
+  {
+    kind: 'prometheus',
+    title: 'Spool',
+    question:
+      'How much waits for the store? It grows while the store does not take blocks, and when it is full the oldest go.',
+    expressions: [{ expr: 'sum by (instance) (ovsight_spool_bytes)', legend: '{{instance}}' }],
+    unit: 'bytes',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus',
+  },
+  {
+    kind: 'prometheus',
+    title: 'Inserts that failed',
+    question: 'Does the store refuse or miss blocks, and are rows given up?',
+    expressions: [
+      { expr: 'sum by (instance) (rate(ovsight_insert_failures_total[5m]))', legend: 'tried again {{instance}}' },
+      { expr: 'sum by (reason) (rate(ovsight_rows_dropped_total[5m]))', legend: 'rows lost: {{reason}}' },
+    ],
+    unit: 'number',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus',
+  },
+  {
+    kind: 'prometheus',
+    title: 'Templates',
+    question: 'How many NetFlow v9 and IPFIX templates are held, and do sets come without one?',
+    expressions: [
+      { expr: 'sum(ovsight_templates)', legend: 'held' },
+      { expr: 'sum by (event) (increase(ovsight_templates_events_total[5m]))', legend: '{{event}}' },
+    ],
+    unit: 'count',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus',
+  },
+  {
+    kind: 'prometheus',
+    title: 'Memory of the collector',
+    question: 'Does it stay flat?',
+    expressions: [{ expr: 'process_resident_memory_bytes{job="ovsight"}', legend: '{{instance}}' }],
+    unit: 'bytes',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus',
+  },
+  {
+    kind: 'prometheus',
+    title: 'Drops by the kernel',
+    question: 'Is the receive buffer too small? Raise net.core.rmem_max and receive_buffer.',
+    expressions: [{ expr: 'sum by (listener) (rate(ovsight_receive_kernel_drops_total[5m]))', legend: '{{listener}}' }],
+    unit: 'datagrams_per_second',
+    width: 8,
+    height: 7,
+    empty: 'no Prometheus',
+  },
+]
+
+export const HEALTH: DashboardSpec = {
+  name: 'health',
+  title: 'Telemetry health',
+  doc: 'Whether the numbers can be trusted: what exporters send, what is lost and where, how ends are found, and how the collector fares.',
+  variables: ['datasource', 'prometheus'],
+  rows: [
+    { title: 'What arrives', panels: ARRIVING },
+    { title: 'Identity', panels: IDENTITY },
+    { title: 'The collector itself (Prometheus)', panels: COLLECTOR },
+  ],
+}
