@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   series: async () => (await import('./series.ts')).addSeries,
   flows: async () => (await import('./flows.ts')).addFlows,
   identity: async () => (await import('./identity.ts')).addIdentity,
+  setup: async () => (await import('./setup.ts')).addSetup,
   show: async () => (await import('./show.ts')).addShow,
   completion: async () => (await import('./completion.ts')).addCompletion,
 }
