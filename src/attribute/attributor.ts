@@ -32,6 +32,8 @@ export interface AttributorOptions {
   ipfixSampling?: number
   /** What exporters told of their interfaces. */
   names?: LearnedNames
+  /** Told of what a host without OVSDB is seen to report, when that is new: other threads count by it too. */
+  onReports?: (host: string, reports: number) => void
   /** Whether the common case is taken by itself (straight.ts): the answers are the same, only later. For tests. */
   straight?: boolean
 }
@@ -62,6 +64,12 @@ export class Attributor {
     this.learned = options.names ?? NO_NAMES
     this.straightAway = options.straight ?? true
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
+    this.counting.onReports = options.onReports
+  }
+
+  /** What another thread saw a host without OVSDB report. */
+  heard(host: string, reports: number): void {
+    this.counting.hear(host, reports)
   }
 
   /**

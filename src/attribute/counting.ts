@@ -46,11 +46,28 @@ export class Counting {
     this.interfaces = snapshot.interfaces
   }
 
+  /** Something was heard that `seen` does not have. */
+  private heard = false
+  /** Told of what `see` has not seen before. */
+  onReports: ((host: string, report: number) => void) | undefined
+
+  /** The same, seen by another thread. */
+  hear(name: string, report: number): void {
+    if (this.learned.size >= MOST_HOSTS && !this.learned.has(name)) return
+    this.learned.set(name, (this.learned.get(name) ?? 0) | report)
+    this.heard = true
+  }
+
   /** Notes that a host reports this. Hosts whose OVSDB is known say so themselves. */
   see(host: number, report: number): void {
+    if (this.heard) {
+      this.heard = false
+      this.seen = this.recall()
+    }
     if (host === 0 || this.knows[host] === 1 || (this.seen[host]! & report) === report) return
     const facts = this.snapshot.hosts[host]!
     this.seen[host]! |= report
+    this.onReports?.(facts.name, report)
     if (this.learned.size < MOST_HOSTS || this.learned.has(facts.name)) this.learned.set(facts.name, this.seen[host]!)
   }
 

@@ -140,13 +140,13 @@ export class Names {
   }
 
   private device(item: number): number {
-    return this.devices[item]! || (this.devices[item] = this.strings.intern(this.snapshot.interfaces.names[item]!))
+    return this.devices[item]! || (this.devices[item] = this.strings.intern(this.snapshot.interfaces.name(item)))
   }
 
   private learn(endpoint: number): void {
-    const { texts } = this.snapshot.endpoints
+    const { endpoints } = this.snapshot
     for (let i = 0; i < WIDTH; i++)
-      this.codes[(endpoint << STRIDE_BITS) + i] = this.strings.intern(texts[endpoint * WIDTH + i]!)
+      this.codes[(endpoint << STRIDE_BITS) + i] = this.strings.intern(endpoints.text(endpoint, i))
     this.codes[(endpoint << STRIDE_BITS) + KNOWN] = 1
   }
 }

@@ -10,18 +10,21 @@ import { AppError } from '../errors.ts'
 import type { LiveIdentity } from '../identity/replica/live.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
+import type { Input } from '../pipeline/demultiplex.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
-import { type Listeners, closeListeners, openListeners } from '../pipeline/listeners.ts'
+import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
 import { SideRows } from '../pipeline/side-rows.ts'
 import type { CounterReading } from '../pipeline/interface-counters.ts'
+import { WorkerPool } from '../pipeline/workers/pool.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
+import type { SharedSockets } from '../receive/shared.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { createRegistry } from '../telemetry/metrics.ts'
+import { createRegistry, joinReaders } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
@@ -37,7 +40,9 @@ const SIDE_WRITE_MS = 10_000
 
 export class Collector {
   readonly store: Store
-  readonly listeners: Listeners
+  /** By what is received, whichever thread does it. */
+  readonly listeners: ReadonlyMap<Input, { readonly port: number }>
+  /** The pipeline of this thread; with workers nothing is fed to it. */
   readonly built: BuiltPipeline
   /** Where the API answers; undefined when it is off. */
   url: string | undefined
@@ -46,6 +51,8 @@ export class Collector {
   private readonly config: Config
   private readonly spool: OpenWriter
   private readonly side: SideRows
+  private readonly receivers: Listeners
+  private readonly pool: WorkerPool | undefined
   private readonly token: () => string
   private readonly statistics: StatisticsPoller
   readonly identity: LiveIdentity
@@ -53,12 +60,13 @@ export class Collector {
   private timers: NodeJS.Timeout[] = []
 
   private constructor(config: Config, log: Logger, opened: Opened, spool: OpenWriter) {
-    const { store, listeners, identity } = opened
+    const { store, listeners, shared, identity } = opened
     const { writer } = spool
     this.config = config
     this.log = log
     this.store = store
-    this.listeners = listeners
+    this.receivers = listeners
+    this.listeners = shared ?? listeners
     this.spool = spool
     this.identity = identity
     const sampled = new SampledLog(log)
@@ -89,19 +97,35 @@ export class Collector {
       databases: () => identity.databases(),
       onStatistics: (one) => this.built.pipeline.parts.observations.counters.add(readingOf(one)),
     })
-    const registry = createRegistry({
-      ovsight_info: () => [[1, VERSION, process.version, store.name]],
-      ...pipelineReaders(this.built),
-      ...listenerReaders(listeners),
-      ...writerReaders(writer),
-      ...identityReaders(identity),
-      ovsight_statistics_answers_total: () => [[this.statistics.answers]],
-      ovsight_statistics_failures_total: () => [[this.statistics.failures]],
-      ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
-    })
+    const pool =
+      shared &&
+      new WorkerPool(config, shared, workersOf(config), {
+        keep: (block) => writer.enqueue({ ...block, token: this.token() }),
+        log,
+      })
+    this.pool = pool
+    opened.follow((snapshot) => pool?.publish(snapshot))
+    const registry = createRegistry(
+      joinReaders(
+        {
+          ovsight_info: () => [[1, VERSION, process.version, store.name]],
+          ...pipelineReaders(this.built),
+          ...listenerReaders(listeners),
+          ...writerReaders(writer),
+          ...identityReaders(identity),
+          ovsight_statistics_answers_total: () => [[this.statistics.answers]],
+          ovsight_statistics_failures_total: () => [[this.statistics.failures]],
+          ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
+        },
+        pool?.readers ?? { ovsight_workers: () => [[0]], ovsight_worker_restarts_total: () => [[0]] },
+      ),
+    )
     this.api = buildApi({
       store,
-      metricsText: () => registry.metrics(),
+      metricsText: async () => {
+        await pool?.read()
+        return registry.metrics()
+      },
       identity: identityApi(identity),
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
     })
@@ -139,14 +163,15 @@ export class Collector {
   }
 
   private async begin(): Promise<void> {
-    const { config, api, built, listeners } = this
+    const { config, api, built, receivers, pool } = this
     if (config.http_port !== null && api !== undefined) {
       this.url = await listenApi(api, config.http_bind, config.http_port)
       this.spool.announce(this.url)
       writeCollectorNote(config.data, this.url)
     }
-    for (const [input, receiver] of listeners) receiver.start((batch) => built.pipeline.feed(input, batch))
-    const watch = new LossWatch(this.log, listeners, built)
+    for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
+    pool?.begin(this.identity.replica.snapshot)
+    const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
@@ -162,7 +187,7 @@ export class Collector {
   async stop(limitMs = 8_000): Promise<void> {
     for (const timer of this.timers) clearInterval(timer)
     removeCollectorNote(this.config.data)
-    await closeListeners(this.listeners)
+    await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
     await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
     this.keep(this.side.end())
@@ -194,31 +219,53 @@ function readingOf({ counters, ...rest }: Statistics): CounterReading {
 
 interface Opened {
   identity: LiveIdentity
+  /** Sockets of this thread; none where workers have them. */
   listeners: Listeners
+  /** Sockets of the workers. */
+  shared: ReadonlyMap<Input, SharedSockets> | undefined
   store: Store
+  /** Tells `on` of every snapshot published from now on. */
+  follow: (on: (snapshot: IdentitySnapshot) => void) => void
 }
 
 /** Opens what can fail, all of it, so that one start tells all faults. */
 async function openAll(config: Config, log: Logger): Promise<Opened> {
+  let onSnapshot: ((snapshot: IdentitySnapshot) => void) | undefined
   const [identity, listeners, store] = await Promise.allSettled([
-    openIdentity(config, log),
-    openListeners(config, log),
+    openIdentity(config, log, (snapshot) => onSnapshot?.(snapshot)),
+    openSockets(config, log),
     openMigrated(config),
   ])
   if (identity.status === 'fulfilled' && listeners.status === 'fulfilled' && store.status === 'fulfilled')
-    return { identity: identity.value, listeners: listeners.value, store: store.value }
+    return {
+      identity: identity.value,
+      ...listeners.value,
+      store: store.value,
+      follow: (on) => (onSnapshot = on),
+    }
   if (identity.status === 'fulfilled') await identity.value.stop()
-  if (listeners.status === 'fulfilled') await closeListeners(listeners.value)
+  if (listeners.status === 'fulfilled') await closeSockets(listeners.value)
   if (store.status === 'fulfilled') await store.value.close()
   throw together(
     [identity, listeners, store].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
   )
 }
 
-async function closeAll({ identity, listeners, store }: Opened): Promise<void> {
-  await identity.stop()
+async function openSockets(config: Config, log: Logger): Promise<Pick<Opened, 'listeners' | 'shared'>> {
+  const workers = workersOf(config)
+  if (workers === 1) return { listeners: await openListeners(config, log), shared: undefined }
+  return { listeners: new Map(), shared: await openSharedListeners(config, log, workers) }
+}
+
+async function closeSockets({ listeners, shared }: Pick<Opened, 'listeners' | 'shared'>): Promise<void> {
   await closeListeners(listeners)
-  await store.close()
+  shared?.forEach((sockets) => sockets.close())
+}
+
+async function closeAll(opened: Opened): Promise<void> {
+  await opened.identity.stop()
+  await closeSockets(opened)
+  await opened.store.close()
 }
 
 /** One error that names all faults, with the code of the first. A bug goes before them. */

@@ -58,6 +58,7 @@ async function demo(context: CliContext, once: boolean): Promise<void> {
 function demoConfig(data: string): Config {
   const flags = {
     data,
+    workers: '1',
     bind: '127.0.0.1',
     netflow_port: '0',
     ipfix_port: '0',

@@ -24,12 +24,16 @@ export async function loadIdentity(config: Config, log: Logger): Promise<Identit
 }
 
 /** Every source of identity that the configuration names, kept current. Errors: those of `LiveIdentity.start`. */
-export function openIdentity(config: Config, log: Logger): Promise<LiveIdentity> {
+export function openIdentity(
+  config: Config,
+  log: Logger,
+  onSnapshot: (snapshot: IdentitySnapshot) => void = () => {},
+): Promise<LiveIdentity> {
   return LiveIdentity.start(config, {
     env: process.env,
     cwd: process.cwd(),
     home: homedir(),
-    onSnapshot: () => {},
+    onSnapshot,
     log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
   })
 }

@@ -10,13 +10,23 @@
  */
 const FIRST_SLOTS = 16
 
+/** A table as it goes to another thread. */
+export interface PackedLanes {
+  width: 2 | 3 | 5
+  slots: Int32Array
+  used: number
+  lists: number[][]
+}
+
 export class LaneTable {
-  readonly width: number
+  readonly width: 2 | 3 | 5
+  /** Told of each `add`, so that copies of the table can follow. */
+  onAdd: ((key: ArrayLike<number>, value: number) => void) | undefined
   private readonly stride: number
   private slots: Int32Array
   private mask: number
   private used = 0
-  private readonly lists: number[][] = [[]]
+  private lists: number[][] = [[]]
 
   constructor(width: 2 | 3 | 5, expected = 0) {
     this.width = width
@@ -27,6 +37,21 @@ export class LaneTable {
     this.slots = new Int32Array(slots * this.stride)
   }
 
+  static unpack({ width, slots, used, lists }: PackedLanes): LaneTable {
+    const table = new LaneTable(width)
+    table.slots = slots
+    table.mask = slots.length / table.stride - 1
+    table.used = used
+    table.lists = lists
+    return table
+  }
+
+  /** What `unpack` takes; the table's own memory, to be copied on the way. */
+  pack(): PackedLanes {
+    const { width, slots, used, lists } = this
+    return { width, slots, used, lists }
+  }
+
   /** How many keys it holds. */
   get size(): number {
     return this.used
@@ -34,6 +59,7 @@ export class LaneTable {
 
   /** Adds a value (1 … 2^31−1) under a key; a value that is there already is not added again. */
   add(key: ArrayLike<number>, value: number): void {
+    this.onAdd?.(key, value)
     if ((this.used + 1) * 2 > this.mask + 1) this.grow()
     const at = this.find(key)
     const valueAt = at + this.width

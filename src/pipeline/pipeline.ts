@@ -55,6 +55,8 @@ export interface PipelineLimits {
   /** Blocks that may wait in `emit`. */
   maxBlocks: number
   exporterIdleMs: number
+  /** Blocks are memory that another thread can be given as it lies. */
+  sharedBlocks?: boolean
 }
 
 export class Pipeline {
@@ -64,7 +66,7 @@ export class Pipeline {
   private readonly limits: PipelineLimits
   /** By index into PROTOCOLS. */
   private readonly decoders: readonly Decoder[]
-  private readonly encoder = new NativeEncoder()
+  private readonly encoder: NativeEncoder
   private readonly datagram: Datagram
   private batches: FlowBatch[]
   /** Index of the batch being filled; all before it are full. */
@@ -77,6 +79,7 @@ export class Pipeline {
   constructor(parts: PipelineParts, limits: PipelineLimits) {
     this.parts = parts
     this.limits = limits
+    this.encoder = new NativeEncoder(limits.sharedBlocks)
     this.decoders = PROTOCOLS.map((protocol) => parts.decoders[protocol])
     this.counters = new PipelineCounters(MAX_FAULTS, limits.exporterIdleMs)
     this.batches = newBatches(limits.batchRows)

@@ -25,7 +25,13 @@ let vector: MessageVector | undefined
 /** recvmmsg through koffi. Errors: port_in_use, socket_refused, config_invalid. */
 export function openKoffiReceiver(libc: Libc, options: ReceiverOptions): Receiver {
   vector ??= new MessageVector(libc)
-  return new KoffiReceiver(libc, vector, openSocket(libc, options), options)
+  return new KoffiReceiver(libc, vector, openSocket(libc, options), options, true)
+}
+
+/** The same on a socket that another thread has opened, and closes when this receiver is closed. */
+export function adoptKoffiReceiver(libc: Libc, socket: OpenSocket, options: ReceiverOptions): Receiver {
+  vector ??= new MessageVector(libc)
+  return new KoffiReceiver(libc, vector, socket, options, false)
 }
 
 class KoffiReceiver implements Receiver {
@@ -37,6 +43,7 @@ class KoffiReceiver implements Receiver {
   private readonly libc: Libc
   private readonly vector: MessageVector
   private readonly socket: OpenSocket
+  private readonly owned: boolean
   private readonly maxBytes: number
   private readonly wake: Wake
   private readonly totals: ReceiverStats
@@ -46,8 +53,9 @@ class KoffiReceiver implements Receiver {
   private lastDrops = 0
   private closing: Promise<void> | undefined
 
-  constructor(libc: Libc, messages: MessageVector, socket: OpenSocket, options: ReceiverOptions) {
+  constructor(libc: Libc, messages: MessageVector, socket: OpenSocket, options: ReceiverOptions, owned: boolean) {
     this.libc = libc
+    this.owned = owned
     this.vector = messages
     this.socket = socket
     this.transport = options.transport
@@ -95,7 +103,7 @@ class KoffiReceiver implements Receiver {
     const until = Date.now() + CLOSE_MS
     if (this.onBatch !== undefined) while (this.drain() && Date.now() < until);
     this.readDrops()
-    this.libc.close(this.socket.fd)
+    if (this.owned) this.libc.close(this.socket.fd)
   }
 
   /** Empties the socket, at most BATCHES_A_TURN at a time, and decides what to wait for next. */

@@ -2,10 +2,12 @@
 export class NativeOutput {
   private buffer: Uint8Array
   private at = 0
+  private readonly shared: boolean
 
-  /** `initialBytes` is what is expected; it grows beyond. */
-  constructor(initialBytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(initialBytes)
+  /** `initialBytes` is what is expected; it grows beyond. With `shared` other threads can be given what was written as it lies. */
+  constructor(initialBytes: number, shared = false) {
+    this.shared = shared
+    this.buffer = this.make(initialBytes)
   }
 
   reset(): void {
@@ -53,8 +55,12 @@ export class NativeOutput {
   private reserve(bytes: number): void {
     const needed = this.at + bytes
     if (needed <= this.buffer.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2))
+    const grown = this.make(Math.max(needed, this.buffer.length * 2))
     grown.set(this.buffer.subarray(0, this.at))
     this.buffer = grown
+  }
+
+  private make(bytes: number): Uint8Array {
+    return this.shared ? new Uint8Array(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes)
   }
 }

@@ -13,8 +13,7 @@ import type { FlowBatch } from './batch.ts'
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { TextColumnWriter } from './native-text.ts'
 import { NativeOutput } from './native-output.ts'
-import { type SumsBlock, SumsEncoder } from './native-sums.ts'
-import { StringTable } from './strings.ts'
+import type { StringTable } from './strings.ts'
 import { columnType } from './types.ts'
 
 /** One block. `bytes` belongs to the receiver. */
@@ -23,8 +22,6 @@ export interface NativeBlock {
   columns: readonly ColumnName[]
   rows: number
   bytes: Uint8Array
-  /** The same records summed, for `flows_1m`. */
-  sums: SumsBlock
   /** Gives the memory of `bytes` back for a later block. Optional: without it the block is garbage like any other. */
   release: () => void
 }
@@ -32,8 +29,6 @@ export interface NativeBlock {
 const TYPES = new Map(COLUMN_NAMES.map((name) => [name, columnType(name)]))
 /** What a block without any other column holds, so that its rows exist. */
 const ALWAYS: ColumnName = 'flow_end'
-/** Of a block without batches. */
-const NO_STRINGS = new StringTable(1)
 /** Buffers kept for later blocks. One is being written to the spool while the next is encoded. */
 const MAX_FREE = 2
 
@@ -46,7 +41,12 @@ export class NativeEncoder {
   private readonly free: NativeOutput[] = []
   private largest = 1 << 16
   private readonly text = new TextColumnWriter()
-  private readonly sums = new SumsEncoder()
+  private readonly shared: boolean
+
+  /** With `shared` the bytes of blocks are memory that threads share. */
+  constructor(shared = false) {
+    this.shared = shared
+  }
 
   /**
    * The rows of `batches`, in order, as one block. All batches must share one StringTable. They are only read.
@@ -56,7 +56,7 @@ export class NativeEncoder {
     if (batches.some((batch) => batch.strings !== strings)) throw new Error('batches of one block share a StringTable')
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
     const columns = COLUMN_NAMES.filter((name) => name === ALWAYS || batches.some((batch) => !isZero(batch, name)))
-    const output = this.free.pop() ?? new NativeOutput(this.largest)
+    const output = this.free.pop() ?? new NativeOutput(this.largest, this.shared)
     output.reset()
     output.varint(columns.length)
     output.varint(rows)
@@ -70,8 +70,7 @@ export class NativeEncoder {
     }
     const bytes = output.written()
     this.largest = Math.max(this.largest, bytes.length)
-    const sums = this.sums.encode(batches, columns, strings ?? NO_STRINGS)
-    return { columns, rows, bytes, sums, release: this.releaser(output) }
+    return { columns, rows, bytes, release: this.releaser(output) }
   }
 
   /** Once only: a buffer in two blocks would be a wrong block. */

@@ -6,6 +6,16 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 
 export const METRICS = {
   ovsight_info: { type: 'gauge', labels: ['version', 'node', 'store'], doc: 'Always 1; the labels say what runs.' },
+  ovsight_workers: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Threads that receive and decode; 0 when the main thread does it.',
+  },
+  ovsight_worker_restarts_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Workers that failed for a fault of ovsight and were replaced. What they had decoded and not handed over is lost.',
+  },
   ovsight_receive_datagrams_total: {
     type: 'counter',
     labels: ['listener'],
@@ -190,6 +200,17 @@ export type Sample = readonly [value: number, ...labels: string[]]
 /** Samples of one metric at this moment; the same labels twice are added up. */
 export type Reader = () => Iterable<Sample>
 export type Readers = Partial<Record<MetricName, Reader>>
+
+/** Readers of several parts together; where two read the same metric, both are in it. */
+export function joinReaders(...all: readonly Readers[]): Readers {
+  const joined: Record<string, Reader> = {}
+  for (const readers of all)
+    for (const [name, reader] of Object.entries(readers)) {
+      const before = joined[name]
+      if (reader !== undefined) joined[name] = before === undefined ? reader : () => [...before(), ...reader()]
+    }
+  return joined as Readers
+}
 
 /** A registry that reads the given metrics when scraped, beside those of the process (memory, CPU, event loop). */
 export function createRegistry(readers: Readers): Registry {

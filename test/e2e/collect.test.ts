@@ -68,29 +68,38 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 }
 
 describe('collect', { skip: NO_ENGINE }, () => {
-  it('receives real exports over UDP, answers while it runs and after, to the byte', async () => {
-    const data = join(temporary(), 'data')
-    const running = await collector(['--data', data, '--identity', `${PCAPS}ipfix/identity.yaml`, ...ALIASES])
-    const sent = await send('ipfix', running.port('IPFIX'))
-    await until('reception', async () => {
-      return (await metric(running.url, 'ovsight_receive_datagrams_total{listener="ipfix"}')) === sent
-    })
-    await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) === 88)
-    const whileRunning = await answer<ServerRow>(['top', 'server', '--data', data])
-    for (const { server, sent: own, received } of truthOf('ipfix')) {
-      const row = whileRunning.find((one) => one.server === server)
-      assert.deepEqual([row?.sent_l2_bytes, row?.received_l2_bytes], [own, received], server)
-    }
-    const page = await (await fetch(`${running.url}/metrics`)).text()
-    for (const name of METRIC_NAMES) assert.ok(page.includes(`# TYPE ${name} `), name)
-    assert.match(page, /ovsight_exporter_rows_total\{exporter="10\.0\.10\.14"\} [1-9]/)
-    assert.doesNotMatch(page, /ovsight_exporter_lost_records_total\{/)
+  for (const workers of ['1', '2'])
+    it(`receives real exports over UDP, answers while it runs and after, to the byte (workers ${workers})`, async () => {
+      const data = join(temporary(), 'data')
+      const running = await collector([
+        '--data',
+        data,
+        '--identity',
+        `${PCAPS}ipfix/identity.yaml`,
+        ...ALIASES,
+        '--workers',
+        workers,
+      ])
+      const sent = await send('ipfix', running.port('IPFIX'))
+      await until('reception', async () => {
+        return (await metric(running.url, 'ovsight_receive_datagrams_total{listener="ipfix"}')) === sent
+      })
+      await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) === 88)
+      const whileRunning = await answer<ServerRow>(['top', 'server', '--data', data])
+      for (const { server, sent: own, received } of truthOf('ipfix')) {
+        const row = whileRunning.find((one) => one.server === server)
+        assert.deepEqual([row?.sent_l2_bytes, row?.received_l2_bytes], [own, received], server)
+      }
+      const page = await (await fetch(`${running.url}/metrics`)).text()
+      for (const name of METRIC_NAMES) assert.ok(page.includes(`# TYPE ${name} `), name)
+      assert.match(page, /ovsight_exporter_rows_total\{exporter="10\.0\.10\.14"\} [1-9]/)
+      assert.doesNotMatch(page, /ovsight_exporter_lost_records_total\{/)
 
-    const { code, stderr } = await running.stop()
-    assert.equal(code, 0, stderr)
-    assert.equal(existsSync(join(data, 'collector.json')), false)
-    assert.deepEqual(await answer<ServerRow>(['top', 'server', '--data', data]), whileRunning)
-  })
+      const { code, stderr } = await running.stop()
+      assert.equal(code, 0, stderr)
+      assert.equal(existsSync(join(data, 'collector.json')), false)
+      assert.deepEqual(await answer<ServerRow>(['top', 'server', '--data', data]), whileRunning)
+    })
 
   it('writes what it holds when it is told to stop, within seconds', async () => {
     const data = join(temporary(), 'data')

@@ -85,7 +85,7 @@ export function layOut(cloud: CloudModel, asOfMs: number, history: History, spar
   fillReports(endpoints, devices.interfaces, hosts, ports.parents)
   for (const parent of ports.subports.keys()) endpoints.markTrunk(parent)
   for (const [i, item] of devices.interfaces.entries()) addHostKeys(tables, endpoints, item, i)
-  const interfaces = new Interfaces(devices.interfaces, spare)
+  const interfaces = Interfaces.of(devices.interfaces, spare)
   const parts: SnapshotParts = {
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0,

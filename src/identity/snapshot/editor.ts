@@ -97,6 +97,9 @@ export class SnapshotEditor {
     index.byId.set(id, endpoint)
     const prefix = id.slice(0, 11)
     index.prefixes.set(prefix, old === undefined && index.prefixes.has(prefix) ? 0 : endpoint)
+    parts.edited.onPrefix?.(prefix, index.prefixes.get(prefix)!)
+    const ranges = index.pairRanges.get(endpoint)
+    if (ranges !== undefined) parts.edited.onRanges?.(endpoint, ranges)
     this.appendEndpoints()
     const host = parts.endpoints.host(endpoint)
     if (parts.hosts[host]!.ovs) parts.endpoints.addReports(endpoint, parts.hosts[host]!.reports)
@@ -138,12 +141,12 @@ export class SnapshotEditor {
 
   private server(server: Server): boolean {
     const { indexer, parts } = this.laid
-    const { texts, count } = parts.endpoints
+    const { endpoints } = parts
     indexer.index.names.addServer(server)
     parts.edited.texts++
-    for (let endpoint = 0; endpoint < count; endpoint++)
-      if (texts[endpoint * TEXTS.length + SERVER_ID] === server.id)
-        texts[endpoint * TEXTS.length + SERVER] = server.name || server.id
+    for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
+      if (endpoints.text(endpoint, SERVER_ID) === server.id)
+        endpoints.setText(endpoint, SERVER, server.name || server.id)
     return true
   }
 

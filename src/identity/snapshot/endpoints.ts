@@ -4,6 +4,7 @@
  * so a record is resolved as of its own time by `fromMs`/`toMs`. Index 0 is "not known".
  */
 import type { Lanes, Mac } from '../addresses.ts'
+import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What an endpoint is. The names are those of END_KIND in the schema. */
 export const ENDPOINT_KINDS = [
@@ -75,24 +76,71 @@ const SPANNED = 0x200
 /** It is the parent of a trunk, so that what comes by its interface may be a subport's. */
 const TRUNK = 0x400
 
+/** Memory of endpoints, from which a copy is made. */
+export interface EndpointMemory {
+  fromMs: Float64Array
+  toMs: Float64Array
+  words: Int32Array
+  used: number
+  texts: PackedTexts | undefined
+}
+
 /** All endpoints of a snapshot; immutable once the snapshot is built. Addresses and MACs are signed words, see lanes.ts. */
 export class Endpoints {
   /** Since when each holds; change them by `append` and `end` only. */
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
-  /** TEXTS.length strings an endpoint. */
+  /** TEXTS.length strings an endpoint; in a copy only those that came later, see `text`. */
   readonly texts: string[] = []
   private readonly words: Int32Array
+  private readonly packed: PackedTexts | undefined
   private used = 0
 
-  /** `spare` is how many may be added later. */
-  constructor(facts: readonly EndpointFacts[], spare = 0) {
-    const room = facts.length + spare
-    this.fromMs = new Float64Array(room)
-    this.toMs = new Float64Array(room)
-    this.words = new Int32Array(room << STRIDE_BITS)
-    for (const fact of facts) this.append(fact)
+  constructor(memory: EndpointMemory) {
+    this.fromMs = memory.fromMs
+    this.toMs = memory.toMs
+    this.words = memory.words
+    this.used = memory.used
+    this.packed = memory.texts
   }
+
+  /** `spare` is how many may be added later. */
+  static of(facts: readonly EndpointFacts[], spare = 0): Endpoints {
+    const room = facts.length + spare
+    const endpoints = new Endpoints({
+      fromMs: new Float64Array(room),
+      toMs: new Float64Array(room),
+      words: new Int32Array(room << STRIDE_BITS),
+      used: 0,
+      texts: undefined,
+    })
+    for (const fact of facts) endpoints.append(fact)
+    return endpoints
+  }
+
+  /** What a copy is made of: the own memory, to be copied on the way, and the texts, which copies share. */
+  pack(): EndpointMemory {
+    const { fromMs, toMs, words, used } = this
+    return { fromMs, toMs, words, used, texts: packTexts(this.texts) }
+  }
+
+  /** One of TEXTS, by its place there. */
+  text(endpoint: number, which: number): string {
+    const at = endpoint * TEXTS.length + which
+    return this.texts[at] ?? textAt(this.packed, at)
+  }
+
+  /** Changes one of TEXTS of what is there. */
+  setText(endpoint: number, which: number, text: string): void {
+    this.texts[endpoint * TEXTS.length + which] = text
+    this.onText?.(endpoint, which, text)
+  }
+
+  /** Told of what `append`, `end`, `addReports` and `setText` do, so that copies can follow. */
+  onAppend: ((fact: EndpointFacts) => void) | undefined
+  onEnd: ((endpoint: number, toMs: number) => void) | undefined
+  onReports: ((endpoint: number, reports: number) => void) | undefined
+  onText: ((endpoint: number, which: number, text: string) => void) | undefined
 
   get count(): number {
     return this.used
@@ -110,12 +158,13 @@ export class Endpoints {
 
   /** Adds an endpoint behind the others; nobody knows of it until a snapshot is published after it. */
   append(fact: EndpointFacts): void {
+    this.onAppend?.(fact)
     const i = this.used++
     const at = i << STRIDE_BITS
     const { fromMs = 0, toMs = Number.MAX_VALUE } = fact
     this.fromMs[i] = fromMs
     this.toMs[i] = toMs
-    for (const name of TEXTS) this.texts.push(fact.texts[name] ?? '')
+    for (const [which, name] of TEXTS.entries()) this.texts[i * TEXTS.length + which] = fact.texts[name] ?? ''
     this.words[at] = KIND[fact.kind]
     this.words[at + NETWORK] = fact.network ?? 0
     this.words[at + HOST] = fact.host ?? 0
@@ -130,6 +179,7 @@ export class Endpoints {
 
   /** It holds until `toMs`, no longer. */
   end(endpoint: number, toMs: number): void {
+    this.onEnd?.(endpoint, toMs)
     this.toMs[endpoint] = toMs
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= SPANNED
   }
@@ -212,6 +262,7 @@ export class Endpoints {
 
   /** While the snapshot is built: adds what reports the endpoint. */
   addReports(endpoint: number, reports: number): void {
+    this.onReports?.(endpoint, reports)
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= reports | REPORTS_KNOWN
   }
 }
@@ -231,6 +282,6 @@ export class EndpointBuilder {
   }
 
   build(spare = 0): Endpoints {
-    return new Endpoints(this.facts, spare)
+    return Endpoints.of(this.facts, spare)
   }
 }

@@ -78,6 +78,9 @@ export interface Edited {
   /** Changes of Neutron ports, and of names of what is there. */
   ports: number
   texts: number
+  /** Told of what edits change beside endpoints, interfaces and tables (copies.ts). */
+  onPrefix?: (prefix: string, endpoint: number) => void
+  onRanges?: (endpoint: number, ranges: readonly Cidr[]) => void
 }
 
 export interface SnapshotParts {
@@ -139,8 +142,11 @@ export class IdentitySnapshot {
   private readonly portPrefixes: SnapshotParts['portPrefixes']
   private readonly pairRanges: SnapshotParts['pairRanges']
   private readonly subportsOf: SnapshotParts['subportsOf']
+  /** All of it, to make copies from. */
+  readonly parts: SnapshotParts
 
   constructor(parts: SnapshotParts) {
+    this.parts = parts
     this.asOfMs = parts.asOfMs
     this.empty = parts.empty
     this.timed = parts.timed

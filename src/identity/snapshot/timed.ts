@@ -2,7 +2,7 @@
  * Keys whose values hold for a span of time: local VLANs of a bridge and floating IPs, which are given to others while what they
  * lead to stays. A key leads to bindings (value, from, to); which of them holds is asked with the record's own time.
  */
-import { LaneTable } from '../lanes.ts'
+import { LaneTable, type PackedLanes } from '../lanes.ts'
 
 /** From when until when something holds, ms since 1970; `toMs` is not part of it. */
 export interface Span {
@@ -18,15 +18,41 @@ export function overlap(a: Span, b: Span): Span | undefined {
   return fromMs < toMs ? { fromMs, toMs } : undefined
 }
 
+/** A table as it goes to another thread. */
+export interface PackedTimed {
+  keys: PackedLanes
+  values: number[]
+  fromMs: number[]
+  toMs: number[]
+}
+
 export class TimedTable {
-  private readonly keys: LaneTable
-  private readonly values = [0]
-  private readonly fromMs = [0]
-  private readonly toMs = [0]
+  /** Told of each `add` and `close`, so that copies of the table can follow. */
+  onAdd: ((key: readonly number[], value: number, span: Span) => void) | undefined
+  onClose: ((key: readonly number[], value: number, atMs: number) => void) | undefined
+  private keys: LaneTable
+  private values = [0]
+  private fromMs = [0]
+  private toMs = [0]
   private anyTimed = false
 
   constructor(width: 2 | 5) {
     this.keys = new LaneTable(width)
+  }
+
+  static unpack({ keys, values, fromMs, toMs }: PackedTimed): TimedTable {
+    const table = new TimedTable(keys.width === 2 ? 2 : 5)
+    table.keys = LaneTable.unpack(keys)
+    table.values = values
+    table.fromMs = fromMs
+    table.toMs = toMs
+    return table
+  }
+
+  /** What `unpack` takes; the table's own memory, to be copied on the way. */
+  pack(): PackedTimed {
+    const { keys, values, fromMs, toMs } = this
+    return { keys: keys.pack(), values, fromMs, toMs }
   }
 
   get size(): number {
@@ -40,6 +66,7 @@ export class TimedTable {
 
   /** Adds a value that holds in a span; one that holds in a span that touches it is made longer instead. */
   add(key: readonly number[], value: number, span: Span): void {
+    this.onAdd?.(key, value, span)
     if (span.fromMs > 0 || span.toMs < Number.MAX_VALUE) this.anyTimed = true
     const raw = this.raw(key)
     const count = raw === 0 ? 0 : this.keys.count(raw)
@@ -57,6 +84,7 @@ export class TimedTable {
 
   /** Ends a value that holds now. */
   close(key: readonly number[], value: number, atMs: number): void {
+    this.onClose?.(key, value, atMs)
     const raw = this.raw(key)
     const count = raw === 0 ? 0 : this.keys.count(raw)
     for (let i = 0; i < count; i++) {

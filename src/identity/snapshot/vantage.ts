@@ -2,6 +2,7 @@
  * Where records are observed: bridges and interfaces of the hosts, and what each bridge exports, as structs of arrays.
  * Index 0 is "not known" in each.
  */
+import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What reports the traffic of an interface; bits. A mirror covers the ports it selects, all others the whole bridge. */
 export const REPORTS = {
@@ -60,25 +61,63 @@ const REMOTE_HOST = 7
 /** Beside the reports: it holds for a span of time only. */
 const SPANNED = 0x100
 
+/** Memory of interfaces, from which a copy is made. */
+export interface InterfaceMemory {
+  fromMs: Float64Array
+  toMs: Float64Array
+  words: Int32Array
+  used: number
+  names: PackedTexts | undefined
+}
+
 /** All interfaces of a snapshot, eight words each: half a cache line. Immutable. */
 export class Interfaces {
+  /** Names, in a copy only those that came later, see `name`. */
   readonly names: string[] = []
   /** Since when each holds; change them by `append` and `end` only. */
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   private readonly words: Int32Array
+  private readonly packed: PackedTexts | undefined
+  private used = 0
+  /** Told of what `append` and `end` do, so that copies can follow. */
+  onAppend: ((fact: InterfaceFacts) => void) | undefined
+  onEnd: ((item: number, toMs: number) => void) | undefined
+
+  constructor(memory: InterfaceMemory) {
+    this.fromMs = memory.fromMs
+    this.toMs = memory.toMs
+    this.words = memory.words
+    this.used = memory.used
+    this.packed = memory.names
+  }
 
   /** `spare` is how many may be added later. */
-  constructor(facts: readonly InterfaceFacts[], spare = 0) {
+  static of(facts: readonly InterfaceFacts[], spare = 0): Interfaces {
     const room = facts.length + spare
-    this.fromMs = new Float64Array(room)
-    this.toMs = new Float64Array(room)
-    this.words = new Int32Array(room << STRIDE_BITS)
-    for (const fact of facts) this.append(fact)
+    const interfaces = new Interfaces({
+      fromMs: new Float64Array(room),
+      toMs: new Float64Array(room),
+      words: new Int32Array(room << STRIDE_BITS),
+      used: 0,
+      names: undefined,
+    })
+    for (const fact of facts) interfaces.append(fact)
+    return interfaces
+  }
+
+  /** What a copy is made of: the own memory, to be copied on the way, and the names, which copies share. */
+  pack(): InterfaceMemory {
+    const { fromMs, toMs, words, used } = this
+    return { fromMs, toMs, words, used, names: packTexts(this.names) }
   }
 
   get count(): number {
-    return this.names.length
+    return this.used
+  }
+
+  name(item: number): string {
+    return this.names[item] ?? textAt(this.packed, item)
   }
 
   /** How many there may ever be. */
@@ -88,12 +127,14 @@ export class Interfaces {
 
   /** How many may still be added. */
   get free(): number {
-    return this.room - this.names.length
+    return this.room - this.used
   }
 
   /** Adds an interface behind the others; nobody knows of it until a snapshot is published after it. */
   append(fact: InterfaceFacts): void {
-    const i = this.names.push(fact.name) - 1
+    this.onAppend?.(fact)
+    const i = this.used++
+    this.names[i] = fact.name
     const at = i << STRIDE_BITS
     this.fromMs[i] = fact.fromMs
     this.toMs[i] = fact.toMs
@@ -110,6 +151,7 @@ export class Interfaces {
 
   /** It holds until `toMs`, no longer. */
   end(item: number, toMs: number): void {
+    this.onEnd?.(item, toMs)
     this.toMs[item] = toMs
     this.words[(item << STRIDE_BITS) + REPORTS_AT]! |= SPANNED
   }

@@ -1,0 +1,244 @@
+/**
+ * Snapshots in other threads. Each has a copy of the laid-out model: sent whole when it was laid out anew, from then on only what an
+ * edit changed. So a change costs what it changes, whatever the size of the cloud, and nobody reads what another thread writes.
+ *
+ *   SnapshotSender   in the thread of the replica: snapshot → what has to be told
+ *   SnapshotCopy     in another: what was told → snapshot
+ */
+import type { Cidr } from '../addresses.ts'
+import type { PackedLanes } from '../lanes.ts'
+import { LaneTable } from '../lanes.ts'
+import { Endpoints, type EndpointFacts, type EndpointMemory } from './endpoints.ts'
+import { IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
+import { packTexts, textAt, type PackedTexts } from './texts.ts'
+import { TimedTable, type PackedTimed } from './timed.ts'
+import { Interfaces, type InterfaceFacts, type InterfaceMemory } from './vantage.ts'
+
+/** One thing that an edit did. */
+export type Change =
+  | { of: 'key'; table: keyof Tables; key: number[]; value: number }
+  | { of: 'span'; table: keyof Tables; key: number[]; value: number; fromMs: number; toMs: number }
+  | { of: 'close'; table: keyof Tables; key: number[]; value: number; atMs: number }
+  | { of: 'endpoint'; fact: EndpointFacts }
+  | { of: 'endpoint_end'; endpoint: number; toMs: number }
+  | { of: 'reports'; endpoint: number; reports: number }
+  | { of: 'text'; endpoint: number; which: number; text: string }
+  | { of: 'interface'; fact: InterfaceFacts }
+  | { of: 'interface_end'; item: number; toMs: number }
+  | { of: 'prefix'; prefix: string; endpoint: number }
+  | { of: 'ranges'; endpoint: number; ranges: readonly Cidr[] }
+
+/** What a published snapshot says of itself. */
+interface Published {
+  asOfMs: number
+  timed: boolean
+  ports: number
+  texts: number
+}
+
+/** The whole model, as it can be posted to another thread. */
+export interface WholeModel extends Published {
+  kind: 'whole'
+  parts: Omit<
+    SnapshotParts,
+    | 'endpoints'
+    | 'interfaces'
+    | 'tables'
+    | 'interfaceNames'
+    | 'earlier'
+    | 'portPrefixes'
+    | 'edited'
+    | 'asOfMs'
+    | 'timed'
+  >
+  endpoints: EndpointMemory
+  interfaces: InterfaceMemory
+  tables: Record<keyof Tables, PackedLanes | PackedTimed>
+  prefixes: PackedTexts
+  prefixEndpoints: number[]
+}
+
+/** What edits changed since the last message. */
+export interface ChangedModel extends Published {
+  kind: 'changed'
+  changes: Change[]
+}
+
+export type ModelMessage = WholeModel | ChangedModel
+
+export class SnapshotSender {
+  private snapshot: IdentitySnapshot | undefined
+  private changes: Change[] = []
+
+  /** What copies that know all earlier messages have to be told of a new snapshot. */
+  next(snapshot: IdentitySnapshot): ModelMessage {
+    const known = this.snapshot?.edited === snapshot.edited
+    this.snapshot = snapshot
+    if (!known) return this.whole()
+    const { changes } = this
+    this.changes = []
+    return { kind: 'changed', ...published(snapshot), changes }
+  }
+
+  /** The model as it is, for a copy that knows nothing yet: what was published last must have been told to the others. */
+  whole(): WholeModel {
+    const { snapshot } = this
+    if (snapshot === undefined) throw new Error('nothing was published yet')
+    if (snapshot.tables.owned.onAdd === undefined) this.follow(snapshot)
+    this.changes = []
+    return packWhole(snapshot)
+  }
+
+  private follow({ parts }: IdentitySnapshot): void {
+    const { tables, endpoints, interfaces } = parts
+    const note = (change: Change) => void this.changes.push(change)
+    for (const [name, table] of Object.entries(tables) as [keyof Tables, LaneTable | TimedTable][]) {
+      if (table instanceof LaneTable)
+        table.onAdd = (key, value) => note({ of: 'key', table: name, key: Array.from(key), value })
+      else {
+        table.onAdd = (key, value, { fromMs, toMs }) =>
+          note({ of: 'span', table: name, key: [...key], value, fromMs, toMs })
+        table.onClose = (key, value, atMs) => note({ of: 'close', table: name, key: [...key], value, atMs })
+      }
+    }
+    endpoints.onAppend = (fact) => note({ of: 'endpoint', fact: { ...fact } })
+    endpoints.onEnd = (endpoint, toMs) => note({ of: 'endpoint_end', endpoint, toMs })
+    endpoints.onReports = (endpoint, reports) => note({ of: 'reports', endpoint, reports })
+    endpoints.onText = (endpoint, which, text) => note({ of: 'text', endpoint, which, text })
+    interfaces.onAppend = (fact) => note({ of: 'interface', fact: { ...fact } })
+    interfaces.onEnd = (item, toMs) => note({ of: 'interface_end', item, toMs })
+    parts.edited.onPrefix = (prefix, endpoint) => note({ of: 'prefix', prefix, endpoint })
+    parts.edited.onRanges = (endpoint, ranges) => note({ of: 'ranges', endpoint, ranges })
+  }
+}
+
+/** A copy in this thread. */
+export class SnapshotCopy {
+  private parts: SnapshotParts | undefined
+  private names: Map<string, number>[] = []
+  private readonly earlier = new Map<number, number>()
+  private prefixes = new Map<string, number>()
+  private ranges = new Map<number, readonly Cidr[]>()
+
+  /** Takes a message in and gives the snapshot; one given before must not be used any more. */
+  take(message: ModelMessage): IdentitySnapshot {
+    if (message.kind === 'whole') this.unpack(message)
+    else for (const change of message.changes) this.apply(change)
+    const parts = this.parts!
+    const { asOfMs, timed } = message
+    parts.edited.ports = message.ports
+    parts.edited.texts = message.texts
+    return new IdentitySnapshot({ ...parts, asOfMs, timed })
+  }
+
+  private unpack(message: WholeModel): void {
+    const endpoints = new Endpoints(message.endpoints)
+    const interfaces = new Interfaces(message.interfaces)
+    const tables = Object.fromEntries(
+      Object.entries(message.tables).map(([name, packed]) => [
+        name,
+        'keys' in packed ? TimedTable.unpack(packed) : LaneTable.unpack(packed),
+      ]),
+    ) as unknown as Tables
+    this.names = message.parts.hosts.map(() => new Map<string, number>())
+    this.earlier.clear()
+    for (let item = 1; item < interfaces.count; item++) this.name(interfaces.host(item), interfaces.name(item), item)
+    this.prefixes = new Map(message.prefixEndpoints.map((endpoint, i) => [textAt(message.prefixes, i), endpoint]))
+    this.ranges = new Map(message.parts.pairRanges)
+    this.parts = {
+      ...message.parts,
+      asOfMs: message.asOfMs,
+      timed: message.timed,
+      edited: { hosts: [], ports: message.ports, texts: message.texts },
+      endpoints,
+      interfaces,
+      tables,
+      interfaceNames: this.names,
+      earlier: this.earlier,
+      portPrefixes: this.prefixes,
+      pairRanges: this.ranges,
+    }
+  }
+
+  private apply(change: Change): void {
+    const { endpoints, interfaces, tables, edited } = this.parts!
+    switch (change.of) {
+      case 'key':
+        ;(tables[change.table] as LaneTable).add(change.key, change.value)
+        return
+      case 'span':
+        ;(tables[change.table] as TimedTable).add(change.key, change.value, change)
+        return
+      case 'close':
+        ;(tables[change.table] as TimedTable).close(change.key, change.value, change.atMs)
+        return
+      case 'endpoint':
+        endpoints.append(change.fact)
+        return
+      case 'endpoint_end':
+        endpoints.end(change.endpoint, change.toMs)
+        return
+      case 'reports':
+        endpoints.addReports(change.endpoint, change.reports)
+        return
+      case 'text':
+        endpoints.setText(change.endpoint, change.which, change.text)
+        return
+      case 'interface':
+        this.name(change.fact.host, change.fact.name, interfaces.count)
+        interfaces.append(change.fact)
+        edited.hosts.push(change.fact.host)
+        return
+      case 'interface_end':
+        interfaces.end(change.item, change.toMs)
+        return
+      case 'prefix':
+        this.prefixes.set(change.prefix, change.endpoint)
+        return
+      case 'ranges':
+        this.ranges.set(change.endpoint, change.ranges)
+    }
+  }
+
+  /** The last interface of a name has it; the one before is remembered. */
+  private name(host: number, name: string, item: number): void {
+    if (name === '') return
+    const names = this.names[host]!
+    const before = names.get(name)
+    if (before !== undefined) this.earlier.set(item, before)
+    names.set(name, item)
+  }
+}
+
+function published({ asOfMs, timed, edited }: IdentitySnapshot): Published {
+  return { asOfMs, timed, ports: edited.ports, texts: edited.texts }
+}
+
+function packWhole(snapshot: IdentitySnapshot): WholeModel {
+  const { parts } = snapshot
+  const { endpoints, interfaces, tables, portPrefixes } = parts
+  return {
+    kind: 'whole',
+    ...published(snapshot),
+    parts: {
+      empty: parts.empty,
+      // Where names and ranges are looked up by text is left out: copies make it anew.
+      topology: parts.topology,
+      hosts: parts.hosts,
+      bridges: parts.bridges,
+      mirrors: parts.mirrors,
+      pairRanges: parts.pairRanges,
+      subportsOf: parts.subportsOf,
+      routerReported: parts.routerReported,
+      legReported: parts.legReported,
+      routerPorts: parts.routerPorts,
+    },
+    endpoints: endpoints.pack(),
+    interfaces: interfaces.pack(),
+    tables: Object.fromEntries(
+      Object.entries(tables).map(([name, table]) => [name, (table as LaneTable | TimedTable).pack()]),
+    ) as WholeModel['tables'],
+    prefixes: packTexts([...portPrefixes.keys()]),
+    prefixEndpoints: [...portPrefixes.values()],
+  }
+}

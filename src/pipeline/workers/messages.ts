@@ -1,0 +1,33 @@
+/** What the collector's own thread and its workers say to each other. All of it is plain data or shared memory. */
+import type { Config } from '../../config/options.ts'
+import type { ModelMessage } from '../../identity/snapshot/copies.ts'
+import type { SharedSocket } from '../../receive/shared.ts'
+import type { MetricName, Sample } from '../../telemetry/metrics.ts'
+import type { Input } from '../demultiplex.ts'
+
+/** With what a worker starts. */
+export interface WorkerStart {
+  config: Config
+  sockets: readonly { input: Input; shared: SharedSocket }[]
+}
+
+export type Samples = Partial<Record<MetricName, readonly Sample[]>>
+
+export type ToWorker =
+  | { kind: 'model'; model: ModelMessage }
+  /** What another worker heard of a host whose OVSDB is not known: see attribute/counting.ts. */
+  | { kind: 'reports'; host: string; reports: number }
+  /** A block is safe, its memory may be used again. */
+  | { kind: 'safe'; block: number }
+  | { kind: 'read'; request: number }
+  | { kind: 'stop'; limitMs: number }
+
+export type FromWorker =
+  /** A block to be stored; `bytes` is shared memory, left as it is until the answer `safe`. */
+  | { kind: 'block'; block: number; table: string; columns: readonly string[]; rows: number; bytes: Uint8Array }
+  | { kind: 'reports'; host: string; reports: number }
+  | { kind: 'samples'; request: number; samples: Samples }
+  /** A line of the log, as JSON. */
+  | { kind: 'log'; line: string }
+  /** Everything is written and safe. */
+  | { kind: 'stopped'; samples: Samples }

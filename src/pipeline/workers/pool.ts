@@ -1,0 +1,248 @@
+/**
+ * The workers of a collector: threads that receive, decode, attribute and encode, each with its own sockets, pipeline and copy of the
+ * model. They share nothing but what messages carry (docs/decisions/workers.md).
+ *
+ * A worker that fails is started again on the same sockets, which stay open here; what it had decoded and not handed over is lost,
+ * what it had handed over is not.
+ */
+import { Worker } from 'node:worker_threads'
+import type { Config } from '../../config/options.ts'
+import { SnapshotSender, type ModelMessage } from '../../identity/snapshot/copies.ts'
+import type { IdentitySnapshot } from '../../identity/snapshot/snapshot.ts'
+import type { SharedSockets } from '../../receive/shared.ts'
+import type { RowBlock } from '../../schema/rows.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import { METRICS, METRIC_NAMES, type MetricName, type Readers, type Sample } from '../../telemetry/metrics.ts'
+import type { Input } from '../demultiplex.ts'
+import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
+
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 30_000
+/** A worker that ran this long has recovered. */
+const SOUND_MS = 60_000
+const READ_MS = 2_000
+/** A worker that does not answer a question for this long is answered for by what it said last. */
+const PATIENCE_MS = 1_000
+
+/** What the surroundings give. */
+export interface PoolEnds {
+  /** Takes a block over; resolves when it is safe. */
+  keep: (block: RowBlock) => Promise<void>
+  log: Logger
+}
+
+/** A place for a worker; who is in it may change. */
+interface Place {
+  readonly number: number
+  readonly sockets: WorkerStart['sockets']
+  worker: Worker | undefined
+  /** What it counted, as told last. */
+  samples: Samples
+  sinceMs: number
+  failures: number
+  timer: NodeJS.Timeout | undefined
+  stopped: (() => void) | undefined
+}
+
+export class WorkerPool {
+  /** How many times a worker failed and another took its place. */
+  restarts = 0
+  private readonly config: Config
+  private readonly listeners: ReadonlyMap<Input, SharedSockets>
+  private readonly ends: PoolEnds
+  private readonly places: readonly Place[]
+  private readonly sender = new SnapshotSender()
+  /** Counters of workers that are gone. */
+  private readonly gone = new Map<MetricName, Map<string, Sample>>()
+  /** What is known of hosts without OVSDB, for a worker that starts later. */
+  private readonly reports = new Map<string, number>()
+  private requests = 0
+  private readonly answers = new Map<number, () => void>()
+  private timer: NodeJS.Timeout | undefined
+  private stopping = false
+
+  constructor(config: Config, listeners: ReadonlyMap<Input, SharedSockets>, workers: number, ends: PoolEnds) {
+    this.config = config
+    this.listeners = listeners
+    this.ends = ends
+    this.places = Array.from({ length: workers }, (_, number) => ({
+      number,
+      sockets: [...listeners].flatMap(([input, { sockets }]) => {
+        const shared = sockets[number]
+        return shared === undefined ? [] : [{ input, shared }]
+      }),
+      worker: undefined,
+      samples: {},
+      sinceMs: 0,
+      failures: 0,
+      timer: undefined,
+      stopped: undefined,
+    }))
+  }
+
+  /** Starts all workers with a first model. They receive as soon as they have it. */
+  begin(snapshot: IdentitySnapshot): void {
+    const model = this.sender.next(snapshot)
+    for (const place of this.places) this.start(place, model)
+    this.timer = setInterval(() => void this.read(), READ_MS)
+    this.timer.unref()
+  }
+
+  /** Tells all workers of a new snapshot: the whole of it when it was laid out anew, else what was changed. */
+  publish(snapshot: IdentitySnapshot): void {
+    if (this.timer === undefined) return
+    const model = this.sender.next(snapshot)
+    for (const { worker } of this.places) tell(worker, { kind: 'model', model })
+  }
+
+  /** Asks the workers what they have counted; `readers` tell it. */
+  async read(): Promise<void> {
+    await Promise.all(
+      this.places.map(
+        ({ worker }) =>
+          new Promise<void>((resolve) => {
+            if (worker === undefined) {
+              resolve()
+              return
+            }
+            const request = this.requests++
+            const timer = setTimeout(() => this.answer(request), PATIENCE_MS)
+            this.answers.set(request, () => {
+              clearTimeout(timer)
+              resolve()
+            })
+            tell(worker, { kind: 'read', request })
+          }),
+      ),
+    )
+  }
+
+  /** What all workers counted together, those that are gone included, as `read` found it last. */
+  get readers(): Readers {
+    const readers = Object.fromEntries(
+      METRIC_NAMES.map((name) => [
+        name,
+        () => [...(this.gone.get(name)?.values() ?? []), ...this.places.flatMap(({ samples }) => samples[name] ?? [])],
+      ]),
+    )
+    return {
+      ...readers,
+      ovsight_workers: () => [[this.places.filter(({ worker }) => worker !== undefined).length]],
+      ovsight_worker_restarts_total: () => [[this.restarts]],
+    }
+  }
+
+  /** Ends all workers when they have handed over what they hold, or after about `limitMs`, and closes the sockets. */
+  async stop(limitMs: number): Promise<void> {
+    this.stopping = true
+    clearInterval(this.timer)
+    await Promise.all(this.places.map((place) => this.end(place, limitMs)))
+    for (const sockets of this.listeners.values()) sockets.close()
+  }
+
+  /** Ends all workers as a bug of theirs would. For tests. */
+  async fail(): Promise<void> {
+    for (const { worker } of this.places) await worker?.terminate()
+  }
+
+  private start(place: Place, model: ModelMessage): void {
+    const workerData: WorkerStart = { config: this.config, sockets: place.sockets }
+    const worker = new Worker(new URL('thread.js', import.meta.url), { workerData, name: `worker-${place.number}` })
+    place.worker = worker
+    place.sinceMs = Date.now()
+    let fault: unknown
+    worker.on('message', (message: FromWorker) => this.take(place, worker, message))
+    worker.on('error', (error) => (fault = error))
+    worker.on('exit', () => this.exited(place, worker, fault))
+    for (const [host, reports] of this.reports) tell(worker, { kind: 'reports', host, reports })
+    tell(worker, { kind: 'model', model })
+  }
+
+  private take(place: Place, worker: Worker, message: FromWorker): void {
+    switch (message.kind) {
+      case 'block': {
+        const { block, table, columns, rows, bytes } = message
+        void this.ends.keep({ table, columns, rows, bytes }).then(() => tell(worker, { kind: 'safe', block }))
+        return
+      }
+      case 'reports': {
+        const { host, reports } = message
+        this.reports.set(host, (this.reports.get(host) ?? 0) | reports)
+        for (const other of this.places) if (other !== place) tell(other.worker, { kind: 'reports', host, reports })
+        return
+      }
+      case 'samples':
+        place.samples = message.samples
+        this.answer(message.request)
+        return
+      case 'log': {
+        const { level, msg, time: _, ...fields } = JSON.parse(message.line) as LogLine
+        this.ends.log[level]({ ...fields, worker: place.number }, msg)
+        return
+      }
+      case 'stopped':
+        place.samples = message.samples
+        place.stopped?.()
+    }
+  }
+
+  private exited(place: Place, worker: Worker, fault: unknown): void {
+    if (place.worker !== worker) return
+    place.worker = undefined
+    place.stopped?.()
+    if (this.stopping) return
+    this.restarts++
+    this.bury(place)
+    place.failures = Date.now() - place.sinceMs > SOUND_MS ? 1 : place.failures + 1
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (place.failures - 1))
+    this.ends.log.error(
+      { err: fault, worker: place.number, restartMs: pauseMs },
+      'a worker failed for a fault of ovsight; what it held is lost, another takes its place',
+    )
+    place.timer = setTimeout(() => this.start(place, this.sender.whole()), pauseMs)
+  }
+
+  /** Counters only rise: what a worker counted stays when it is gone. */
+  private bury(place: Place): void {
+    for (const [name, samples] of Object.entries(place.samples) as [MetricName, readonly Sample[]][]) {
+      if (METRICS[name].type !== 'counter') continue
+      const sums = this.gone.get(name) ?? new Map<string, Sample>()
+      for (const [value, ...labels] of samples) {
+        const key = JSON.stringify(labels)
+        sums.set(key, [value + (sums.get(key)?.[0] ?? 0), ...labels])
+      }
+      this.gone.set(name, sums)
+    }
+    place.samples = {}
+  }
+
+  private async end(place: Place, limitMs: number): Promise<void> {
+    clearTimeout(place.timer)
+    const { worker } = place
+    if (worker === undefined) return
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      place.stopped = resolve
+      timer = setTimeout(resolve, limitMs * 2)
+      tell(worker, { kind: 'stop', limitMs })
+    })
+    clearTimeout(timer)
+    await worker.terminate()
+  }
+
+  private answer(request: number): void {
+    const answer = this.answers.get(request)
+    this.answers.delete(request)
+    answer?.()
+  }
+}
+
+interface LogLine extends Record<string, unknown> {
+  level: 'debug' | 'info' | 'warn' | 'error'
+  time: string
+  msg: string
+}
+
+function tell(worker: Worker | undefined, message: ToWorker): void {
+  worker?.postMessage(message)
+}

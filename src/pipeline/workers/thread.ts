@@ -1,0 +1,67 @@
+/** A worker thread of a collector. It owns an intake and a copy of the model; blocks go to the collector's own thread. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { EMPTY_SNAPSHOT } from '../../identity/snapshot/build.ts'
+import { SnapshotCopy } from '../../identity/snapshot/copies.ts'
+import { adoptReceiver } from '../../receive/shared.ts'
+import { createLog } from '../../telemetry/log.ts'
+import type { MetricName } from '../../telemetry/metrics.ts'
+import { Intake } from '../intake.ts'
+import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
+
+const { config, sockets } = workerData as WorkerStart
+const port = parentPort!
+const post = (message: FromWorker) => port.postMessage(message)
+
+const copy = new SnapshotCopy()
+let snapshot = EMPTY_SNAPSHOT
+let begun = false
+/** Blocks that are not safe yet, by number. */
+const waiting = new Map<number, () => void>()
+let blocks = 0
+
+const intake = new Intake(config, new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])), {
+  snapshot: () => snapshot,
+  keep: ({ table, columns, rows, bytes }) =>
+    new Promise((safe) => {
+      const block = blocks++
+      waiting.set(block, safe)
+      post({ kind: 'block', block, table, columns, rows, bytes })
+    }),
+  onReports: (host, reports) => post({ kind: 'reports', host, reports }),
+  log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
+})
+const { readers } = intake
+
+port.on('message', (message: ToWorker) => {
+  switch (message.kind) {
+    case 'model':
+      snapshot = copy.take(message.model)
+      if (!begun) intake.begin()
+      begun = true
+      return
+    case 'reports':
+      intake.attributor.heard(message.host, message.reports)
+      return
+    case 'safe':
+      waiting.get(message.block)?.()
+      waiting.delete(message.block)
+      return
+    case 'read':
+      post({ kind: 'samples', request: message.request, samples: read() })
+      return
+    case 'stop':
+      void stop(message.limitMs)
+  }
+})
+
+async function stop(limitMs: number): Promise<void> {
+  await intake.stop(limitMs)
+  post({ kind: 'stopped', samples: read() })
+  port.close()
+}
+
+function read(): Samples {
+  return Object.fromEntries(
+    Object.entries(readers).map(([name, reader]) => [name as MetricName, reader === undefined ? [] : [...reader()]]),
+  )
+}
