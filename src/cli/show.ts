@@ -6,6 +6,7 @@ import { showConfig } from '../config/show.ts'
 import { COLUMN_NAMES, columnFacts } from '../schema/columns.ts'
 import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
 import { enumValues } from '../schema/enums.ts'
+import { ROLLUP_NAMES, hoursView, rollupTable } from '../schema/rollups.ts'
 import { SIDE_TABLES, sideTableSpec } from '../schema/side-tables.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, writeAnswer, type OutputOptions } from './output.ts'
@@ -45,8 +46,9 @@ export function addShow(program: Command, context: CliContext): void {
     .description('The tables as SQL, for a ClickHouse server that somebody else administers.')
     .action(() => {
       const target = { database: DATABASE }
-      const tables = [FLOWS_TABLE, ...SIDE_TABLES.map(sideTableSpec)].map((table) => createTable(table, target))
-      context.stdout.write([createDatabase(target), ...tables].map((sql) => `${sql};\n`).join('\n'))
+      const specs = [FLOWS_TABLE, ...ROLLUP_NAMES.map(rollupTable), ...SIDE_TABLES.map(sideTableSpec)]
+      const tables = specs.map((table) => createTable(table, target))
+      context.stdout.write([createDatabase(target), ...tables, hoursView(target)].map((sql) => `${sql};\n`).join('\n'))
     })
 }
 

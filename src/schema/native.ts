@@ -13,7 +13,8 @@ import type { FlowBatch } from './batch.ts'
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { TextColumnWriter } from './native-text.ts'
 import { NativeOutput } from './native-output.ts'
-import type { StringTable } from './strings.ts'
+import { type SumsBlock, SumsEncoder } from './native-sums.ts'
+import { StringTable } from './strings.ts'
 import { columnType } from './types.ts'
 
 /** One block. `bytes` belongs to the receiver. */
@@ -22,6 +23,8 @@ export interface NativeBlock {
   columns: readonly ColumnName[]
   rows: number
   bytes: Uint8Array
+  /** The same records summed, for `flows_1m`. */
+  sums: SumsBlock
   /** Gives the memory of `bytes` back for a later block. Optional: without it the block is garbage like any other. */
   release: () => void
 }
@@ -29,6 +32,8 @@ export interface NativeBlock {
 const TYPES = new Map(COLUMN_NAMES.map((name) => [name, columnType(name)]))
 /** What a block without any other column holds, so that its rows exist. */
 const ALWAYS: ColumnName = 'flow_end'
+/** Of a block without batches. */
+const NO_STRINGS = new StringTable(1)
 /** Buffers kept for later blocks. One is being written to the spool while the next is encoded. */
 const MAX_FREE = 2
 
@@ -41,6 +46,7 @@ export class NativeEncoder {
   private readonly free: NativeOutput[] = []
   private largest = 1 << 16
   private readonly text = new TextColumnWriter()
+  private readonly sums = new SumsEncoder()
   private readonly shared: boolean
 
   /** With `shared` the bytes of blocks are memory that threads share. */
@@ -70,7 +76,8 @@ export class NativeEncoder {
     }
     const bytes = output.written()
     this.largest = Math.max(this.largest, bytes.length)
-    return { columns, rows, bytes, release: this.releaser(output) }
+    const sums = this.sums.encode(batches, columns, strings ?? NO_STRINGS)
+    return { columns, rows, bytes, sums, release: this.releaser(output) }
   }
 
   /** Once only: a buffer in two blocks would be a wrong block. */

@@ -16,7 +16,7 @@ import { type Lock, lockDirectory } from './lock.ts'
 import { type Database, migrate, syncStatement } from './migrations/migrate.ts'
 import { parameterSettings } from './parameters.ts'
 import { replaceStatements } from './replace.ts'
-import type { Block, FileBlock, QueryPlan, Rows, Store } from './store.ts'
+import { type Block, type FileBlock, type QueryPlan, type Rows, type Store, sumsOf } from './store.ts'
 
 export interface ChdbOptions {
   /** Data directory; made when missing. */
@@ -99,8 +99,13 @@ export class ChdbStore implements Store {
   }
 
   async insert(block: Block | FileBlock): Promise<void> {
-    if (block.replaces !== undefined)
-      for (const statement of replaceStatements(block.table, block.replaces, TARGET)) await this.run(statement)
+    for (const statement of replaceStatements(block, TARGET)) await this.run(statement)
+    await this.insertOne(block)
+    const sums = sumsOf(block)
+    if (sums !== undefined) await this.insertOne(sums)
+  }
+
+  private async insertOne(block: Block | FileBlock): Promise<void> {
     if ('file' in block) return this.insertFile(block, block.file)
     const file = join(this.directory, `${LEFTOVER}${this.files++}.native`)
     try {

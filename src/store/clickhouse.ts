@@ -12,7 +12,7 @@ import { type Database, migrate } from './migrations/migrate.ts'
 import { checkPlaceholders } from './parameters.ts'
 import { replaceStatements } from './replace.ts'
 import { type ServerUrl, parseServerUrl } from './server-url.ts'
-import type { Block, FileBlock, QueryPlan, Rows, Store } from './store.ts'
+import { type Block, type FileBlock, type QueryPlan, type Rows, type Store, sumsOf } from './store.ts'
 
 export interface ClickHouseOptions {
   /** `http://user:password@host:8123/database`, https too. */
@@ -65,10 +65,15 @@ export class ClickHouseStore implements Store {
   }
 
   async insert(block: Block | FileBlock): Promise<void> {
+    for (const statement of replaceStatements(block, this.target)) await this.run(statement)
+    await this.insertOne(block)
+    const sums = sumsOf(block)
+    if (sums !== undefined) await this.insertOne(sums)
+  }
+
+  private async insertOne(block: Block | FileBlock): Promise<void> {
     const { database } = this.target
     const columns = block.columns.map(identifier).join(', ')
-    if (block.replaces !== undefined)
-      for (const statement of replaceStatements(block.table, block.replaces, this.target)) await this.run(statement)
     const body = await this.bodyOf(block)
     const broken = new AbortController()
     // The client does not listen: without this a file that cannot be read on would end the process, or hang the request.

@@ -1,5 +1,5 @@
 /**
- * Blocks that the store refused for good, kept with the reason beside them, up to a number of bytes. To try them again, move both
+ * Blocks that the store refused for good, kept with the reason beside them, up to a number of bytes. To try them again, move the
  * files of a block into the spool and start the collector.
  */
 import { readdir, rm, stat } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Spool, Spooled } from './spool.ts'
 
 const DATA = '.native'
-const FACTS = '.json'
+const BESIDE = ['.json', '.sums']
 
 export class Quarantine {
   readonly directory: string
@@ -38,7 +38,7 @@ export class Quarantine {
     for (const old of files) {
       if (bytes <= this.maxBytes || old.file === newest) break
       await rm(old.file, { force: true })
-      await rm(old.file.slice(0, -DATA.length) + FACTS, { force: true })
+      for (const suffix of BESIDE) await rm(old.file.slice(0, -DATA.length) + suffix, { force: true })
       bytes -= old.bytes
       evicted++
     }

@@ -1,20 +1,35 @@
 /**
- * Rows that a block takes the place of. Both steps may be done again, so a crash between them is repaired by doing both:
+ * Rows that a block takes the place of. All steps may be done again, so a crash between them is repaired by doing all of them:
  *
- *   1  the old rows are taken out; there are none the second time
- *   2  the block is inserted; its token is known the second time
+ *   1  their sums are taken out of the rollups, by rows of negative sums under a token made of the block's: once, and not
+ *      at all when the old rows are gone already
+ *   2  the old rows are taken out; there are none the second time
+ *   3  the block is inserted, and its sums; their tokens are known the second time
  *
  * So for a moment a question sees neither of the two, never both.
  */
-import { type DdlTarget, identifier } from '../schema/ddl.ts'
-import type { Replaced } from './store.ts'
+import { type DdlTarget, FLOWS, identifier, quote } from '../schema/ddl.ts'
+import { MINUTES, ROLLUP_COLUMNS, sumsSelect } from '../schema/rollups.ts'
+import { DEDUPLICATION } from './insert-settings.ts'
+import type { BlockFacts, Replaced } from './store.ts'
 
 /** Text of a list of numbers stays below max_query_size (256 KiB) with as many ids as this. */
 export const MOST_REPLACED = 8_192
 
-/** Statements that take the old rows out of `table`, in order. Each is idempotent. */
-export function replaceStatements(table: string, replaced: Replaced, { database }: DdlTarget): string[] {
-  return [`DELETE FROM ${identifier(database)}.${identifier(table)} WHERE ${replacedRows(replaced)}`]
+/** Statements that take the old rows out of the block's table and their sums out of the rollups, in order; none where it replaces none. */
+export function replaceStatements({ table, token, replaces }: BlockFacts, target: DdlTarget): string[] {
+  if (replaces === undefined) return []
+  const remove = `DELETE FROM ${identifier(target.database)}.${identifier(table)} WHERE ${replacedRows(replaces)}`
+  return table === FLOWS ? [takeOut(token, replaces, target), remove] : [remove]
+}
+
+function takeOut(token: string, replaces: Replaced, target: DdlTarget): string {
+  const settings = Object.entries({ ...DEDUPLICATION, insert_deduplication_token: quote(`${token}-out`) })
+  return (
+    `INSERT INTO ${identifier(target.database)}.${MINUTES} (${ROLLUP_COLUMNS.join(', ')}) ` +
+    `SETTINGS ${settings.map(([name, value]) => `${name} = ${value}`).join(', ')} ` +
+    sumsSelect(target, { sign: -1, where: replacedRows(replaces, 't.') })
+  )
 }
 
 /** SQL condition on the rows; `prefix` stands before its columns. Only numbers of this program are in it. */

@@ -2,20 +2,22 @@
  * Sealed blocks on disk until the store has taken them.
  *
  *   spool/000000000042.json     what is known of the block, and the checksum of its bytes
+ *   spool/000000000042.sums     the bytes of its sums, where it has some
  *   spool/000000000042.native   its bytes, nothing else: the embedded engine reads this very file
  *
- * A block is there when its `.native` is, which appears whole (renamed from `.tmp`) and after its `.json`. Numbers only grow.
+ * A block is there when its `.native` is, which appears whole (renamed from `.tmp`) and after the others. Numbers only grow.
  */
 import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import type { Block, BlockFacts, FileBlock } from './store.ts'
+import type { Block, BlockFacts, FileBlock, SumsFile } from './store.ts'
 
 /** Layout of the `.json` file. */
 const FORMAT = 1
 const DATA = '.native'
 const FACTS = '.json'
+const SUMS = '.sums'
 const TEMPORARY = '.tmp'
 
 export interface SpoolOptions {
@@ -32,12 +34,14 @@ export interface Spooled extends FileBlock {
   readonly crc32: number
   /** Whether this process wrote it; another's is checked before it is used. */
   readonly own: boolean
+  readonly sums?: SumsFile & { readonly crc32: number }
 }
 
 interface FactsFile extends BlockFacts {
   format: number
   bytes: number
   crc32: number
+  sums?: { columns: readonly string[]; rows: number; bytes: number; crc32: number }
   /** In quarantine: why it is there. */
   reason?: string
 }
@@ -90,7 +94,7 @@ export class Spool {
       if (free >= bytes) break
       if (spared(block)) continue
       gone.push(block)
-      free += block.bytesInFile
+      free += bytesOf(block)
     }
     return free >= bytes ? gone : undefined
   }
@@ -98,17 +102,15 @@ export class Spool {
   /** Writes a block. Throws what the file system says (no space, directory gone); nothing is left then. */
   async write(block: Block): Promise<Spooled> {
     const number = this.nextNumber++
-    const { bytes } = block
+    const { bytes, sums } = block
     const file = this.path(number, DATA)
-    const facts = {
-      format: FORMAT,
-      ...blockFacts(block),
-      bytes: bytes.length,
-      crc32: crc32(bytes),
-    } satisfies FactsFile
+    const facts: FactsFile = { format: FORMAT, ...blockFacts(block), bytes: bytes.length, crc32: crc32(bytes) }
+    if (sums !== undefined)
+      facts.sums = { columns: sums.columns, rows: sums.rows, bytes: sums.bytes.length, crc32: crc32(sums.bytes) }
     try {
       await mkdir(this.directory, { recursive: true })
       await this.writeFile(this.path(number, FACTS), Buffer.from(JSON.stringify(facts)))
+      if (sums !== undefined) await this.writeFile(this.path(number, SUMS), sums.bytes)
       await this.writeFile(file + TEMPORARY, bytes)
       await rename(file + TEMPORARY, file)
       if (this.sync) await this.syncDirectory()
@@ -116,14 +118,7 @@ export class Spool {
       await this.erase(number)
       throw error
     }
-    const spooled: Spooled = {
-      ...blockFacts(facts),
-      number,
-      crc32: facts.crc32,
-      own: true,
-      file,
-      bytesInFile: bytes.length,
-    }
+    const spooled = this.spooled(number, facts, true)
     this.add(spooled)
     return spooled
   }
@@ -138,18 +133,9 @@ export class Spool {
   async state(block: Spooled): Promise<'sound' | 'damaged' | 'gone'> {
     if (!existsSync(block.file)) return 'gone'
     if (block.own) return 'sound'
-    let sum = 0
-    let bytes = 0
-    try {
-      for await (const chunk of createReadStream(block.file) as AsyncIterable<Buffer>) {
-        sum = crc32(chunk, sum)
-        bytes += chunk.length
-      }
-    } catch {
-      // The disk does not give it back.
-      return 'damaged'
-    }
-    return bytes === block.bytesInFile && sum === block.crc32 ? 'sound' : 'damaged'
+    const files = block.sums === undefined ? [block] : [block, block.sums]
+    for (const file of files) if (!(await isSound(file))) return 'damaged'
+    return 'sound'
   }
 
   /** Moves a block to another directory with the reason beside it. Returns where its bytes are then. */
@@ -157,9 +143,8 @@ export class Spool {
     this.forget(block)
     await mkdir(directory, { recursive: true })
     const name = `${Date.now()}-${fileName(block.number, '')}`
-    const { bytesInFile: bytes, crc32: sum } = block
-    const facts: FactsFile = { format: FORMAT, ...blockFacts(block), bytes, crc32: sum, reason }
-    await this.writeFile(join(directory, name + FACTS), Buffer.from(JSON.stringify(facts)))
+    await this.writeFile(join(directory, name + FACTS), Buffer.from(JSON.stringify({ ...factsOf(block), reason })))
+    if (block.sums !== undefined) await rename(block.sums.file, join(directory, name + SUMS))
     await rename(block.file, join(directory, name + DATA))
     await this.erase(block.number)
     return join(directory, name + DATA)
@@ -182,8 +167,17 @@ export class Spool {
         await this.erase(number)
         continue
       }
-      this.add({ ...blockFacts(facts), number, crc32: facts.crc32, own: false, file, bytesInFile: facts.bytes })
+      this.add(this.spooled(number, facts, false))
     }
+  }
+
+  private spooled(number: number, facts: FactsFile, own: boolean): Spooled {
+    const { bytes: bytesInFile, crc32: sum, sums } = facts
+    const block = { ...blockFacts(facts), number, crc32: sum, own, file: this.path(number, DATA), bytesInFile }
+    if (sums === undefined) return block
+    const { columns, rows } = sums
+    const file = this.path(number, SUMS)
+    return { ...block, sums: { columns, rows, crc32: sums.crc32, file, bytesInFile: sums.bytes } }
   }
 
   private async readFacts(number: number): Promise<FactsFile | undefined> {
@@ -219,16 +213,16 @@ export class Spool {
 
   private async erase(number: number): Promise<void> {
     // The data first: facts without data are nothing.
-    for (const suffix of [DATA, DATA + TEMPORARY, FACTS]) await rm(this.path(number, suffix), { force: true })
+    for (const suffix of [DATA, DATA + TEMPORARY, SUMS, FACTS]) await rm(this.path(number, suffix), { force: true })
   }
 
   private add(block: Spooled): void {
     this.blocks.set(block.number, block)
-    this.bytes += block.bytesInFile
+    this.bytes += bytesOf(block)
   }
 
   private forget(block: Spooled): void {
-    if (this.blocks.delete(block.number)) this.bytes -= block.bytesInFile
+    if (this.blocks.delete(block.number)) this.bytes -= bytesOf(block)
   }
 
   private path(number: number, suffix: string): string {
@@ -241,10 +235,38 @@ function fileName(number: number, suffix: string): string {
 }
 
 function numberOf(name: string): number | undefined {
-  const [, digits] = /^(\d{12,15})\.(?:native|json|native\.tmp)$/.exec(name) ?? []
+  const [, digits] = /^(\d{12,15})\.(?:native|json|sums|native\.tmp)$/.exec(name) ?? []
   return digits === undefined ? undefined : Number(digits)
 }
 
 function blockFacts({ table, columns, rows, token, replaces }: BlockFacts): BlockFacts {
   return { table, columns, rows, token, ...(replaces === undefined ? {} : { replaces }) }
+}
+
+function factsOf(block: Spooled): FactsFile {
+  const { bytesInFile: bytes, crc32: sum, sums } = block
+  const facts: FactsFile = { format: FORMAT, ...blockFacts(block), bytes, crc32: sum }
+  if (sums === undefined) return facts
+  return { ...facts, sums: { columns: sums.columns, rows: sums.rows, bytes: sums.bytesInFile, crc32: sums.crc32 } }
+}
+
+/** On disk. */
+function bytesOf({ bytesInFile, sums }: Spooled): number {
+  return bytesInFile + (sums?.bytesInFile ?? 0)
+}
+
+/** Whether a file's bytes are those that were written. */
+async function isSound(file: { file: string; bytesInFile: number; crc32: number }): Promise<boolean> {
+  let sum = 0
+  let bytes = 0
+  try {
+    for await (const chunk of createReadStream(file.file) as AsyncIterable<Buffer>) {
+      sum = crc32(chunk, sum)
+      bytes += chunk.length
+    }
+  } catch {
+    // The disk does not give it back.
+    return false
+  }
+  return bytes === file.bytesInFile && sum === file.crc32
 }

@@ -3,6 +3,9 @@
  * cluster through its official client. Both get the same Native bytes and answer the same SQL.
  */
 
+import type { SumsBlock } from '../schema/native-sums.ts'
+import { MINUTES } from '../schema/rollups.ts'
+
 /** What is known of a sealed batch wherever it lies. */
 export interface BlockFacts {
   /** Target table, without database. */
@@ -28,6 +31,8 @@ export interface Replaced {
 /** A sealed batch in ClickHouse's Native format, in memory. */
 export interface Block extends BlockFacts {
   bytes: Uint8Array
+  /** Flow records summed, schema/native-sums.ts: inserted after the records, under a token made of theirs. */
+  sums?: SumsBlock
   /** Gives the memory of `bytes` back, see schema/native.ts. */
   release?: () => void
 }
@@ -37,6 +42,21 @@ export interface FileBlock extends BlockFacts {
   /** Absolute path. */
   file: string
   bytesInFile: number
+  sums?: SumsFile
+}
+
+/** Sums in a file of their own. */
+export interface SumsFile {
+  columns: readonly string[]
+  rows: number
+  file: string
+  bytesInFile: number
+}
+
+/** The sums of a block of flow records as a block of their own table; undefined where there are none. */
+export function sumsOf(block: Block | FileBlock): Block | FileBlock | undefined {
+  if (block.sums === undefined || block.sums.rows === 0) return undefined
+  return { ...block.sums, table: MINUTES, token: `${block.token}-${MINUTES}` }
 }
 
 /** SQL with bound parameters only: `{name:Type}` in the text, values here. Never a value in the text. */

@@ -37,8 +37,8 @@ export class Engine {
     for (const [row, record] of records.entries())
       for (const [column, value] of Object.entries(record)) setValue(batch, column as ColumnName, row, value)
     batch.rows = records.length
-    const { columns, rows, bytes } = new NativeEncoder().encode([batch])
-    await this.store.insert({ table: FLOWS, columns, rows, bytes, token: randomUUID() })
+    const block = new NativeEncoder().encode([batch])
+    await this.store.insert({ table: FLOWS, ...block, token: randomUUID() })
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { COLUMN_NAMES, columnFacts } from '../../src/schema/columns.ts'
-import { FLOWS_TABLE, createDatabase, createTable, identifier, quote } from '../../src/schema/ddl.ts'
+import { FLOWS_TABLE, TIME_STORED, createDatabase, createTable, identifier, quote } from '../../src/schema/ddl.ts'
 import { columnType } from '../../src/schema/types.ts'
 import { NO_ENGINE, openEngine, type Engine } from '../store/engine.ts'
 
@@ -38,10 +38,10 @@ describe('the DDL, run by the engine', { skip: NO_ENGINE }, () => {
     const found = await engine.rows(
       "SELECT name, type, comment FROM system.columns WHERE database = 'ovsight' AND table = 'flows' ORDER BY position",
     )
-    assert.deepEqual(
-      found,
-      COLUMN_NAMES.map((name) => [name, columnType(name), columnFacts(name).doc]),
-    )
+    assert.deepEqual(found, [
+      ...COLUMN_NAMES.map((name) => [name, columnType(name), columnFacts(name).doc]),
+      ['time_stored', "DateTime('UTC')", TIME_STORED.doc],
+    ])
   })
 
   it('may be run again', async () => {

@@ -25,8 +25,8 @@ export function numberedBlock(rows: number, first: number, firstId: number, toke
     src_server[row] = batch.strings.intern(`vm-${row % 10}`)
   }
   batch.rows = rows
-  const { columns, bytes: native } = new NativeEncoder().encode([batch])
-  return { table: FLOWS, columns, rows, bytes: native, token }
+  const { columns, bytes: native, sums: summed } = new NativeEncoder().encode([batch])
+  return { table: FLOWS, columns, rows, bytes: native, sums: summed, token }
 }
 
 /** A block that no engine reads: the type of a column is not the table's. */

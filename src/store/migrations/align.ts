@@ -31,8 +31,8 @@ function isWidened({ type }: ColumnSpec, inUse: string): boolean {
   return before.length > 0 && now.length > before.length && before.every((value, i) => now[i] === value)
 }
 
-/** `Enum8('a' = 0, …)` → `'a' = 0` …; nothing for other types. */
+/** `Enum8('a' = 0, …)` → `'a' = 0` …, inside `SimpleAggregateFunction(any, …)` as well; nothing for other types. */
 function setValues(type: string): string[] {
-  const [, values] = /^Enum8\((.*)\)$/s.exec(type) ?? []
+  const [, values] = /^(?:SimpleAggregateFunction\(any, )?Enum8\(([^)]*)\)+$/s.exec(type) ?? []
   return values === undefined ? [] : values.split(', ')
 }

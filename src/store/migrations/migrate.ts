@@ -37,6 +37,8 @@ export async function migrate(
       `the database of ${database.name} has schema version ${done}, this ovsight knows versions up to ${newest}; ` +
         'upgrade ovsight, or give it another database',
     )
+  // Before, since a migration may read any column; after, for the tables that are new.
+  await align(database, tables)
   const table = `${identifier(target.database)}.${identifier(MIGRATIONS_TABLE.name)}`
   for (const { version, name, statements } of migrations) {
     if (version <= done) continue
@@ -45,8 +47,16 @@ export async function migrate(
       `INSERT INTO ${table} (version, name, program) VALUES (${version}, ${quote(name)}, ${quote(PROGRAM)})`,
     )
   }
-  for (const spec of tables)
-    for (const statement of alignTable(spec, await columnsInUse(database, spec), target)) await database.run(statement)
+  await align(database, tables)
+}
+
+/** Brings the columns of the tables that are there up to date. */
+async function align(database: Database, tables: readonly TableSpec[]): Promise<void> {
+  for (const spec of tables) {
+    const inUse = await columnsInUse(database, spec)
+    if (inUse.length === 0) continue
+    for (const statement of alignTable(spec, inUse, database.target)) await database.run(statement)
+  }
 }
 
 /** The newest version recorded; 0 for a new database. Makes the table of migrations when it is missing. */

@@ -5,7 +5,16 @@
  * Statements are idempotent: a migration that was cut in the middle is run again from its beginning, and two collectors may
  * migrate one database at the same time.
  */
-import { type DdlTarget, FLOWS_TABLE, type TableSpec, createTable } from '../../schema/ddl.ts'
+import {
+  type DdlTarget,
+  FLOWS,
+  FLOWS_TABLE,
+  MERGE_SETTINGS,
+  type TableSpec,
+  createTable,
+  identifier,
+} from '../../schema/ddl.ts'
+import { MINUTES, ROLLUP_COLUMNS, ROLLUP_NAMES, hoursView, rollupTable, sumsSelect } from '../../schema/rollups.ts'
 import { SIDE_TABLES, sideTableSpec } from '../../schema/side-tables.ts'
 
 export interface Migration {
@@ -24,7 +33,21 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'health of exporters, counters of interfaces, audit',
     statements: (target) => SIDE_TABLES.map((table) => createTable(sideTableSpec(table), target)),
   },
+  { version: 4, name: 'sums by minute and hour', statements: sumsByMinuteAndHour },
 ]
+
+/** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
+function sumsByMinuteAndHour(target: DdlTarget): string[] {
+  const database = identifier(target.database)
+  const flows = `${database}.${FLOWS}`
+  const settings = Object.entries(MERGE_SETTINGS).map(([name, value]) => `${name} = ${value}`)
+  return [
+    `ALTER TABLE ${flows} MODIFY SETTING ${settings.join(', ')}`,
+    ...ROLLUP_NAMES.flatMap((name) => [createTable(rollupTable(name), target), `TRUNCATE TABLE ${database}.${name}`]),
+    hoursView(target),
+    `INSERT INTO ${database}.${MINUTES} (${ROLLUP_COLUMNS.join(', ')}) ${sumsSelect(target)}`,
+  ]
+}
 
 /** Where the migrations done are recorded. */
 export const MIGRATIONS_TABLE: TableSpec = {
@@ -41,4 +64,8 @@ export const MIGRATIONS_TABLE: TableSpec = {
 }
 
 /** Tables whose columns follow the tables of `schema/`. */
-export const ALIGNED_TABLES: readonly TableSpec[] = [FLOWS_TABLE, ...SIDE_TABLES.map(sideTableSpec)]
+export const ALIGNED_TABLES: readonly TableSpec[] = [
+  FLOWS_TABLE,
+  ...SIDE_TABLES.map(sideTableSpec),
+  ...ROLLUP_NAMES.map(rollupTable),
+]
