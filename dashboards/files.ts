@@ -1,4 +1,5 @@
 /** What is generated, by path in the project. */
+import { alertRules } from './alerts.ts'
 import { DASHBOARDS } from './all.ts'
 import { buildDashboard } from './build.ts'
 
@@ -7,5 +8,8 @@ export function generatedFiles(): Record<string, string> {
     `dashboards/json/${spec.name}.json`,
     `${JSON.stringify(buildDashboard(spec), null, 2)}\n`,
   ])
-  return Object.fromEntries(dashboards) as Record<string, string>
+  return Object.fromEntries([
+    ...dashboards,
+    ['deploy/grafana/provisioning/alerting/rules.yaml', alertRules()],
+  ]) as Record<string, string>
 }

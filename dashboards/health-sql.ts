@@ -1,5 +1,6 @@
 /** Questions about the telemetry itself, which several dashboards and alerts ask. */
 import { AUDIT_TABLE, HEALTH_TABLE } from '../src/schema/side-tables.ts'
+import { records } from './records.ts'
 
 export const HEALTH = HEALTH_TABLE.name
 export const AUDIT = AUDIT_TABLE.name
@@ -29,3 +30,6 @@ export const COMPLETENESS = `SELECT sum(complete * sent) / sum(if(complete IS NU
 export const GOOD_VERDICTS = "('agrees', 'within_sampling_error')"
 
 export const AUDIT_AGREES = `SELECT 100 * countIf(verdict IN ${GOOD_VERDICTS}) / countIf(verdict != 'unknown') AS agrees FROM ${AUDIT} WHERE ${AUDIT_SPAN} HAVING countIf(verdict != 'unknown') > 0`
+
+/** The share of counted bytes, in percent, of which an end could not be resolved. */
+export const UNKNOWN_SHARE = `SELECT 100 * sumIf(bytes, src_grade IN ('unknown', 'ambiguous') OR dst_grade IN ('unknown', 'ambiguous')) / sum(bytes) AS unknown FROM ${records('counts_once', 'src_grade', 'dst_grade')} WHERE counts_once = 1 HAVING sum(bytes) > 0`

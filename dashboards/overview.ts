@@ -2,7 +2,7 @@
 import type { DashboardSpec } from './build.ts'
 import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_NETWORK, TO_SERVER, TO_TENANT } from './columns.ts'
 import { entityTable } from './entities.ts'
-import { AUDIT_AGREES, COMPLETENESS, HEALTH, HEALTH_SPAN } from './health-sql.ts'
+import { AUDIT_AGREES, COMPLETENESS, HEALTH, HEALTH_SPAN, UNKNOWN_SHARE } from './health-sql.ts'
 import type { PanelSpec, Threshold } from './panel.ts'
 import { halfWidth, records } from './records.ts'
 
@@ -72,7 +72,7 @@ const NOW: readonly PanelSpec[] = [
     title: 'Bytes of unknown ends',
     question:
       'What share of the counted bytes has an end that could not be resolved (unknown or ambiguous)? Telemetry health says why.',
-    sql: `SELECT 100 * sumIf(bytes, src_grade IN ('unknown', 'ambiguous') OR dst_grade IN ('unknown', 'ambiguous')) / nullIf(sum(bytes), 0) AS unknown FROM ${records('counts_once', 'src_grade', 'dst_grade')} WHERE counts_once = 1`,
+    sql: UNKNOWN_SHARE,
     columns: { unknown: { unit: 'percent' } },
     thresholds: BAD_ABOVE,
     width: 4,
