@@ -4,6 +4,7 @@ import { Attributor } from '../attribute/attributor.ts'
 import type { Config } from '../config/options.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { FLOWS } from '../schema/ddl.ts'
+import type { SumsBlock } from '../schema/native-sums.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Readers } from '../telemetry/metrics.ts'
@@ -21,12 +22,17 @@ const SIDE_TICK_MS = 1_000
 /** What is counted beside the flows is written this often. */
 const SIDE_WRITE_MS = 10_000
 
+/** Rows of any table; flow records come with their sums. */
+export interface IntakeBlock extends RowBlock {
+  sums?: SumsBlock
+}
+
 /** What the surroundings give. */
 export interface IntakeEnds {
   /** The model of the moment. */
   snapshot: () => IdentitySnapshot
   /** Takes a block over; resolves when it is safe, and then its memory may be used again. */
-  keep: (block: RowBlock) => Promise<void>
+  keep: (block: IntakeBlock) => Promise<void>
   /** Told of what a host without OVSDB is seen to report, when that is new. */
   onReports?: (host: string, reports: number) => void
   log: Logger
@@ -60,9 +66,9 @@ export class Intake {
         names,
         isHost: (lanes, at) => ends.snapshot().hostAt(lanes, at / 4) !== 0,
         attribute: (batch) => this.attributor.attribute(batch, ends.snapshot()),
-        emit: async (block) => {
-          await ends.keep({ table: FLOWS, columns: block.columns, rows: block.rows, bytes: block.bytes })
-          block.release()
+        emit: async ({ columns, rows, bytes, sums, release }) => {
+          await ends.keep({ table: FLOWS, columns, rows, bytes, sums })
+          release()
         },
         log: this.sampled,
       },

@@ -10,7 +10,7 @@ import { openSharedListeners, workersOf } from '../../src/pipeline/listeners.ts'
 import { WorkerPool } from '../../src/pipeline/workers/pool.ts'
 import { slowReceiveReason } from '../../src/receive/open.ts'
 import { FLOWS } from '../../src/schema/ddl.ts'
-import type { RowBlock } from '../../src/schema/rows.ts'
+import type { IntakeBlock } from '../../src/pipeline/intake.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import type { MetricName, Sample } from '../../src/telemetry/metrics.ts'
 import { Lab, NETFLOW } from '../attribute/lab.ts'
@@ -30,7 +30,7 @@ async function running(config = configured()) {
   const lines: string[] = []
   const log = createLog({ level: 'info', format: 'json', to: { write: (line: string) => lines.push(line) } })
   const listeners = await openSharedListeners(config, log, 2)
-  const kept = { rows: 0, blocks: [] as RowBlock[] }
+  const kept = { rows: 0, blocks: [] as IntakeBlock[] }
   const pool = new WorkerPool(config, listeners, 2, {
     keep: (block) => {
       if (block.table === FLOWS) kept.rows += block.rows
@@ -76,6 +76,7 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     const senders = Array.from({ length: 8 }, (_, i) => `127.0.4.${i + 1}`)
     for (const from of senders) await send(from, port, 10)
     await until(() => kept.rows === 8 * 10 * RECORDS)
+    for (const { sums } of kept.blocks) assert.ok(sums !== undefined && sums.rows > 0 && sums.bytes.length > 0)
     await pool.read()
     assert.equal(sum(pool, 'ovsight_rows_total', 'netflow5'), kept.rows)
     assert.equal(sum(pool, 'ovsight_receive_datagrams_total', 'netflow'), 80)

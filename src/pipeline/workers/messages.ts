@@ -4,6 +4,7 @@ import type { ModelMessage } from '../../identity/snapshot/copies.ts'
 import type { SharedSocket } from '../../receive/shared.ts'
 import type { MetricName, Sample } from '../../telemetry/metrics.ts'
 import type { Input } from '../demultiplex.ts'
+import type { IntakeBlock } from '../intake.ts'
 
 /** With what a worker starts. */
 export interface WorkerStart {
@@ -18,13 +19,13 @@ export type ToWorker =
   /** What another worker heard of a host whose OVSDB is not known: see attribute/counting.ts. */
   | { kind: 'reports'; host: string; reports: number }
   /** A block is safe, its memory may be used again. */
-  | { kind: 'safe'; block: number }
+  | { kind: 'safe'; number: number }
   | { kind: 'read'; request: number }
   | { kind: 'stop'; limitMs: number }
 
 export type FromWorker =
-  /** A block to be stored; `bytes` is shared memory, left as it is until the answer `safe`. */
-  | { kind: 'block'; block: number; table: string; columns: readonly string[]; rows: number; bytes: Uint8Array }
+  /** A block to be stored; the bytes of flow records are shared memory, left as they are until the answer `safe`. */
+  | { kind: 'block'; number: number; block: IntakeBlock }
   | { kind: 'reports'; host: string; reports: number }
   | { kind: 'samples'; request: number; samples: Samples }
   /** A line of the log, as JSON. */

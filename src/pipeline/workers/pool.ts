@@ -10,10 +10,10 @@ import type { Config } from '../../config/options.ts'
 import { SnapshotSender, type ModelMessage } from '../../identity/snapshot/copies.ts'
 import type { IdentitySnapshot } from '../../identity/snapshot/snapshot.ts'
 import type { SharedSockets } from '../../receive/shared.ts'
-import type { RowBlock } from '../../schema/rows.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { METRICS, METRIC_NAMES, type MetricName, type Readers, type Sample } from '../../telemetry/metrics.ts'
 import type { Input } from '../demultiplex.ts'
+import type { IntakeBlock } from '../intake.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -27,7 +27,7 @@ const PATIENCE_MS = 1_000
 /** What the surroundings give. */
 export interface PoolEnds {
   /** Takes a block over; resolves when it is safe. */
-  keep: (block: RowBlock) => Promise<void>
+  keep: (block: IntakeBlock) => Promise<void>
   log: Logger
 }
 
@@ -161,8 +161,8 @@ export class WorkerPool {
   private take(place: Place, worker: Worker, message: FromWorker): void {
     switch (message.kind) {
       case 'block': {
-        const { block, table, columns, rows, bytes } = message
-        void this.ends.keep({ table, columns, rows, bytes }).then(() => tell(worker, { kind: 'safe', block }))
+        const { number, block } = message
+        void this.ends.keep(block).then(() => tell(worker, { kind: 'safe', number }))
         return
       }
       case 'reports': {

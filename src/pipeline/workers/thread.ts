@@ -10,7 +10,7 @@ import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
 const { config, sockets } = workerData as WorkerStart
 const port = parentPort!
-const post = (message: FromWorker) => port.postMessage(message)
+const post = (message: FromWorker, moved: ArrayBuffer[] = []) => port.postMessage(message, moved)
 
 const copy = new SnapshotCopy()
 let snapshot = EMPTY_SNAPSHOT
@@ -21,11 +21,13 @@ let blocks = 0
 
 const intake = new Intake(config, new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])), {
   snapshot: () => snapshot,
-  keep: ({ table, columns, rows, bytes }) =>
+  keep: (block) =>
     new Promise((safe) => {
-      const block = blocks++
-      waiting.set(block, safe)
-      post({ kind: 'block', block, table, columns, rows, bytes })
+      const number = blocks++
+      waiting.set(number, safe)
+      // Sums are of this block alone, so they can go; records lie in shared memory, and what is left is small.
+      const sums = block.sums?.bytes.buffer
+      post({ kind: 'block', number, block }, sums instanceof ArrayBuffer ? [sums] : [])
     }),
   onReports: (host, reports) => post({ kind: 'reports', host, reports }),
   log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
@@ -43,8 +45,8 @@ port.on('message', (message: ToWorker) => {
       intake.attributor.heard(message.host, message.reports)
       return
     case 'safe':
-      waiting.get(message.block)?.()
-      waiting.delete(message.block)
+      waiting.get(message.number)?.()
+      waiting.delete(message.number)
       return
     case 'read':
       post({ kind: 'samples', request: message.request, samples: read() })
