@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+import { askAudit, type AuditRequest, DEFAULT_AUDIT_ROWS } from '../audit/ask.ts'
 import { AppError } from '../errors.ts'
 import { DEFAULT_MATRIX_ROWS } from '../query/ask-matrix.ts'
 import { DEFAULT_SERIES } from '../query/ask-series.ts'
@@ -50,7 +51,7 @@ export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => numb
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */
 type Words = Omit<Request, 'dimensions'> & { dimension?: string[] }
-type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest & NamesRequest
+type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest & NamesRequest & AuditRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
 
@@ -125,6 +126,17 @@ export const RESOURCES = {
       ),
     },
     ask: askFlows,
+  },
+  audit: {
+    doc: 'flow totals of ports against the counters of their interfaces: the rows of `ovsight audit -f json`',
+    parameters: {
+      of: text('Id or name of a port, server or project. Default: all ports.'),
+      last: text('The time until now: `15m`, `2h`, `7d`. Default: the last hour.'),
+      from: RECORDS.from,
+      to: RECORDS.to,
+      n: limit(DEFAULT_AUDIT_ROWS),
+    },
+    ask: askAudit,
   },
   completeness: {
     doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',

@@ -17,6 +17,7 @@ import {
   type SeriesRequest,
   type TopRequest,
 } from '../query/ask.ts'
+import { askAudit, type AuditRequest } from '../audit/ask.ts'
 import type { CliContext, StoreTarget } from './context.ts'
 import { readCollectorNote } from './collector-note.ts'
 
@@ -30,6 +31,7 @@ export interface Backend {
   series(request: SeriesRequest): Promise<Answer>
   explain(request: ExplainRequest): Promise<Answer>
   names(request: NamesRequest): Promise<Answer>
+  audit(request: AuditRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -72,6 +74,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     series: (request) => askSeries(store, request, context.now()),
     explain: (request) => askExplain(store, request),
     names: (request) => askNames(store, request, context.now()),
+    audit: (request) => askAudit(store, request, context.now()),
     close: () => store.close(),
   }
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
 import { type Statistics, StatisticsPoller } from '../audit/statistics.ts'
+import { AuditWriter } from '../audit/writer.ts'
 
 import type { Config } from '../config/options.ts'
 import { AppError } from '../errors.ts'
@@ -55,6 +56,7 @@ export class Collector {
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
   private readonly statistics: StatisticsPoller
+  private readonly auditor: AuditWriter
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private timers: NodeJS.Timeout[] = []
@@ -97,6 +99,18 @@ export class Collector {
       databases: () => identity.databases(),
       onStatistics: (one) => this.built.pipeline.parts.observations.counters.add(readingOf(one)),
     })
+    this.auditor = new AuditWriter(
+      {
+        asker: store,
+        everyMs: config.audit_every,
+        onBlock: (block) => this.keep([block]),
+        onFault: (error) => {
+          if (!(error instanceof AppError)) throw error
+          log.warn({ code: error.code }, `no audit of the last span: ${error.message}`)
+        },
+      },
+      Date.now(),
+    )
     const pool =
       shared &&
       new WorkerPool(config, shared, workersOf(config), {
@@ -176,6 +190,7 @@ export class Collector {
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
+      ...(config.audit_every === 0 ? [] : [setInterval(() => void this.auditor.tick(Date.now()), WATCH_MS)]),
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
     ]
   }

@@ -19,6 +19,7 @@ export function remoteBackend(url: string): Backend {
     series: (request) => ask('series', words(request)),
     explain: (request) => ask('explain', { ...request }),
     names: (request) => ask('names', { ...request }),
+    audit: (request) => ask('audit', { ...request }),
     close: () => Promise.resolve(),
   }
 }

@@ -125,8 +125,8 @@ export async function replayInto(
 ): Promise<ReplayRun> {
   const names = new LearnedInterfaces()
   const built = buildPipeline(
-    // Who may send is a question to the network; a capture is given by hand.
-    { ...config, allow: [], allow_hosts: false },
+    // Who may send is a question to the network; a capture is given by hand. It is short, so every reading of counters is kept.
+    { ...config, allow: [], allow_hosts: false, interface_counters: 1 },
     {
       names,
       attribute: attributeBy(config, () => identity, names),

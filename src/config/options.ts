@@ -161,6 +161,14 @@ export const OPTIONS = {
     max: 3_600_000,
     doc: 'How often the counters of an interface are stored, from counter samples of sFlow and by asking the OVSDB of each host, which are what `ovsight audit` compares with; `0s` = never.',
   },
+  audit_every: {
+    group: 'Audit',
+    type: 'duration',
+    default: 300_000,
+    min: 0,
+    max: 86_400_000,
+    doc: 'How often flow totals are compared with the counters of interfaces and the result stored in the table `audit`; each comparison is of a span as long, that ended as long ago. `0s` = never. No shorter than `interface_counters`.',
+  },
   identity: {
     group: 'Identity',
     type: 'path',
