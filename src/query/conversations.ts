@@ -7,7 +7,7 @@ import { MEASURE_NAMES, MEASURES } from './measures.ts'
 import { didYouMean } from './nearest.ts'
 import { Params, type Plan } from './plan.ts'
 import { quoted, type Cell, type Condition } from './request.ts'
-import { spanCondition } from './span.ts'
+import { spanCondition } from './span-condition.ts'
 import type { Span } from './times.ts'
 import { readable, readExpression } from './values.ts'
 

@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts'
 import { Params, type Plan } from './plan.ts'
 import { RECORD_HASH, recordId } from './record-id.ts'
 import { quoted, type Cell } from './request.ts'
-import { spanCondition } from './span.ts'
+import { spanCondition } from './span-condition.ts'
 import type { Span } from './times.ts'
 import { readableRecord, readExpression } from './values.ts'
 

@@ -4,7 +4,8 @@ import { entityParty } from './ends.ts'
 import { MEASURE_NAMES, MEASURES } from './measures.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell, Condition } from './request.ts'
-import { spanCondition } from './span.ts'
+import { onSums } from './rollup.ts'
+import { spanCondition } from './span-condition.ts'
 import type { Span } from './times.ts'
 import { readable } from './values.ts'
 
@@ -60,7 +61,7 @@ export function matrixPlan(query: MatrixQuery, span: Span): Plan {
   const sql =
     `SELECT ${[...names, ...sums].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
     `GROUP BY ks, kd ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
-  return { sql, params: params.values }
+  return onSums({ sql, params: params.values }, span)
 }
 
 function matrixShows({ entity }: Pick<MatrixQuery, 'entity'>): string[] {

@@ -5,7 +5,8 @@ import type { Test, Tree } from './filter/tree.ts'
 import { didYouMean } from './nearest.ts'
 import { Params, type Asker } from './plan.ts'
 import { quoted } from './request.ts'
-import { spanCondition } from './span.ts'
+import { onSums } from './rollup.ts'
+import { spanCondition } from './span-condition.ts'
 import type { Span } from './times.ts'
 
 /**
@@ -65,10 +66,8 @@ export async function namesIn(asker: Asker, field: EntityName, span: Span): Prom
   const within = spanCondition(span, params)
   const { name } = ENTITIES[field]
   const parts = ['src', 'dst'].map((side) => `SELECT DISTINCT ${side}_${name} AS name FROM ${FLOWS} WHERE ${within}`)
-  const { rows } = await asker.query({
-    sql: `SELECT DISTINCT name FROM (${parts.join(' UNION ALL ')}) WHERE name != '' ORDER BY name LIMIT ${MAX_NAMES}`,
-    params: params.values,
-  })
+  const sql = `SELECT DISTINCT name FROM (${parts.join(' UNION ALL ')}) WHERE name != '' ORDER BY name LIMIT ${MAX_NAMES}`
+  const { rows } = await asker.query(onSums({ sql, params: params.values }, span))
   return rows.map((row) => String(row['name']))
 }
 
@@ -104,10 +103,8 @@ async function knownAs(asker: Asker, field: Named, names: readonly string[], spa
       `SELECT DISTINCT ${side}_${id} AS id, ${side}_${name} AS name, ${side}_project_id AS project_id, ${side}_project AS project ` +
       `FROM ${FLOWS} WHERE ${within} AND ${side}_${id} != '' AND (${side}_${name} IN ${list} OR ${side}_${id} IN ${list})`,
   )
-  const { rows } = await asker.query({
-    sql: `SELECT DISTINCT id, name, project_id, project FROM (${parts.join(' UNION ALL ')}) ORDER BY project, id LIMIT 10000`,
-    params: params.values,
-  })
+  const sql = `SELECT DISTINCT id, name, project_id, project FROM (${parts.join(' UNION ALL ')}) ORDER BY project, id LIMIT 10000`
+  const { rows } = await asker.query(onSums({ sql, params: params.values }, span))
   return rows.map((row) => ({
     id: String(row['id']),
     name: String(row['name']),

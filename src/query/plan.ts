@@ -29,10 +29,16 @@ export interface Asker {
 export class Params {
   readonly values: Record<string, ParamValue> = {}
   private count = 0
+  private readonly prefix: string
+
+  /** Names begin with `prefix`; two plans that become one have different ones. */
+  constructor(prefix = 'p') {
+    this.prefix = prefix
+  }
 
   /** Binds a value and returns what stands for it in the SQL text. */
   bind(type: ParamType, value: ParamValue): string {
-    const name = `p${this.count++}`
+    const name = `${this.prefix}${this.count++}`
     this.values[name] = value
     return `{${name}:${type}}`
   }

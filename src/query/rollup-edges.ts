@@ -27,6 +27,7 @@ export async function widened(asker: Asker, span: Span): Promise<Span> {
   ])
   const sql = `SELECT edge, sum(fine) < sum(coarse) AS gone FROM (${parts.join(' UNION ALL ')}) GROUP BY edge`
   const { rows } = await asker.query({ sql, params: params.values })
+  if (rows.every((row) => Number(row['gone']) === 0)) return span
   const gone = edges.filter((_, i) => rows.some((row) => Number(row['edge']) === i && Number(row['gone']) === 1))
   const starts = gone.filter(({ end }) => end === 'from').map(({ coarse }) => coarse.fromMs)
   const ends = gone.filter(({ end }) => end === 'to').map(({ coarse }) => coarse.toMs)

@@ -1,15 +1,12 @@
 import { FLOWS } from '../schema/ddl.ts'
 import { Params, type Asker, type Plan } from './plan.ts'
+import { onSums } from './rollup.ts'
+import { spanCondition } from './span-condition.ts'
 import { isoTime, type Span } from './times.ts'
 
-/** Which part of the store a question is about, and what to say when there is nothing in it. */
+const HOUR_MS = 3_600_000
 
-/** The condition of a span; binds its ends. */
-export function spanCondition(span: Span, params: Params): string {
-  const from = params.bind('Int64', span.fromMs)
-  const to = params.bind('Int64', span.toMs)
-  return `flow_end >= fromUnixTimestamp64Milli(${from}) AND flow_end < fromUnixTimestamp64Milli(${to})`
-}
+/** Which part of the store a question is about, and what to say when there is nothing in it. */
 
 /** What lies in a span. */
 export interface Contents {
@@ -22,24 +19,45 @@ export interface Contents {
 export async function contents(asker: Asker, span: Span): Promise<Contents> {
   const params = new Params()
   const sql =
-    `SELECT count() AS records, max(samples) > 0 OR max(bytes_variance) > 0 AS sampled ` +
+    `SELECT sum(toUInt64(1)) AS records, max(samples) > 0 OR max(bytes_variance) > 0 AS sampled ` +
     `FROM ${FLOWS} WHERE ${spanCondition(span, params)}`
-  const row = (await asker.query({ sql, params: params.values })).rows[0]
+  const row = (await asker.query(onSums({ sql, params: params.values }, span))).rows[0]
   return { records: Number(row?.['records'] ?? 0), sampled: Number(row?.['sampled'] ?? 0) === 1 }
 }
 
-const HELD: Plan = {
+const RECORDS: Plan = {
   sql:
     `SELECT count() AS records, toUnixTimestamp64Milli(min(flow_end)) AS first_ms, ` +
     `toUnixTimestamp64Milli(max(flow_end)) AS last_ms FROM ${FLOWS}`,
   params: {},
 }
 
-/** The span from the oldest to the newest record; undefined when there is none. Errors: query_failed, store_unreachable. */
+const HOURS: Plan = {
+  sql:
+    `SELECT sum(records) AS records, toInt64(toUnixTimestamp(min(bucket))) * 1000 AS first_ms, ` +
+    `toInt64(toUnixTimestamp(max(bucket))) * 1000 AS last_ms FROM flows_1h`,
+  params: {},
+}
+
+/**
+ * The span from the oldest to the newest record, or from the first hour of sums where the records of it are gone; undefined when there
+ * is none. Errors: query_failed, store_unreachable.
+ */
 export async function wholeSpan(asker: Asker): Promise<Span | undefined> {
-  const row = (await asker.query(HELD)).rows[0]
-  if (row === undefined || Number(row['records']) === 0) return undefined
-  return { fromMs: Number(row['first_ms']), toMs: Number(row['last_ms']) + 1, explicit: false }
+  const [records, hours] = await Promise.all([held(asker, RECORDS), held(asker, HOURS)])
+  if (hours === undefined) return records === undefined ? undefined : wholeOf(records.firstMs, records.lastMs)
+  if (records === undefined) return wholeOf(hours.firstMs, hours.lastMs + HOUR_MS - 1)
+  return wholeOf(hours.firstMs + HOUR_MS <= records.firstMs ? hours.firstMs : records.firstMs, records.lastMs)
+}
+
+async function held(asker: Asker, plan: Plan): Promise<{ firstMs: number; lastMs: number } | undefined> {
+  const row = (await asker.query(plan)).rows[0]
+  if (row === undefined || Number(row['records'] ?? 0) === 0) return undefined
+  return { firstMs: Number(row['first_ms']), lastMs: Number(row['last_ms']) }
+}
+
+function wholeOf(firstMs: number, lastMs: number): Span {
+  return { fromMs: firstMs, toMs: lastMs + 1, explicit: false }
 }
 
 /** `2026-01-01 00:00:00 to 00:15:00 UTC`: whole seconds around the span, which `--from` and `--to` take as they stand. */

@@ -2,7 +2,8 @@ import type { Dimension } from './dimensions.ts'
 import { errorName, figuresOf, type Figure } from './figures.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell } from './request.ts'
-import { spanCondition } from './span.ts'
+import { onSums } from './rollup.ts'
+import { spanCondition } from './span-condition.ts'
 import { groupedSql, groupHash, isSided, shownBy, unionSql, type Grouping } from './sums.ts'
 import type { Span } from './times.ts'
 import { readable } from './values.ts'
@@ -44,7 +45,7 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   const sql =
     `SELECT ${[...names, ...figures, 'h AS group_hash'].join(', ')} FROM (${inner}) ` +
     `ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
-  return { sql, params: params.values }
+  return onSums({ sql, params: params.values }, span)
 }
 
 /** Two rows, `row` = `total` and `other`: every known group, and those beside the given ones, each byte once. */
@@ -57,7 +58,7 @@ export function totalsPlan(query: TopQuery, span: Span, sampled: boolean, beside
     `SELECT 'total' AS row, ${figures.join(', ')} FROM (${unionSql(query, where, sampled)})`,
     `SELECT 'other' AS row, ${figures.join(', ')} FROM (${unionSql(query, where, sampled, others)})`,
   ]
-  return { sql: rows.join(' UNION ALL '), params: params.values }
+  return onSums({ sql: rows.join(' UNION ALL '), params: params.values }, span)
 }
 
 /** Of each of the given groups the figure that `by` names, in buckets of time: `group_hash`, `bucket` (from 0), `value`. */

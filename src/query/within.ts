@@ -1,5 +1,6 @@
 import type { RecordsRequest } from './request.ts'
 import type { Asker } from './plan.ts'
+import { widened } from './rollup-edges.ts'
 import { contents, spanText, wholeSpan, type Contents } from './span.ts'
 import type { Span } from './times.ts'
 
@@ -16,7 +17,7 @@ export interface Within {
  */
 export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
   const found = await contents(asker, span)
-  if (found.records > 0) return { span, contents: found, notes: [] }
+  if (found.records > 0) return whatIsLeft(asker, span, found)
   const whole = await wholeSpan(asker)
   if (whole === undefined) return { span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
@@ -25,6 +26,14 @@ export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
   }
   const note = `no records in the last 15 minutes; this is all there is, ${spanText(whole)}`
   return { span: whole, contents: await contents(asker, whole), notes: [note] }
+}
+
+/** The span, or a wider one where its ends lie in what is kept as sums only. */
+async function whatIsLeft(asker: Asker, span: Span, found: Contents): Promise<Within> {
+  const wide = await widened(asker, span)
+  if (wide === span) return { span, contents: found, notes: [] }
+  const note = `records that old are kept as sums only; this is from ${spanText(wide)}`
+  return { span: wide, contents: await contents(asker, wide), notes: [note] }
 }
 
 /** Why no row came of a span that holds records, if that is so. `sided` are the entities that were asked for. */

@@ -1,0 +1,153 @@
+/** The same question answered from records and from sums of them. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { askMatrix, askTop, type TopRequest } from '../../src/query/ask.ts'
+import type { Asker } from '../../src/query/plan.ts'
+import { piecesOf } from '../../src/query/rollup.ts'
+import { NO_ENGINE } from '../store/engine.ts'
+import { Engine, type Record_ } from './engine.ts'
+import { RECORDS, T0 } from './records.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+/** The records of the small cloud again and again over 40 hours, sampled now and then. */
+function history(): Record_[] {
+  const records: Record_[] = []
+  for (let ms = 0; ms < 40 * HOUR; ms += 7 * MINUTE + 13_007)
+    for (const record of RECORDS)
+      records.push({
+        ...record,
+        flow_end: Number(record.flow_end) + ms,
+        bytes: Number(record.bytes) + (ms % 977),
+        ...(ms % 3 === 0 ? { sampling_rate: 64, samples: 2, bytes_variance: ms % 1009, l2_bytes_variance: 5 } : {}),
+      })
+  return records
+}
+
+describe('the parts of a span', () => {
+  it('are the records alone when it is short', () => {
+    assert.deepEqual(piecesOf({ fromMs: 5, toMs: 9 * MINUTE }), [{ table: 'flows', fromMs: 5, toMs: 9 * MINUTE }])
+  })
+
+  it('join without gap or overlap, buckets whole', () => {
+    for (const [fromMs, toMs] of [
+      [5, 12 * MINUTE + 1],
+      [0, 10 * MINUTE],
+      [HOUR - 1, 30 * HOUR + 1],
+      [0, 50 * HOUR],
+      [7 * MINUTE, 50 * HOUR - 3],
+    ] as const) {
+      const pieces = piecesOf({ fromMs, toMs })
+      assert.equal(pieces[0]!.fromMs, fromMs)
+      assert.equal(pieces.at(-1)!.toMs, toMs)
+      for (const [i, piece] of pieces.entries()) {
+        assert.equal(pieces[i + 1]?.fromMs ?? toMs, piece.toMs)
+        const bucket = { flows: 1, flows_1m: MINUTE, flows_1h: HOUR }[piece.table]
+        assert.equal(piece.fromMs % bucket, 0)
+        assert.equal(piece.toMs % bucket, 0)
+      }
+    }
+  })
+})
+
+describe('questions that sums answer', { skip: NO_ENGINE }, () => {
+  let engine: Engine
+  before(async () => {
+    engine = await Engine.open()
+    const records = history()
+    for (let at = 0; at < records.length; at += 500) await engine.insert(records.slice(at, at + 500))
+  })
+  after(() => engine.close())
+
+  const span = { from: new Date(T0 + 61_003).toISOString(), to: new Date(T0 + 39 * HOUR + 1).toISOString() }
+  /** Whoever asks here reads records only, or notes what is asked. */
+  const asked: string[] = []
+  const noting: Asker = {
+    query: (plan) => {
+      asked.push(plan.sql)
+      return engine.store.query(plan)
+    },
+  }
+
+  const QUESTIONS: readonly TopRequest[] = [
+    { dimensions: ['server'] },
+    { dimensions: ['project'], by: 'sent_packets' },
+    { dimensions: ['port', 'ip_protocol'] },
+    { dimensions: ['network'], count: 'all' },
+    { dimensions: ['host'], with: 'totals,share' },
+    { dimensions: ['src_server', 'dst_server', 'traffic_class'] },
+    { dimensions: ['src_kind', 'role', 'src_grade'], count: 'all', by: 'records' },
+    { dimensions: ['server'], filter: 'project red and direction east-west' },
+    { dimensions: ['project'], filter: 'not project blue', compare: '12h' },
+  ]
+
+  for (const question of QUESTIONS)
+    it(`agree to the byte with the records: ${JSON.stringify(question)}`, async () => {
+      asked.length = 0
+      const summed = await askTop(noting, { ...question, ...span }, T0)
+      assert.ok(
+        asked.some((sql) => sql.includes('FROM flows_1h')),
+        'hours were read',
+      )
+      // The same plans on views that hold the records only.
+      const raw = await askTop(recordsOnly(), { ...question, ...span }, T0)
+      assert.ok(summed.rows.length > 0)
+      assert.deepEqual(summed, raw)
+    })
+
+  it('agree for a matrix', async () => {
+    const request = { rows: 'project', columns: 'project', ...span }
+    assert.deepEqual(
+      await askMatrix(noting, request as never, T0),
+      await askMatrix(recordsOnly(), request as never, T0),
+    )
+  })
+
+  it('leave to the records what they do not hold', async () => {
+    asked.length = 0
+    await askTop(noting, { dimensions: ['dst_l4_port'], ...span }, T0)
+    await askTop(noting, { dimensions: ['server'], filter: 'dst port 443', ...span }, T0)
+    assert.equal(asked.filter((sql) => sql.includes('group_hash') && sql.includes('flows_1h')).length, 0)
+  })
+
+  it('widen a span whose first records are gone', async () => {
+    await engine.store
+      .query({
+        sql: `ALTER TABLE flows DELETE WHERE flow_end < toDateTime64('${stamp(T0 + 20 * HOUR)}', 3, 'UTC') SETTINGS mutations_sync = 2`,
+        params: {},
+      })
+      .catch(() => {})
+    const answer = await askTop(
+      engine.store,
+      { dimensions: ['project'], from: new Date(T0 + 25 * (7 * MINUTE + 13_007) + 2).toISOString(), to: span.to },
+      T0,
+    )
+    assert.match(answer.notes.join(), /kept as sums only; this is from 2026-01-01 03:00:00/)
+  })
+
+  /** Sums are seen as the records' own: each of their tables is read from the records. */
+  function recordsOnly(): Asker {
+    return {
+      query: (plan) => {
+        const sql = plan.sql.replace(
+          /FROM (flows_1[mh]) WHERE bucket/g,
+          (_, name: string) => `FROM ${fromRecords(name)} WHERE bucket`,
+        )
+        return engine.store.query({ ...plan, sql })
+      },
+    }
+  }
+
+  function fromRecords(name: string): string {
+    const bucket = name === 'flows_1m' ? 'toStartOfMinute' : 'toStartOfHour'
+    return (
+      `(SELECT * REPLACE (toInt64(packets) AS packets, toInt64(bytes) AS bytes, toInt64(l2_bytes) AS l2_bytes), ${bucket}(flow_end) AS bucket, toInt64(1) AS records, ` +
+      `samples * toFloat64(sampling_rate) * (toFloat64(sampling_rate) - 1) AS packets_variance FROM flows)`
+    )
+  }
+
+  function stamp(ms: number): string {
+    return new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
+  }
+})
