@@ -3,7 +3,7 @@
  * (src/query/top.ts) in one statement. docs/counting.md has the rule.
  */
 import type { ColumnName } from '../src/schema/columns.ts'
-import { COUNTS, halfWidth, records } from './records.ts'
+import { COUNTS, halfWidth, records, recordsOverTime } from './records.ts'
 
 /** Suffixes of `src_` and `dst_` columns: what keeps entities apart, what people read, what else is shown. */
 const ENTITIES = {
@@ -78,7 +78,7 @@ function entitySets({ entity, of, reads }: EntityQuestion): string {
 export function entitySeries({ of, reads = [] }: { of: (side: Side) => string; reads?: readonly string[] }): string {
   const columns = (['src', 'dst'] as const).flatMap((side) => reads.map((suffix) => `${side}_${suffix}` as ColumnName))
   const way = (side: Side, counted: string) =>
-    `SELECT $__timeInterval(time) AS time, sum(bytes) AS b, sum(bytes_variance) AS v, '${counted}' AS way FROM ${records(...columns, ...COUNTS)} WHERE counts_${counted} = 1 AND ${of(side)} GROUP BY time`
+    `SELECT $__timeInterval(time) AS time, sum(bytes) AS b, sum(bytes_variance) AS v, '${counted}' AS way FROM ${recordsOverTime(...columns, ...COUNTS)} WHERE counts_${counted} = 1 AND ${of(side)} GROUP BY time`
   const sent = "sumIf(b, way = 'sent')"
   const received = "sumIf(b, way = 'received')"
   const band = (way_: string) => halfWidth(`sumIf(v, way = '${way_}')`)

@@ -3,7 +3,7 @@ import type { DashboardSpec } from './build.ts'
 import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_NETWORK, TO_SERVER, TO_TENANT } from './columns.ts'
 import { entitySeries, entityTable } from './entities.ts'
 import type { PanelSpec } from './panel.ts'
-import { COUNTS, records } from './records.ts'
+import { COUNTS, records, recordsOverTime } from './records.ts'
 
 const of = (side: string) => `${side}_project_id = '\${project}'`
 const EITHER = `(${of('src')} OR ${of('dst')})`
@@ -62,7 +62,7 @@ const HOW_MUCH: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Where to',
     question: 'Does the traffic stay inside, go to other projects, or to and from the outside?',
-    sql: `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${records(...ENDS, 'counts_once', 'traffic_class')} WHERE ${COUNTED} GROUP BY time, class ORDER BY time, class`,
+    sql: `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...ENDS, 'counts_once', 'traffic_class')} WHERE ${COUNTED} GROUP BY time, class ORDER BY time, class`,
     columns: { time: TIME, class: TEXT, bits: { unit: 'bits_per_second' } },
     label: 'class',
     stack: true,
