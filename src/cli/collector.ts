@@ -16,6 +16,7 @@ import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
+import { TemplateFile } from '../pipeline/template-file.ts'
 import { SideRows } from '../pipeline/side-rows.ts'
 import type { CounterReading } from '../pipeline/interface-counters.ts'
 import { WorkerPool } from '../pipeline/workers/pool.ts'
@@ -57,6 +58,7 @@ export class Collector {
   private readonly token: () => string
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
+  private readonly templates: TemplateFile
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private timers: NodeJS.Timeout[] = []
@@ -94,6 +96,7 @@ export class Collector {
       },
       SIDE_WRITE_MS,
     )
+    this.templates = new TemplateFile(config.data, this.built, log)
     this.statistics = new StatisticsPoller({
       everyMs: config.interface_counters,
       databases: () => identity.databases(),
@@ -184,6 +187,7 @@ export class Collector {
       writeCollectorNote(config.data, this.url)
     }
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
+    this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
     const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
@@ -203,6 +207,7 @@ export class Collector {
     for (const timer of this.timers) clearInterval(timer)
     removeCollectorNote(this.config.data)
     await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
+    await this.templates.stop()
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
     await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
     this.keep(this.side.end())

@@ -18,6 +18,7 @@ export const DECODE_STATUS = {
   unsupported: 'a valid datagram whose encapsulation is not decoded',
   bad_header: 'a mirrored frame whose headers contradict each other',
   too_deep: 'more nested tags, labels or extension headers than are followed',
+  template_awaited: 'a set came before its template and is held until that comes; the other sets were decoded',
 } as const
 
 export type DecodeStatusName = keyof typeof DECODE_STATUS

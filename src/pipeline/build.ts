@@ -5,6 +5,7 @@ import { MirrorDecoder } from '../decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../decode/netflow5.ts'
 import { Sflow5Decoder } from '../decode/sflow5/decoder.ts'
 import { Admission } from './admission.ts'
+import { PROTOCOL } from './demultiplex.ts'
 import { ExporterTable } from './exporters.ts'
 import type { LearnedInterfaces } from './learned-names.ts'
 import { Observations } from './observations.ts'
@@ -50,7 +51,19 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
   const gre = new MirrorDecoder('gre', mirrorOptions)
   const vxlan = new MirrorDecoder('vxlan', mirrorOptions)
   const ipfix = new IpfixDecoder(observations, {
-    limits: { maxTemplates: config.max_templates, maxTemplatesPerExporter: config.max_templates_per_exporter },
+    limits: {
+      maxTemplates: config.max_templates,
+      maxTemplatesPerExporter: config.max_templates_per_exporter,
+      maxAgeMs: config.template_age,
+    },
+    late: {
+      maxBytes: config.template_wait_bytes,
+      maxBytesPerExporter: config.template_wait_bytes / 8,
+      maxAgeMs: config.template_wait,
+    },
+    onSettled: (exporterId, version, domain, rows, nowMs) =>
+      pipeline.settled(exporterId, version === 9 ? PROTOCOL.netflow9 : PROTOCOL.ipfix, domain, rows, nowMs),
+    presume: config.presume_templates,
   })
   const decoders = {
     netflow5: new Netflow5Decoder(observations),
@@ -60,8 +73,8 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     gre,
     vxlan,
   }
-  const pipeline = new Pipeline(
-    { ...parts, decoders, holding: [gre, vxlan], admission, exporters, observations },
+  const pipeline: Pipeline = new Pipeline(
+    { ...parts, decoders, holding: [gre, vxlan, ipfix], admission, exporters, observations },
     {
       batchRows: config.batch_rows,
       flushAfterMs: config.flush_after,

@@ -5,8 +5,10 @@ import { enumValues } from '../schema/enums.ts'
 import { KeyTable } from './key-table.ts'
 
 const STATUSES = DECODE_STATUS_NAMES.length
-/** Protocol that a row of a flow cache counts for, by its `export_protocol`: ERSPAN comes through GRE. */
-const CAME_BY = enumValues('export_protocol').map((value) => PROTOCOLS.indexOf(value === 'vxlan' ? 'vxlan' : 'gre'))
+/** Protocol that a row that was held back counts for, by its `export_protocol`: ERSPAN comes through GRE. */
+const CAME_BY = enumValues('export_protocol').map((value) =>
+  PROTOCOLS.indexOf(PROTOCOLS.find((protocol) => protocol === value) ?? 'gre'),
+)
 
 /** Why a datagram was not decoded at all. */
 export const DROP_REASONS = ['overload', 'exporters', 'not_allowed'] as const
@@ -65,7 +67,7 @@ export class PipelineCounters {
   }
 }
 
-/** Whether a status says that something was wrong with the datagram. */
+/** Whether a status says that something was wrong with the datagram. What is held for its template may come right yet. */
 export function isFault(status: number): boolean {
-  return status !== STATUS.ok && status !== STATUS.ok_no_rows
+  return status !== STATUS.ok && status !== STATUS.ok_no_rows && status !== STATUS.template_awaited
 }

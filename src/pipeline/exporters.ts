@@ -93,6 +93,12 @@ export class ExporterTable {
     return this.generation[place]! * this.max + place
   }
 
+  /** Source address of the exporter with an id, four lanes; undefined when another has its place now. */
+  sourceOf(id: number): Uint32Array | undefined {
+    const place = this.placeOfId(id)
+    return place < 0 ? undefined : Uint32Array.from({ length: 4 }, (_, word) => this.table.word(place, word))
+  }
+
   /** Place of an id; -1 when another exporter has it now. */
   placeOfId(id: number): number {
     const place = id % this.max

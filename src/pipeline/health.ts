@@ -98,7 +98,15 @@ export class HealthRecorder {
     this.counts[at + AT.bytes]! += bytes
     const fault = isFault(status)
     this.counts[at + AT.records]! += MIRRORED.includes(protocol) ? (fault ? 0 : 1) : rows
-    if (!fault) return
+    if (fault) this.countFault(place, status)
+  }
+
+  /** Data that was held is lost for this reason. */
+  fault(exporterId: number, protocol: number, domain: number, status: number, nowMs: number): void {
+    this.countFault(this.placeOf(exporterId, protocol, domain, nowMs), status)
+  }
+
+  private countFault(place: number, status: number): void {
     const key = place * STATUSES + status
     const known = this.faults.get(key)
     if (known !== undefined || this.faults.size < MAX_FAULTS) this.faults.set(key, (known ?? 0) + 1)

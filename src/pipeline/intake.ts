@@ -15,6 +15,7 @@ import { type Listeners, closeListeners } from './listeners.ts'
 import { LossWatch } from './loss-watch.ts'
 import { listenerReaders, pipelineReaders } from './readings.ts'
 import { SideRows } from './side-rows.ts'
+import { TemplateFile } from './template-file.ts'
 
 const TICK_MS = 100
 const WATCH_MS = 10_000
@@ -45,9 +46,11 @@ export class Intake {
   private readonly ends: IntakeEnds
   private readonly side: SideRows
   private readonly sampled: SampledLog
+  private readonly templates: TemplateFile
   private timers: NodeJS.Timeout[] = []
 
-  constructor(config: Config, listeners: Listeners, ends: IntakeEnds) {
+  /** `number`: which worker it is of. */
+  constructor(config: Config, listeners: Listeners, ends: IntakeEnds, number: number) {
     this.listeners = listeners
     this.ends = ends
     this.sampled = new SampledLog(ends.log)
@@ -74,6 +77,7 @@ export class Intake {
       },
       { sharedBlocks: true },
     )
+    this.templates = new TemplateFile(config.data, this.built, ends.log, number)
     this.side = new SideRows(
       this.built,
       {
@@ -96,6 +100,7 @@ export class Intake {
   begin(): void {
     const { built, listeners } = this
     for (const [input, receiver] of listeners) receiver.start((batch) => built.pipeline.feed(input, batch))
+    this.templates.start()
     const watch = new LossWatch(this.ends.log, listeners, built)
     this.timers = [
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
@@ -108,6 +113,7 @@ export class Intake {
   async stop(limitMs: number): Promise<void> {
     for (const timer of this.timers) clearInterval(timer)
     await closeListeners(this.listeners)
+    await this.templates.stop()
     await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
     await Promise.race([this.keepSide(this.side.end()), sleep(limitMs, undefined, { ref: false })])
   }

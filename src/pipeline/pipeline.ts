@@ -5,7 +5,7 @@
  * Overload is a state: while `maxBlocks` blocks wait to be taken and the batches are full, datagrams are dropped and counted.
  */
 import { type Datagram, type Decoder, PROTOCOLS, rowsBound } from '../decode/decoder.ts'
-import { DECODE_STATUS, DECODE_STATUS_NAMES } from '../decode/status.ts'
+import { DECODE_STATUS, DECODE_STATUS_NAMES, STATUS } from '../decode/status.ts'
 import type { DatagramBatch } from '../receive/receiver.ts'
 import { FlowBatch } from '../schema/batch.ts'
 import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
@@ -29,6 +29,8 @@ export interface HoldingDecoder {
   expire(nowMs: number, out: FlowBatch): number
   /** Appends all flows, until `out` is full; how many. */
   flush(out: FlowBatch): number
+  /** Rows that its next call has to find free; 1 where it does not say. */
+  readonly needs?: number
 }
 
 export interface PipelineParts {
@@ -147,13 +149,14 @@ export class Pipeline {
   tick(nowMs: number): void {
     const { holding, observations } = this.parts
     observations.settle(nowMs)
-    for (const decoder of holding) this.fill((out) => void decoder.expire(nowMs, out), nowMs)
+    for (const decoder of holding) this.fill(decoder, (out) => void decoder.expire(nowMs, out), nowMs)
     if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
   }
 
   /** Writes everything that is held, and resolves when it is safe. Nothing may be fed meanwhile. */
   async flush(): Promise<void> {
-    for (const decoder of this.parts.holding) while (!this.fill((out) => void decoder.flush(out), 1)) await this.ready()
+    for (const decoder of this.parts.holding)
+      while (!this.fill(decoder, (out) => void decoder.flush(out), 1)) await this.ready()
     while (this.firstRowMs !== 0 && !this.seal()) await this.ready()
     while (this.waiting > 0) await this.taken()
   }
@@ -187,6 +190,16 @@ export class Pipeline {
     exporters.rows[place]! += rows
     observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
     if (isFault(status)) this.fault(place, code, status)
+  }
+
+  /** A set of IPFIX or NetFlow v9 that was held for its template is done with: `rows` of it, or -1 when it is lost. */
+  settled(exporterId: number, protocol: number, domain: number, rows: number, nowMs: number): void {
+    const { health } = this.parts.observations
+    if (rows >= 0) return health.add('records', exporterId, protocol, domain, rows, nowMs)
+    const place = this.parts.exporters.placeOfId(exporterId)
+    if (place >= 0) this.parts.exporters.faults[place]!++
+    this.counters.fault(exporterId, protocol, STATUS.template_missing, nowMs)
+    health.fault(exporterId, protocol, domain, STATUS.template_missing, nowMs)
   }
 
   private refuse(source: Uint32Array, at: number, nowMs: number): void {
@@ -226,15 +239,15 @@ export class Pipeline {
   }
 
   /** Lets `write` fill batches until it leaves room in one; false when no batch is free before. */
-  private fill(write: (out: FlowBatch) => void, nowMs: number): boolean {
+  private fill(decoder: HoldingDecoder, write: (out: FlowBatch) => void, nowMs: number): boolean {
     for (;;) {
-      const out = this.room(1)
+      const out = this.room(decoder.needs ?? 1)
       if (out === undefined) return false
       const before = out.rows
       write(out)
       this.countHeldBack(out, before)
       if (out.rows > before && this.firstRowMs === 0) this.firstRowMs = nowMs
-      if (out.free > 0) return true
+      if (out.free >= (decoder.needs ?? 1)) return true
     }
   }
 

@@ -23,6 +23,9 @@ const TEMPLATE_EVENTS = {
   fell_back: 'fallBacks',
   set_without_template: 'unknownSets',
   set_mismatched: 'mismatchedSets',
+  set_presumed: 'presumed',
+  presumption_confirmed: 'presumedConfirmed',
+  presumption_refuted: 'presumedRefuted',
 } as const satisfies Record<string, keyof IpfixCounters>
 
 export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Readers {
@@ -74,7 +77,11 @@ export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Re
     ovsight_templates_events_total: () => [
       ...Object.entries(TEMPLATE_EVENTS).map(([event, counter]): Sample => [ipfix.counters[counter], event]),
       [ipfix.templates.evicted, 'evicted'],
+      [ipfix.templates.aged, 'aged'],
     ],
+    ovsight_sets_waiting: () => [[ipfix.late?.size ?? 0]],
+    ovsight_sets_waited_total: () =>
+      Object.entries(ipfix.late?.counters ?? {}).map(([event, count]): Sample => [count, event]),
     ovsight_mirror_flows: () => mirrors.map(({ cache, protocol }) => [cache.size, protocol]),
     ovsight_mirror_flows_evicted_total: () => mirrors.map(({ cache, protocol }) => [cache.evicted, protocol]),
     ovsight_blocks_total: () => [[counters.blocks]],

@@ -62,6 +62,9 @@ describe('IPFIX of Open vSwitch', () => {
           unknownSets: 0,
           mismatchedSets: 0,
           walked: way === 'walked' ? records : 0,
+          presumed: 0,
+          presumedConfirmed: 0,
+          presumedRefuted: 0,
         })
         // Each exporter says once how many packets it could not send. No datagram of these captures is missing.
         assert.deepEqual(told.notSent, Array<number>(file.startsWith('ipfix') ? 8 : 2).fill(0))

@@ -12,9 +12,11 @@ import { FAILED, HEAD, HEAD_WORDS, setSource, setTime, setUptime } from '../head
 import { Programs, type ProgramLimits } from '../programs.ts'
 import type { Program } from '../source.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
+import { LateSets, type LateLimits, type OnSettled } from './late.ts'
 import { LAYOUT_KIND, type Layout } from './layouts.ts'
 import { readOptions, type OptionsRecord } from './options.ts'
 import type { Plan } from './plan.ts'
+import { looksLikeOvs, Presumptions, rowFits } from './presumed.ts'
 import { walkRecords } from './records.ts'
 import { Samplers } from './samplers.ts'
 import { IPFIX, NETFLOW9, readTemplate, type TemplateRecord, type Version } from './template.ts'
@@ -42,11 +44,12 @@ const FIRST_SECONDS = 4_294_968
 
 export interface IpfixOptions {
   readonly limits?: Partial<TemplateLimits & ProgramLimits>
-  /**
-   * A data set whose template `id` is not known lies in `datagram.bytes[start .. end)`, without its header. Called before `decode`
-   * returns: copy what you keep.
-   */
-  readonly onUnknownSet?: (datagram: Datagram, domain: number, id: number, start: number, end: number) => void
+  /** Data that comes before its template is held within these; without it, it is lost at once. */
+  readonly late?: Partial<LateLimits>
+  /** A set that was held is done with. */
+  readonly onSettled?: OnSettled
+  /** Take the layouts that Open vSwitch is known to send where no template has come, if the record proves to be one (default). */
+  readonly presume?: boolean
 }
 
 /** Running totals of a decoder, for metrics. */
@@ -60,6 +63,10 @@ export interface IpfixCounters {
   mismatchedSets: number
   /** Records decoded field by field, because their layout is rare. */
   walked: number
+  /** Sets decoded by a layout known beforehand, and how many of these layouts a first template then confirmed or refuted. */
+  presumed: number
+  presumedConfirmed: number
+  presumedRefuted: number
 }
 
 /**
@@ -88,10 +95,15 @@ export class IpfixDecoder implements Decoder {
     unknownSets: 0,
     mismatchedSets: 0,
     walked: 0,
+    presumed: 0,
+    presumedConfirmed: 0,
+    presumedRefuted: 0,
   }
 
+  /** What is held for its template; undefined when nothing is. */
+  readonly late: LateSets | undefined
   private readonly sink: DecodeSink
-  private readonly onUnknownSet: IpfixOptions['onUnknownSet']
+  private readonly presumptions: Presumptions | undefined
   private readonly head = new Uint32Array(HEAD_WORDS)
   private readonly template: TemplateRecord = { id: 0, scopes: -1, start: 0, end: 0, kind: 'broken' }
   private readonly options: OptionsRecord = { samplerId: -1, rate: -1, notSent: -1 }
@@ -99,8 +111,11 @@ export class IpfixDecoder implements Decoder {
   private status: DecodeStatus = OK
   private records = 0
   private lastRow = 0
-  /** Where its message begins. */
+  /** Where its message begins, and of which version it is. */
   private message = 0
+  private version: Version = IPFIX
+  /** What is decoded was held before: the sink and the counters know of it already. */
+  private held = false
   /** Whose words stand in the head. */
   private headOf = -1
   private headReceivedMs = NaN
@@ -109,11 +124,39 @@ export class IpfixDecoder implements Decoder {
     this.sink = sink
     this.programs = new Programs(this.head, options.limits)
     this.templates = new Templates(options.limits, ({ index }) => this.programs.drop(index))
-    this.onUnknownSet = options.onUnknownSet
+    this.late =
+      options.late &&
+      new LateSets(options.late, (datagram, out) => this.decodeHeld(datagram, out), options.onSettled ?? (() => {}))
+    this.presumptions = options.presume === false ? undefined : new Presumptions(this.templates.layouts)
   }
 
   decode(datagram: Datagram, out: FlowBatch): DecodeStatus {
     return this.decodeSingle(datagram, out) ? OK : this.decodeAny(datagram, out)
+  }
+
+  /** Rows that the next call of `expire` or `flush` needs free. */
+  get needs(): number {
+    return this.late?.needs ?? 1
+  }
+
+  /** Appends rows of what was held for templates that have come, and gives up what is too old, templates too; how many. */
+  expire(nowMs: number, out: FlowBatch): number {
+    this.templates.expire(nowMs)
+    return this.late?.expire(nowMs, out) ?? 0
+  }
+
+  /** The same at the end: what has no template then is lost. */
+  flush(out: FlowBatch): number {
+    return this.late?.flush(out) ?? 0
+  }
+
+  /** A message that was held: the rows it gave now, or -1 while its template is not known. */
+  private decodeHeld(datagram: Datagram, out: FlowBatch): number {
+    const before = out.rows
+    this.held = true
+    this.decodeAny(datagram, out)
+    this.held = false
+    return this.status === STATUS.template_missing ? -1 : out.rows - before
   }
 
   private decodeAny(datagram: Datagram, out: FlowBatch): DecodeStatus {
@@ -184,6 +227,7 @@ export class IpfixDecoder implements Decoder {
     const { view, end } = datagram
     const { head } = this
     this.message = start
+    this.version = IPFIX
     const length = view.getUint16(start + 2)
     if (length < IPFIX_HEADER) {
       this.fault(STATUS.bad_length)
@@ -200,7 +244,7 @@ export class IpfixDecoder implements Decoder {
     const cut = length > end - start
     const messageEnd = cut ? end : start + length
     this.decodeSets(datagram, IPFIX, start + IPFIX_HEADER, messageEnd, cut, out)
-    this.sink.sequence(datagram, 'ipfix', domain >>> 0, sequence >>> 0, this.records)
+    if (!this.held) this.sink.sequence(datagram, 'ipfix', domain >>> 0, sequence >>> 0, this.records)
     return messageEnd
   }
 
@@ -210,6 +254,8 @@ export class IpfixDecoder implements Decoder {
     const sequence = view.getInt32(start + 12)
     const domain = view.getInt32(start + 16)
     const { head } = this
+    this.message = start
+    this.version = NETFLOW9
     this.setSource(datagram)
     setTime(head, view.getUint32(start + 8) * 1000, datagram.receivedMs)
     head[DOMAIN] = domain
@@ -217,7 +263,7 @@ export class IpfixDecoder implements Decoder {
     setUptime(head, view.getUint32(start + 4))
     this.templates.select(datagram.exporterId, datagram.exporterPort, domain, NETFLOW9)
     this.decodeSets(datagram, NETFLOW9, start + NETFLOW9_HEADER, end, false, out)
-    this.sink.sequence(datagram, 'netflow9', domain >>> 0, sequence >>> 0, 1)
+    if (!this.held) this.sink.sequence(datagram, 'netflow9', domain >>> 0, sequence >>> 0, 1)
   }
 
   /** Keeps the first fault of a datagram. */
@@ -257,11 +303,13 @@ export class IpfixDecoder implements Decoder {
     const { template, templates, counters } = this
     const options = setId === OPTIONS_TEMPLATE_SET[version]
     if (!options && setId !== TEMPLATE_SET[version]) return
+    templates.nowS = Math.floor(datagram.receivedMs / 1000)
     for (let at = start; end - at >= 4; at = template.end) {
       readTemplate(datagram.view, at, end, version, options, templates.limits.maxFields, template)
       switch (template.kind) {
         case 'template':
-          templates.learn(template.id, template.scopes, datagram.bytes, template.start, template.end)
+          if (templates.learn(template.id, template.scopes, datagram.bytes, template.start, template.end))
+            this.learned()
           counters.templates++
           break
         case 'withdrawal':
@@ -280,19 +328,26 @@ export class IpfixDecoder implements Decoder {
     }
   }
 
+  /** The template just read says something new. */
+  private learned(): void {
+    const { template, templates, presumptions, counters, version } = this
+    this.late?.templateCame()
+    if (version !== IPFIX || presumptions?.awaits(template.id) !== true) return
+    if (presumptions.meets(template.id, templates.specOf(template.id))) counters.presumedConfirmed++
+    else counters.presumedRefuted++
+  }
+
   private decodeData(datagram: Datagram, id: number, at: number, end: number, whole: boolean, out: FlowBatch): void {
     const layout = this.templates.find(id)
-    if (layout === undefined) return this.unknownSet(datagram, id, at, end, whole)
+    if (layout === undefined) {
+      if (!whole || !this.presume(datagram, id, at, end, out)) this.unknownSet(datagram, at, end, whole)
+      return
+    }
     if (this.templates.foundBy !== BY_SESSION) this.counters.fallBacks++
     if (layout.kind === OPTIONS) return this.readOptions(datagram, layout, at, end, whole)
     const { head } = this
     const { rows } = out
-    const limit = this.lastRow - rows
-    const program = layout.programOf === this.programs.current ? layout.program : this.findProgram(layout, end - at)
-    // prettier-ignore
-    const n = program === undefined
-      ? this.walk(datagram, layout.plan, at, end, limit, out)
-      : program(out.base + rows, at, end, limit, this.message)
+    const n = this.decodeRecords(datagram, layout, at, end, out)
     if (head[STOPPED_AT] !== end && !this.fits(layout.plan, end, n)) {
       // Of a cut set the records that are whole stay.
       out.truncate(whole ? rows : rows + n, rows + n + 1)
@@ -301,6 +356,35 @@ export class IpfixDecoder implements Decoder {
     if (!layout.plan.ovs) this.samplers.scale(out, rows, n, layout.plan.sampling, datagram.exporterId, head[DOMAIN]!)
     out.rows = rows + n
     this.records += n
+  }
+
+  /** Writes rows for the records of a set, behind those of `out`; how many. */
+  private decodeRecords(datagram: Datagram, layout: Layout, at: number, end: number, out: FlowBatch): number {
+    const { rows } = out
+    const limit = this.lastRow - rows
+    const program = layout.programOf === this.programs.current ? layout.program : this.findProgram(layout, end - at)
+    return program === undefined
+      ? this.walk(datagram, layout.plan, at, end, limit, out)
+      : program(out.base + rows, at, end, limit, this.message)
+  }
+
+  /** The last resort for a set without template: a layout that Open vSwitch is known to send. It must prove to be one. */
+  private presume(datagram: Datagram, id: number, at: number, end: number, out: FlowBatch): boolean {
+    const { presumptions, head } = this
+    if (presumptions === undefined || this.version !== IPFIX || !looksLikeOvs(datagram.view, id, at, end)) return false
+    const { rows } = out
+    for (const layout of presumptions.layoutsOf(id)) {
+      const n = this.decodeRecords(datagram, layout, at, end, out)
+      if (n === 1 && head[STOPPED_AT] === end && rowFits(out, rows, id)) {
+        presumptions.used(id)
+        this.counters.presumed++
+        out.rows = rows + 1
+        this.records++
+        return true
+      }
+      out.truncate(rows, rows + n + 1)
+    }
+    return false
   }
 
   private walk(datagram: Datagram, plan: Plan, at: number, end: number, limit: number, out: FlowBatch): number {
@@ -327,12 +411,14 @@ export class IpfixDecoder implements Decoder {
     return program
   }
 
-  private unknownSet(datagram: Datagram, id: number, at: number, end: number, whole: boolean): void {
+  private unknownSet(datagram: Datagram, at: number, end: number, whole: boolean): void {
+    if (this.held) return this.fault(STATUS.template_missing)
     this.counters.unknownSets++
     this.records++
-    this.fault(STATUS.template_missing)
-    if (whole) this.onUnknownSet?.(datagram, this.head[DOMAIN]!, id, at, end)
+    const kept = whole && this.late?.hold(datagram, this.message, at - SET_HEADER, end) === true
+    this.fault(kept ? STATUS.template_awaited : STATUS.template_missing)
   }
+
   /** Whether records that do not end with their set can be all of it: padding follows, or more records than are taken. */
   private fits(plan: Plan, end: number, n: number): boolean {
     const stoppedAt = this.head[STOPPED_AT]!

@@ -41,6 +41,8 @@ interface Ring {
 export class TemplateTable {
   words = new Uint32Array(64 << SHIFT)
   state = new Uint8Array(64)
+  /** When each template last came, s since 1970. */
+  learnedS = new Uint32Array(64)
   size = 0
   evicted = 0
 
@@ -63,6 +65,11 @@ export class TemplateTable {
   constructor(max: number, maxOfExporter: number) {
     this.max = max
     this.maxOfExporter = maxOfExporter
+  }
+
+  /** One past the last entry that was ever used. */
+  get end(): number {
+    return this.fresh
   }
 
   word(entry: number, word: number): number {
@@ -197,5 +204,8 @@ export class TemplateTable {
     this.words.set(words)
     this.state = new Uint8Array(state.length * 2)
     this.state.set(state)
+    const { learnedS } = this
+    this.learnedS = new Uint32Array(learnedS.length * 2)
+    this.learnedS.set(learnedS)
   }
 }

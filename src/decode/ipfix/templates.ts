@@ -33,6 +33,8 @@ export interface TemplateLimits {
   readonly maxFields: number
   /** Different layouts held. */
   readonly maxLayouts: number
+  /** For how long a template is held that neither comes again nor is used. */
+  readonly maxAgeMs: number
 }
 
 export const TEMPLATE_LIMITS: TemplateLimits = {
@@ -40,7 +42,11 @@ export const TEMPLATE_LIMITS: TemplateLimits = {
   maxTemplatesPerExporter: 16_384,
   maxFields: 512,
   maxLayouts: 1024,
+  maxAgeMs: 7 * 86_400_000,
 }
+
+/** Entries looked at in one call of `expire`. */
+const SWEEP = 512
 
 /** A template as it can be written down and learned again. */
 export interface SavedTemplate {
@@ -53,6 +59,10 @@ export interface SavedTemplate {
   /** See `Spec`. */
   readonly scopes: number
   readonly fields: string
+  /** When it last came, s since 1970; 0 = not known. */
+  readonly learnedS: number
+  /** Data of its exporter was decoded. */
+  readonly proven: boolean
 }
 
 /** How a template was found. */
@@ -70,6 +80,13 @@ const [AT_INDEX, AT_SERIAL, ENTRY_SHIFT] = [LAYOUT_INDEX, LAYOUT_SERIAL, SHIFT]
 export class Templates {
   readonly limits: TemplateLimits
   readonly layouts: Layouts
+  /** Goes up with everything that is worth writing down. */
+  changes = 0
+  /** Templates let go for their age. */
+  aged = 0
+  /** Time in s that templates are learned at, see `expire`. */
+  nowS = 0
+  private sweepAt = 0
   /** How the last `find` found: a value of FOUND_BY. */
   foundBy: number = BY_SESSION
   private readonly table: TemplateTable
@@ -150,15 +167,16 @@ export class Templates {
 
   /**
    * Learns template `id` of what was selected, or refreshes it. `bytes[start .. end)` are its field specifiers. A template of the same
-   * id is replaced, whatever its kind.
+   * id is replaced, whatever its kind. Whether it is new, or another than before.
    */
-  learn(id: number, scopes: number, bytes: Uint8Array, start: number, end: number): void {
+  learn(id: number, scopes: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { table, layouts } = this
     table.words[AT_ID] = id
     const entry = table.put()
     const at = entry << ENTRY_SHIFT
     let layout = layouts.find(table.words[at + AT_INDEX]!, table.words[at + AT_SERIAL]!)
-    if (layout?.spec.scopes !== scopes || !sameText(layout.spec.fields, bytes, start, end)) {
+    const changed = layout?.spec.scopes !== scopes || !sameText(layout.spec.fields, bytes, start, end)
+    if (changed) {
       const fields = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
       const version = (table.words[AT_SESSION]! % 16) as Version
       layout = layouts.intern({ version, scopes, fields })
@@ -166,10 +184,44 @@ export class Templates {
       table.words[at + AT_SERIAL] = layout.serial
       if ((table.state[entry]! & PROVEN) !== 0) layouts.prove(layout)
     }
-    layout.used = true
+    layout!.used = true
+    table.learnedS[entry] = this.nowS
+    if (changed) this.changes++
     // Of several sessions, the one heard last is the one to fall back to.
     table.byDomain.set(entry)
     table.byExporter.set(entry)
+    return changed
+  }
+
+  /** The field specifiers of template `id` of what was selected. */
+  specOf(id: number): string | undefined {
+    this.table.words[ID] = id
+    const entry = this.table.bySession.find(PROBE)
+    return entry < 0 ? undefined : this.layoutOf(entry)?.spec.fields
+  }
+
+  /**
+   * Lets go of templates that neither came again nor were used for `maxAgeMs`; looks at some of them each time. RFC 7011 §8.4: over
+   * UDP templates age out.
+   */
+  expire(nowMs: number): void {
+    const { table } = this
+    this.nowS = Math.floor(nowMs / 1000)
+    const most = Math.min(SWEEP, table.end)
+    for (let looked = 0; looked < most; looked++) {
+      this.sweepAt = this.sweepAt + 1 >= table.end ? 1 : this.sweepAt + 1
+      const entry = this.sweepAt
+      const state = table.state[entry]!
+      if (state === 0) continue
+      if ((state & USED) !== 0) {
+        table.state[entry] = state & ~USED
+        table.learnedS[entry] = this.nowS
+      } else if ((this.nowS - table.learnedS[entry]!) * 1000 > this.limits.maxAgeMs) {
+        table.remove(entry)
+        this.aged++
+        this.changes++
+      }
+    }
   }
 
   /** All templates, to write them down. */
@@ -187,6 +239,8 @@ export class Templates {
         id: table.word(entry, ID),
         scopes,
         fields,
+        learnedS: table.learnedS[entry]!,
+        proven: (table.state[entry]! & PROVEN) !== 0,
       }
     }
   }
@@ -196,6 +250,10 @@ export class Templates {
     const bytes = Buffer.from(saved.fields, 'latin1')
     this.select(saved.exporterId, saved.exporterPort, saved.domain, saved.version)
     this.learn(saved.id, saved.scopes, bytes, 0, bytes.length)
+    this.table.words[ID] = saved.id
+    const entry = this.table.bySession.find(PROBE)
+    if (saved.learnedS > 0) this.table.learnedS[entry] = saved.learnedS
+    if (saved.proven) this.prove(entry)
   }
 
   private fallBack(): Layout | undefined {

@@ -10,6 +10,8 @@ import type { IntakeBlock } from '../intake.ts'
 export interface WorkerStart {
   config: Config
   sockets: readonly { input: Input; shared: SharedSocket }[]
+  /** Which worker it is, from 0. */
+  number: number
 }
 
 export type Samples = Partial<Record<MetricName, readonly Sample[]>>

@@ -146,7 +146,7 @@ export class WorkerPool {
   }
 
   private start(place: Place, model: ModelMessage): void {
-    const workerData: WorkerStart = { config: this.config, sockets: place.sockets }
+    const workerData: WorkerStart = { config: this.config, sockets: place.sockets, number: place.number }
     const worker = new Worker(new URL('thread.js', import.meta.url), { workerData, name: `worker-${place.number}` })
     place.worker = worker
     place.sinceMs = Date.now()

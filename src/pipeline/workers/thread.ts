@@ -8,7 +8,7 @@ import type { MetricName } from '../../telemetry/metrics.ts'
 import { Intake } from '../intake.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
-const { config, sockets } = workerData as WorkerStart
+const { config, sockets, number: worker } = workerData as WorkerStart
 const port = parentPort!
 const post = (message: FromWorker, moved: ArrayBuffer[] = []) => port.postMessage(message, moved)
 
@@ -19,19 +19,24 @@ let begun = false
 const waiting = new Map<number, () => void>()
 let blocks = 0
 
-const intake = new Intake(config, new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])), {
-  snapshot: () => snapshot,
-  keep: (block) =>
-    new Promise((safe) => {
-      const number = blocks++
-      waiting.set(number, safe)
-      // Sums are of this block alone, so they can go; records lie in shared memory, and what is left is small.
-      const sums = block.sums?.bytes.buffer
-      post({ kind: 'block', number, block }, sums instanceof ArrayBuffer ? [sums] : [])
-    }),
-  onReports: (host, reports) => post({ kind: 'reports', host, reports }),
-  log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
-})
+const intake = new Intake(
+  config,
+  new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])),
+  {
+    snapshot: () => snapshot,
+    keep: (block) =>
+      new Promise((safe) => {
+        const number = blocks++
+        waiting.set(number, safe)
+        // Sums are of this block alone, so they can go; records lie in shared memory, and what is left is small.
+        const sums = block.sums?.bytes.buffer
+        post({ kind: 'block', number, block }, sums instanceof ArrayBuffer ? [sums] : [])
+      }),
+    onReports: (host, reports) => post({ kind: 'reports', host, reports }),
+    log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
+  },
+  worker,
+)
 const { readers } = intake
 
 port.on('message', (message: ToWorker) => {

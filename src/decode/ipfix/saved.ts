@@ -1,0 +1,125 @@
+/**
+ * Templates as text, to be written down and read at the next start: JSON, each layout and each exporter once.
+ *
+ *   { "ovsight_templates": 1,
+ *     "layouts":   [[version, scopes, "specifiers as hex"], …],
+ *     "exporters": ["10.0.0.1", …],
+ *     "templates": [[exporter, port, domain, id, layout, learned s, proven], …] }
+ */
+import { readTemplate, IPFIX, NETFLOW9, type Spec, type TemplateRecord, type Version } from './template.ts'
+import type { SavedTemplate, Templates } from './templates.ts'
+
+const FORMAT = 1
+const ROW = 7
+
+interface State {
+  ovsight_templates: number
+  layouts: (readonly [number, number, string])[]
+  exporters: string[]
+  templates: number[][]
+}
+
+/** All templates of exporters whose address `addressOf` tells. */
+export function writeTemplates(templates: Templates, addressOf: (exporterId: number) => string | undefined): string {
+  const state: State = { ovsight_templates: FORMAT, layouts: [], exporters: [], templates: [] }
+  const layouts = new Map<string, number>()
+  const exporters = new Map<number, number>()
+  for (const entry of templates.entries()) {
+    let exporter = exporters.get(entry.exporterId)
+    if (exporter === undefined) {
+      const address = addressOf(entry.exporterId)
+      exporter = address === undefined ? -1 : state.exporters.push(address) - 1
+      exporters.set(entry.exporterId, exporter)
+    }
+    if (exporter < 0) continue
+    const key = `${entry.version} ${entry.scopes} ${entry.fields}`
+    let layout = layouts.get(key)
+    if (layout === undefined) {
+      layout =
+        state.layouts.push([entry.version, entry.scopes, Buffer.from(entry.fields, 'latin1').toString('hex')]) - 1
+      layouts.set(key, layout)
+    }
+    const { exporterPort, domain, id, learnedS, proven } = entry
+    state.templates.push([exporter, exporterPort, domain, id, layout, learnedS, proven ? 1 : 0])
+  }
+  return JSON.stringify(state)
+}
+
+/**
+ * Learns what `writeTemplates` gave. `idOf` gives the exporter at an address its id, or undefined when there is no place for it. How many
+ * were learned, or undefined when the text is not such a state; what is damaged in it is left out. Never throws.
+ */
+export function readTemplates(
+  text: string,
+  templates: Templates,
+  idOf: (address: string) => number | undefined,
+): number | undefined {
+  const state = stateOf(text)
+  if (state === undefined) return undefined
+  const specs = state.layouts.map((layout) => specOf(layout, templates.limits.maxFields))
+  const ids = state.exporters.map((address) => (typeof address === 'string' ? idOf(address) : undefined))
+  let learned = 0
+  for (const row of state.templates) {
+    const saved = Array.isArray(row) ? templateOf(row, ids, specs) : undefined
+    if (saved === undefined) continue
+    templates.restore(saved)
+    learned++
+  }
+  return learned
+}
+
+function stateOf(text: string): State | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Cut, or not ours: the caller tells.
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  const state = value as Partial<Record<keyof State, unknown>>
+  const { layouts, exporters, templates } = state
+  if (state.ovsight_templates !== FORMAT) return undefined
+  return Array.isArray(layouts) && Array.isArray(exporters) && Array.isArray(templates) ? (state as State) : undefined
+}
+
+/** The layout, if the decoder would have taken it from the wire. */
+function specOf(layout: unknown, maxFields: number): Spec | undefined {
+  if (!Array.isArray(layout)) return undefined
+  const [version, scopes, hex] = layout as unknown[]
+  if ((version !== IPFIX && version !== NETFLOW9) || !isCount(scopes, -1, maxFields) || typeof hex !== 'string')
+    return undefined
+  const fields = Buffer.from(hex, 'hex')
+  const record: TemplateRecord = { id: 0, scopes: -1, start: 0, end: 0, kind: 'broken' }
+  const set = Buffer.concat([Buffer.from([1, 0, 0, 0]), fields])
+  set.writeUInt16BE(countFields(fields, version), 2)
+  readTemplate(new DataView(set.buffer, set.byteOffset, set.length), 0, set.length, version, false, maxFields, record)
+  if (record.kind !== 'template' || record.end !== set.length || fields.length * 2 !== hex.length) return undefined
+  return { version, scopes, fields: fields.toString('latin1') }
+}
+
+function countFields(fields: Buffer, version: Version): number {
+  let count = 0
+  for (let at = 0; at + 4 <= fields.length; count++) at += version === IPFIX && fields[at]! >= 0x80 ? 8 : 4
+  return count & 0xffff
+}
+
+function templateOf(
+  row: unknown[],
+  ids: readonly (number | undefined)[],
+  specs: readonly (Spec | undefined)[],
+): SavedTemplate | undefined {
+  if (row.length !== ROW) return undefined
+  const [exporter, exporterPort, domain, id, layout, learnedS, proven] = row as number[]
+  const exporterId = ids[exporter!]
+  const spec = specs[layout!]
+  if (exporterId === undefined || spec === undefined) return undefined
+  if (!isCount(exporterPort, 0, 0xffff) || !isCount(domain, 0, 0xffff_ffff) || !isCount(id, 256, 0xffff))
+    return undefined
+  if (!isCount(learnedS, 0, 0xffff_ffff)) return undefined
+  return { exporterId, exporterPort, domain, id, learnedS, proven: proven === 1, ...spec }
+}
+
+function isCount(value: unknown, least: number, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+}

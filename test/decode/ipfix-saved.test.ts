@@ -1,0 +1,133 @@
+/** Templates written down and read again: whole, cut anywhere, damaged anywhere. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readTemplates, writeTemplates } from '../../src/decode/ipfix/saved.ts'
+import { Templates } from '../../src/decode/ipfix/templates.ts'
+import { IPFIX } from '../../src/decode/ipfix/template.ts'
+import { PCAPS } from '../paths.ts'
+import { Bench, ipfix, netflow9, optionsTemplate, set, template, u16, u32 } from './ipfix-build.ts'
+import { datagram, readPayloads, rowsOf } from './ipfix-feed.ts'
+
+const addressOf = (id: number) => `10.0.0.${id & 255}`
+const idOf = (address: string) => Number(address.split('.')[3])
+
+function sample(): { text: string; templates: Templates } {
+  const bench = new Bench()
+  bench.decode(ipfix([set(2, template(256, [[2, 4]])), set(3, optionsTemplate(257, 1, [[149, 4]]))], 5), {
+    id: 3,
+    port: 9,
+  })
+  bench.decode(ipfix([set(256, u32(1))], 5), { id: 3, port: 9 })
+  bench.decode(
+    netflow9(
+      [
+        set(
+          0,
+          template(258, [
+            [82, 0xffff],
+            [892, 3],
+          ]),
+        ),
+      ],
+      6,
+    ),
+    { id: 4, port: 10 },
+  )
+  const { templates } = bench.decoder
+  return { text: writeTemplates(templates, addressOf), templates }
+}
+
+describe('templates over a restart', () => {
+  it('of a real Open vSwitch decode its first data', () => {
+    const payloads = readPayloads(`${PCAPS}ipfix/capture.pcap`, 10)
+    const before = new Bench({ presume: false }, {}, 1024)
+    for (const one of payloads) before.decoder.decode(datagram(one.bytes, one), before.out)
+    const ids = new Map<string, number>()
+    const text = writeTemplates(before.decoder.templates, (id) => {
+      ids.set(`x${id}`, id)
+      return `x${id}`
+    })
+    const after = new Bench({ presume: false }, {}, 1024)
+    assert.equal(
+      readTemplates(text, after.decoder.templates, (address) => ids.get(address)),
+      before.decoder.templates.size,
+    )
+    for (const one of payloads) if (one.bytes[16] !== 0) after.decoder.decode(datagram(one.bytes, one), after.out)
+    assert.ok(after.out.rows > 50)
+    assert.deepEqual(rowsOf(after.out), rowsOf(before.out))
+    assert.equal(after.decoder.counters.unknownSets, 0)
+  })
+
+  it('are the same as before, and what is proven stays proven', () => {
+    const { text, templates } = sample()
+    const other = new Templates()
+    assert.equal(readTemplates(text, other, idOf), 3)
+    assert.deepEqual([...other.entries()], [...templates.entries()])
+    assert.equal([...other.entries()].filter(({ proven }) => proven).length, 2)
+    assert.equal(writeTemplates(other, addressOf), text)
+  })
+
+  it('are left out where no exporter has the address any more', () => {
+    const { text, templates } = sample()
+    assert.equal(
+      readTemplates(text, new Templates(), (address) => (address.endsWith('3') ? 3 : undefined)),
+      2,
+    )
+    assert.equal(JSON.parse(writeTemplates(templates, () => undefined)).templates.length, 0)
+  })
+
+  it('are ignored from a file cut anywhere, and left out where it is damaged', () => {
+    const { text } = sample()
+    for (let cut = 0; cut < text.length; cut++)
+      assert.equal(readTemplates(text.slice(0, cut), new Templates(), idOf), undefined)
+    for (let at = 0; at < text.length; at++)
+      for (const put of ['0', '9', '"', '[', 'x', '-', ',']) {
+        const templates = new Templates()
+        readTemplates(text.slice(0, at) + put + text.slice(at + 1), templates, idOf)
+        for (const { spec } of [...templates.entries()].map((entry) => ({ spec: entry })))
+          assert.ok(spec.fields.length > 0 && spec.id >= 256)
+      }
+    for (const odd of ['null', '[]', '{}', '{"ovsight_templates":2,"layouts":[],"exporters":[],"templates":[]}', '5'])
+      assert.equal(readTemplates(odd, new Templates(), idOf), undefined)
+  })
+
+  it('with a layout that the wire could not bring are refused', () => {
+    const { text } = sample()
+    const state = JSON.parse(text) as { layouts: [number, number, string][] }
+    for (const hex of ['', '00', '00020000', 'zz', '0002ffff0002', '0002fffe0002fffe']) {
+      state.layouts[0]![2] = hex
+      const templates = new Templates()
+      readTemplates(JSON.stringify(state), templates, idOf)
+      assert.ok([...templates.entries()].every(({ id }) => id !== 256))
+    }
+  })
+})
+
+describe('the age of templates', () => {
+  const DAY = 86_400_000
+  const spec = Uint8Array.from([...u16(2), ...u16(4)])
+
+  it('lets go of what neither came again nor was used', () => {
+    const templates = new Templates({ maxAgeMs: DAY })
+    const look = (nowMs: number) => {
+      for (let i = 0; i < 4; i++) templates.expire(nowMs)
+    }
+    look(DAY)
+    templates.select(1, 9, 5, IPFIX)
+    for (const id of [256, 257, 258]) templates.learn(id, -1, spec, 0, 4)
+    look(1.9 * DAY)
+    assert.equal(templates.size, 3)
+    templates.select(1, 9, 5, IPFIX)
+    templates.learn(257, -1, spec, 0, 4)
+    assert.notEqual(templates.find(258), undefined)
+    look(2.5 * DAY)
+    assert.deepEqual(
+      [...templates.entries()].map(({ id }) => id).sort((a, b) => a - b),
+      [257, 258],
+    )
+    assert.equal(templates.aged, 1)
+    look(9 * DAY)
+    assert.equal(templates.size, 0)
+    assert.equal(templates.find(257), undefined)
+  })
+})
