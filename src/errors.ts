@@ -60,6 +60,20 @@ export const ERRORS = {
     retriable: false,
     doc: 'A socket could not be opened; the message says which privilege or address is missing.',
   },
+  token_missing: {
+    exit: 10,
+    http: 401,
+    retriable: false,
+    doc: 'The API wants a token: ovsight token create makes one.',
+  },
+  token_refused: {
+    exit: 10,
+    http: 401,
+    retriable: false,
+    doc: 'The token is forged, expired, revoked, or of a project that is no more.',
+  },
+  not_allowed: { exit: 10, http: 403, retriable: false, doc: 'The token is of a project, and this is for operators.' },
+  rate_limited: { exit: 10, http: 429, retriable: true, doc: 'Too many requests; retry-after says when to go on.' },
   data_dir_locked: { exit: 6, http: 503, retriable: false, doc: 'Another process holds the data directory.' },
   data_dir_unwritable: { exit: 6, http: 500, retriable: false, doc: 'The data directory cannot be made or written.' },
   store_unavailable: {

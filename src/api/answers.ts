@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
 import { askAudit, type AuditRequest, DEFAULT_AUDIT_ROWS } from '../audit/ask.ts'
 import { AppError } from '../errors.ts'
@@ -29,24 +30,61 @@ import { ENTITY_NAMES, MAX_DIMENSIONS } from '../query/dimensions.ts'
 import { MAX_LENGTH } from '../query/filter/tokens.ts'
 import { didYouMean } from '../query/nearest.ts'
 import type { Asker } from '../query/plan.ts'
+import { scopedAsker } from '../query/scope.ts'
 import { isoTime } from '../query/times.ts'
+import { flowLines, linesOf, NDJSON, pageRows, wantsLines } from './stream.ts'
 
 /**
  * THE table of questions over HTTP: the parameters of the command line, the same JSON. What the rows are of is in the headers:
  * `ovsight-from`, `ovsight-to` (ISO 8601, outside the span), `ovsight-columns`, and `ovsight-notes` and `ovsight-completeness`, JSON arrays
  * in percent-encoding.
  */
-export function answerRoutes(app: FastifyInstance, asker: Asker, now: () => number): void {
-  for (const [name, { parameters, ask }] of Object.entries(RESOURCES))
+export function answerRoutes(app: FastifyInstance, store: Asker, now: () => number): void {
+  for (const [name, { parameters, ask, projects }] of Object.entries<Resource>(RESOURCES))
     app.get<{ Querystring: Words }>(
       `/api/v1/${name}`,
       {
+        config: projects ? { projects } : {},
         schema: { querystring: { type: 'object', additionalProperties: false, properties: parameters } },
         schemaErrorFormatter: (errors) => parameterError(errors, Object.keys(parameters)),
       },
-      async ({ query: { dimension, ...rest } }, reply) =>
-        send(reply, await ask(asker, { ...rest, dimensions: dimension ?? [] }, now())),
+      async (request, reply) => {
+        const { dimension, ...rest } = request.query
+        const asker = askerOf(store, request)
+        const asked = { ...rest, dimensions: dimension ?? [] }
+        if (!STREAMED.has(name) || !wantsLines(request.headers.accept))
+          return send(reply, await ask(asker, asked, now()))
+        if (name !== 'flows') return sendLines(reply, await ask(asker, asked, now()), linesOf)
+        const most = parseMost(rest.n)
+        const paged = { ...asked, cursor: 'start', n: pageRows(most) }
+        return sendLines(reply, await ask(asker, paged, now()), (first) => flowLines(asker, paged, first, most, now()))
+      },
     )
+}
+
+/** Which answers may be lines: those that may be long. */
+const STREAMED: ReadonlySet<string> = new Set(['flows', 'matrix', 'series'])
+
+/** The store as the one who asks may see it. What the engine says of a question is for operators. */
+function askerOf(store: Asker, { who }: FastifyRequest): Asker {
+  if (who.project === null) return store
+  const scoped = scopedAsker(store, who.project)
+  return {
+    scope: who.project,
+    query: (plan) =>
+      scoped.query(plan).catch((error: unknown) => {
+        if (error instanceof AppError && !error.retriable)
+          throw new AppError('query_failed', 'the store could not answer the question', { cause: error })
+        throw error
+      }),
+  }
+}
+
+/** Rows of a stream; none said: all. Errors: usage. */
+function parseMost(n: string | undefined): number {
+  if (n === undefined) return Number.MAX_SAFE_INTEGER
+  if (/^[1-9]\d{0,11}$/.test(n)) return Number(n)
+  throw new AppError('usage', `n ${JSON.stringify(n.slice(0, 60))} is no number of rows`)
 }
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */
@@ -78,6 +116,7 @@ const count = text('`once` (default) counts each byte once, `all` every stored r
 /** What can be asked, its parameters and who answers. docs/api.md and the OpenAPI document list them. */
 export const RESOURCES = {
   top: {
+    projects: true,
     doc: 'sums by group: an array of objects, the rows of `ovsight top -f json`',
     parameters: {
       dimension: dimension('`server`'),
@@ -94,6 +133,7 @@ export const RESOURCES = {
     ask: askTop,
   },
   matrix: {
+    projects: true,
     doc: 'who talks to whom: an object a pair, the rows of `ovsight matrix -f json`',
     parameters: {
       of: text(`${ENTITY_NAMES.map((name) => `\`${name}\``).join(', ')}. Default: \`project\`.`),
@@ -104,6 +144,7 @@ export const RESOURCES = {
     ask: askMatrix,
   },
   series: {
+    projects: true,
     doc: 'figures over time: an object a step and series, the rows of `ovsight series -f json`',
     parameters: {
       dimension: dimension('none, all records'),
@@ -116,6 +157,7 @@ export const RESOURCES = {
     ask: askSeries,
   },
   flows: {
+    projects: true,
     doc: 'stored records, newest first: the rows of `ovsight flows -f json`',
     parameters: {
       ...RECORDS,
@@ -128,6 +170,7 @@ export const RESOURCES = {
     ask: askFlows,
   },
   audit: {
+    projects: false,
     doc: 'flow totals of ports against the counters of their interfaces: the rows of `ovsight audit -f json`',
     parameters: {
       of: text('Id or name of a port, server or project. Default: all ports.'),
@@ -139,11 +182,13 @@ export const RESOURCES = {
     ask: askAudit,
   },
   completeness: {
+    projects: false,
     doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',
     parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
     ask: askCompleteness,
   },
   names: {
+    projects: true,
     doc: 'names that occur in a span: an object a name',
     parameters: {
       of: text(`What: ${ENTITY_NAMES.map((name) => `\`${name}\``).join(', ')}.`),
@@ -154,20 +199,20 @@ export const RESOURCES = {
     ask: askNames,
   },
   explain: {
+    projects: true,
     doc: 'everything about one record: an object a fact, the rows of `ovsight flows --explain ID -f json`',
     parameters: { id: text('The `id` of a record.') },
     ask: askExplain,
   },
-} as const satisfies Readonly<
-  Record<
-    string,
-    {
-      doc: string
-      parameters: Readonly<Record<string, { description: string }>>
-      ask: (asker: Asker, request: Request, nowMs: number) => Promise<Answer>
-    }
-  >
->
+} as const satisfies Readonly<Record<string, Resource>>
+
+interface Resource {
+  /** Whether projects may ask it, in their own name. */
+  projects: boolean
+  doc: string
+  parameters: Readonly<Record<string, { type: string; description: string }>>
+  ask: (asker: Asker, request: Request, nowMs: number) => Promise<Answer & Pick<FlowsAnswer, 'next'>>
+}
 
 /** What AJV found, as the command line would say it. */
 function parameterError(errors: readonly FastifySchemaValidationError[], names: readonly string[]): AppError {
@@ -180,18 +225,27 @@ function parameterError(errors: readonly FastifySchemaValidationError[], names: 
   return new AppError('usage', `parameter ${(error?.instancePath ?? '').slice(1)} ${error?.message ?? 'is wrong'}`)
 }
 
-function send(
-  reply: FastifyReply,
-  { columns, rows, span, notes, next, completeness = [] }: Answer & Pick<FlowsAnswer, 'next'>,
-): FastifyReply {
-  if (next !== undefined) reply.header('ovsight-next', next)
+type Sent = Answer & Pick<FlowsAnswer, 'next'>
+
+function send(reply: FastifyReply, answer: Sent): FastifyReply {
+  if (answer.next !== undefined) reply.header('ovsight-next', answer.next)
+  return describe(reply, answer)
+    .header('ovsight-completeness', encodeURIComponent(JSON.stringify(answer.completeness ?? [])))
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify(answer.rows))
+}
+
+function sendLines(reply: FastifyReply, answer: Sent, lines: (answer: Sent) => Readable): FastifyReply {
+  return describe(reply, answer).type(`${NDJSON}; charset=utf-8`).send(lines(answer))
+}
+
+/** What the rows are of, in headers. An answer belongs to who asked, and to that moment. */
+function describe(reply: FastifyReply, { columns, span, notes }: Sent): FastifyReply {
   return reply
     .header('ovsight-from', isoTime(span.fromMs))
     .header('ovsight-to', isoTime(span.toMs))
     .header('ovsight-columns', columns.join(','))
     .header('ovsight-notes', encodeURIComponent(JSON.stringify(notes)))
-    .header('ovsight-completeness', encodeURIComponent(JSON.stringify(completeness)))
-    .header('cache-control', 'no-store')
-    .type('application/json; charset=utf-8')
-    .send(JSON.stringify(rows))
+    .header('cache-control', 'private, no-store')
+    .header('vary', 'accept, authorization, x-auth-token')
 }

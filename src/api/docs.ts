@@ -13,6 +13,8 @@ equal. Everything is GET.
 ${Object.entries(RESOURCES)
   .map(([name, { doc }]) => `| \`/api/v1/${name}\` | ${doc} |`)
   .join('\n')}
+| \`/api/docs\` | a page on which every question can be asked |
+| \`/api/v1/openapi.json\` | the OpenAPI 3.1 document |
 | \`/api/v1/identity/status\` | every source of the model: state, fault, age, counts |
 | \`/api/v1/identity/show\` | what the model knows: the rows of \`ovsight identity show -f json\` |
 
@@ -25,6 +27,32 @@ What the rows are of is in the headers: \`ovsight-from\` and \`ovsight-to\` (ISO
 (names with commas, also when there are no rows), and \`ovsight-notes\`: a JSON array of sentences in percent-encoding, such as which span
 holds data when the one asked for does not. \`ovsight-completeness\` of top is such an array too: what exporters sent and is missing in the
 figures, the line below the table of \`ovsight top\`; empty when all of it came.
+`
+
+const ACCESS = `
+## Who may ask
+
+On an address of this machine alone everybody may ask (\`http_auth\`). Otherwise a request needs a token: \`Authorization: Bearer ovs_…\` of
+\`ovsight token create\`, or, where \`os_cloud\` is given, \`X-Auth-Token\` with a token of Keystone, which is checked there and remembered
+until it expires (role \`admin\`: an operator; any other of a project: that project). \`/healthz\`, \`/api/docs\` and
+\`/api/v1/openapi.json\` are open.
+
+An operator sees everything. A project sees records with an end in it, at ${Object.entries(RESOURCES)
+  .filter(([, { projects }]) => projects)
+  .map(([name]) => `\`${name}\``)
+  .join(', ')}; all else answers 403. Of the other end it sees the address
+and kind where that is outside or a group; an end of another project is \`another project\`, without name, id, address or MAC. Hosts,
+exporters, interfaces, bridges, VLANs and tunnels are empty. Everything is asked of this view, so filters, groups, counts, ids, names and notes
+know nothing else.
+
+Each token may make \`http_requests\` a minute, then 429 with \`retry-after\`. Who asked what is in \`asked.jsonl\` of the data directory, an
+object a request.
+
+## Long answers
+
+With \`Accept: application/x-ndjson\` \`flows\`, \`matrix\` and \`series\` come as an object a line; \`flows\` then all of the span unless \`n\`
+says less, read from the store as quickly as the client reads. Otherwise \`flows\` comes in pages: \`cursor=start\`, then the header
+\`ovsight-next\` of the answer before, until there is none. No record is lost or doubled between pages.
 `
 
 const ERRORS = `
@@ -53,7 +81,7 @@ export function apiPage(): string {
   const resources = [...Object.entries(RESOURCES), ['identity/show', { parameters: IDENTITY_PARAMETERS }] as const].map(
     ([name, { parameters }]) => `## Parameters of ${name}\n\n${table(parameters)}\n`,
   )
-  return `${HEAD}\n${resources.join('\n')}${ERRORS}`
+  return `${HEAD}\n${resources.join('\n')}${ACCESS}${ERRORS}`
 }
 
 function table(parameters: Readonly<Record<string, { description: string }>>): string {

@@ -13,6 +13,8 @@ export interface Problem {
   readonly code?: ErrorCode
   readonly details?: readonly string[]
   readonly position?: number
+  /** For the header, not for the body. */
+  readonly retryAfterS?: number
 }
 
 /** After how many seconds a client may try again what may then work. */
@@ -26,6 +28,7 @@ export function problemOf(error: AppError): Problem {
     detail: error.message,
     code: error.code,
     ...(error.details.length === 0 ? {} : { details: error.details }),
+    ...('retryAfterS' in error && typeof error.retryAfterS === 'number' ? { retryAfterS: error.retryAfterS } : {}),
     ...('position' in error && typeof error.position === 'number' ? { position: error.position } : {}),
   }
 }
@@ -36,8 +39,13 @@ function plainProblem(status: number, title: string, detail: string): Problem {
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  if (problem.code !== undefined && ERRORS[problem.code].retriable) reply.header('retry-after', RETRY_AFTER_S)
-  return reply.code(problem.status).type('application/problem+json').send(problem)
+  if (problem.code !== undefined && ERRORS[problem.code].retriable)
+    reply.header('retry-after', problem.retryAfterS ?? RETRY_AFTER_S)
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="ovsight"')
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send({ ...problem, retryAfterS: undefined })
 }
 
 export function notFound(path: string): Problem {

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Asker } from '../query/plan.ts'
+import { guard, type AccessOptions } from './access.ts'
 import { answerRoutes } from './answers.ts'
 import { identityRoutes, type IdentityApi } from './identity.ts'
+import { openApi } from './openapi.ts'
+import { API_PAGE, PAGE_POLICY } from './page.ts'
 import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
@@ -12,6 +16,9 @@ export interface ApiOptions {
   readonly metricsText: () => string | Promise<string>
   /** The model of the cloud, where there is one. */
   readonly identity?: IdentityApi
+  /** Who may ask; without it everybody may. */
+  readonly access?: AccessOptions
+  readonly version?: string
   readonly now?: () => number
   /** Told of faults of ovsight itself; the client gets a bare 500. */
   readonly onBug?: (error: unknown) => void
@@ -22,6 +29,8 @@ const MAX_HEAD_BYTES = 96 * 1024
 /** No request has a body. */
 const MAX_BODY_BYTES = 1024
 const REQUEST_TIMEOUT_MS = 10_000
+/** A client that reads nothing for so long is let go. */
+const CONNECTION_TIMEOUT_MS = 120_000
 
 /**
  * The HTTP API: /healthz, /metrics, /api/v1/top, /api/v1/flows, /api/v1/identity/…. Listens nowhere yet, see `listenApi`; `inject` is for tests.
@@ -30,12 +39,15 @@ export function buildApi({
   store,
   metricsText,
   identity,
+  access,
+  version = '0',
   now = Date.now,
   onBug = console.error,
 }: ApiOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
     http: { maxHeaderSize: MAX_HEAD_BYTES },
     forceCloseConnections: true,
     // An unknown parameter is a misspelt one: refused, not dropped.
@@ -47,7 +59,18 @@ export function buildApi({
     return sendProblem(reply, problem ?? BUG)
   })
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(request.url)))
-  app.get('/healthz', () => ({ status: 'ok', pid: process.pid, store: store.name }))
+  guard(app, access, now)
+  const document = JSON.stringify(openApi(version))
+  const tag = `"${createHash('sha256').update(document).digest('base64url').slice(0, 16)}"`
+  app.get('/api/v1/openapi.json', { config: { open: true } }, (request, reply) => {
+    reply.header('etag', tag).header('cache-control', 'public, max-age=300')
+    if (request.headers['if-none-match'] === tag) return reply.code(304).send()
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
+  app.get('/api/docs', { config: { open: true } }, (_request, reply) =>
+    reply.header('content-security-policy', PAGE_POLICY).type('text/html; charset=utf-8').send(API_PAGE),
+  )
+  app.get('/healthz', { config: { open: true } }, () => ({ status: 'ok', pid: process.pid, store: store.name }))
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
   )

@@ -10,15 +10,27 @@ export const COLLECTOR_NOTE = 'collector.json'
 interface Note {
   pid: number
   url: string
+  /** Lets the command line of this machine in where tokens are wanted; who may read the note may ask everything. */
+  token?: string
+}
+
+/** Tokens of the collectors whose notes were read, by the origin of their URL. */
+const tokens = new Map<string, string>()
+
+/** GET from a collector, with the token that its note has. */
+export function fetchCollector(url: URL): Promise<Response> {
+  const token = tokens.get(url.origin)
+  return fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
 }
 
 const HEALTH_TIMEOUT_MS = 2000
 
 /** Leaves the note; it appears whole or not at all. */
-export function writeCollectorNote(data: string, url: string): void {
+export function writeCollectorNote(data: string, url: string, token?: string): void {
   const path = join(data, COLLECTOR_NOTE)
-  const note: Note = { pid: process.pid, url }
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(note)}\n`)
+  const note: Note = { pid: process.pid, url, ...(token === undefined ? {} : { token }) }
+  rmSync(`${path}.tmp`, { force: true })
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(note)}\n`, token === undefined ? {} : { mode: 0o600 })
   renameSync(`${path}.tmp`, path)
 }
 
@@ -30,15 +42,20 @@ export function removeCollectorNote(data: string): void {
 export async function readCollectorNote(data: string): Promise<string | undefined> {
   const note = noteOf(readJson(join(data, COLLECTOR_NOTE)))
   if (note === undefined || !lives(note.pid)) return undefined
-  return (await healthyPid(note.url)) === note.pid ? note.url : undefined
+  if ((await healthyPid(note.url)) !== note.pid) return undefined
+  const { origin } = new URL(note.url)
+  if (note.token === undefined) tokens.delete(origin)
+  else tokens.set(origin, note.token)
+  return note.url
 }
 
 /** The note in what a file held, if it is one. */
 function noteOf(value: unknown): Note | undefined {
   if (typeof value !== 'object' || value === null || !('pid' in value) || !('url' in value)) return undefined
   const { pid, url } = value
+  const token = 'token' in value && typeof value.token === 'string' ? { token: value.token } : {}
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
-  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) ? { pid, url } : undefined
+  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) ? { pid, url, ...token } : undefined
 }
 
 function readJson(path: string): unknown {

@@ -30,6 +30,7 @@ import { createRegistry, joinReaders } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
+import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders } from './identity-readings.ts'
 import { VERSION } from './version.ts'
 import { writerReaders } from './writer-readings.ts'
@@ -61,6 +62,7 @@ export class Collector {
   private readonly templates: TemplateFile
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
+  private readonly access: OpenAccess
   private timers: NodeJS.Timeout[] = []
 
   private constructor(config: Config, log: Logger, opened: Opened, spool: OpenWriter) {
@@ -137,6 +139,7 @@ export class Collector {
         pool?.readers ?? { ovsight_workers: () => [[0]], ovsight_worker_restarts_total: () => [[0]] },
       ),
     )
+    this.access = openAccess(config, identity, log)
     this.api = buildApi({
       store,
       metricsText: async () => {
@@ -144,6 +147,8 @@ export class Collector {
         return registry.metrics()
       },
       identity: identityApi(identity),
+      ...this.access.options,
+      version: VERSION,
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
     })
   }
@@ -184,7 +189,7 @@ export class Collector {
     if (config.http_port !== null && api !== undefined) {
       this.url = await listenApi(api, config.http_bind, config.http_port)
       this.spool.announce(this.url)
-      writeCollectorNote(config.data, this.url)
+      writeCollectorNote(config.data, this.url, this.access.localToken)
     }
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
@@ -216,6 +221,7 @@ export class Collector {
     if (this.writer.spoolBlocks > 0)
       this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
     await this.api?.close()
+    await this.access.close()
     await this.store.close()
   }
 }

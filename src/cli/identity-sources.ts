@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Shown, ShownRow } from '../identity/describe.ts'
 import { loadModel, type LoadedModel } from '../identity/load.ts'
-import { readCollectorNote } from './collector-note.ts'
+import { fetchCollector, readCollectorNote } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { writeNotes, type OutputOptions } from './output.ts'
 
@@ -98,7 +98,7 @@ export async function askShow(context: CliContext, url: string, what: Shown, wan
 async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; notes: string[] }> {
   let response: Response
   try {
-    response = await fetch(url)
+    response = await fetchCollector(url)
   } catch (cause) {
     throw new AppError('store_unreachable', `the collector at ${url.origin} does not answer; is it stopping?`, {
       cause,

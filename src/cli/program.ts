@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   identity: async () => (await import('./identity.ts')).addIdentity,
   setup: async () => (await import('./setup.ts')).addSetup,
   show: async () => (await import('./show.ts')).addShow,
+  token: async () => (await import('./token.ts')).addToken,
   completion: async () => (await import('./completion.ts')).addCompletion,
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Answer, FlowsRequest, MatrixRequest, SeriesRequest, TopRequest } from '../query/ask.ts'
 import type { Backend } from './backend.ts'
+import { fetchCollector } from './collector-note.ts'
 
 /** A running collector, asked over its HTTP API. */
 export function remoteBackend(url: string): Backend {
@@ -43,7 +44,7 @@ const PROBLEM = z.object({
 
 async function get(url: URL): Promise<Response> {
   try {
-    return await fetch(url)
+    return await fetchCollector(url)
   } catch (cause) {
     throw new AppError('store_unreachable', `the collector at ${url.origin} does not answer; is it stopping?`, {
       cause,

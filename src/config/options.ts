@@ -73,6 +73,22 @@ export const OPTIONS = {
   },
   http_bind: { group: 'HTTP', type: 'address', default: '127.0.0.1', doc: 'Address of the HTTP API.' },
   http_port: { group: 'HTTP', type: 'port', default: 8080, doc: 'TCP port of the HTTP API.' },
+  http_auth: {
+    group: 'HTTP',
+    type: 'text',
+    oneOf: ['auto', 'on', 'off'],
+    default: 'auto',
+    doc: 'Whether the API wants tokens (`ovsight token create`, or of Keystone where `os_cloud` is given): `auto` wants them unless `http_bind` is an address of this machine alone.',
+  },
+  http_requests: {
+    group: 'HTTP',
+    type: 'count',
+    unit: 'a minute',
+    default: 600,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Requests that each token may make where tokens are wanted; beyond it the answer is 429 with `retry-after`.',
+  },
   data: {
     group: 'Store',
     type: 'path',

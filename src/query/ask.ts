@@ -19,5 +19,5 @@ export { MAX_ROWS, type Answer, type Cell, type Row } from './request.ts'
 /** The figures, and what is missing in them. Errors: column_unknown, those of `askFlows`. */
 export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
   const answer = await askFigures(asker, request, nowMs)
-  return { ...answer, completeness: await whatIsMissing(asker, answer.span) }
+  return { ...answer, completeness: asker.scope === undefined ? await whatIsMissing(asker, answer.span) : [] }
 }

@@ -13,6 +13,8 @@ export type ParamType =
 export interface Plan {
   readonly sql: string
   readonly params: Readonly<Record<string, ParamValue>>
+  /** The same question of the records alone, where this one is of their sums. */
+  readonly records?: Plan
 }
 
 /** One answer of the engine; 64-bit integers are numbers when exact, else strings. */
@@ -22,6 +24,8 @@ export interface Result {
 
 /** Whatever answers plans: a `Store` is one. Errors: query_failed, store_unreachable. */
 export interface Asker {
+  /** The project in whose name it is asked; then only its view of the table of flows may be asked, see scope.ts. */
+  readonly scope?: string
   query(plan: Plan): Promise<Result>
 }
 

@@ -44,7 +44,11 @@ export function onSums(plan: Plan, span: Pick<Span, 'fromMs' | 'toMs'>): Plan {
   if (COLUMN_NAMES.some((name) => words.has(name) && !held.has(name))) return plan
   const params = new Params('sums')
   const source = pieces.map((piece) => pieceSql(piece, keys, sums, params)).join(' UNION ALL ')
-  return { sql: sql.replace(FROM_FLOWS, `FROM (${source}) WHERE`), params: { ...plan.params, ...params.values } }
+  return {
+    sql: sql.replace(FROM_FLOWS, `FROM (${source}) WHERE`),
+    params: { ...plan.params, ...params.values },
+    records: plan,
+  }
 }
 
 function pieceSql(

@@ -44,7 +44,10 @@ const HOURS: Plan = {
  * is none. Errors: query_failed, store_unreachable.
  */
 export async function wholeSpan(asker: Asker): Promise<Span | undefined> {
-  const [records, hours] = await Promise.all([held(asker, RECORDS), held(asker, HOURS)])
+  const [records, hours] = await Promise.all([
+    held(asker, RECORDS),
+    asker.scope === undefined ? held(asker, HOURS) : undefined,
+  ])
   if (hours === undefined) return records === undefined ? undefined : wholeOf(records.firstMs, records.lastMs)
   if (records === undefined) return wholeOf(hours.firstMs, hours.lastMs + HOUR_MS - 1)
   return wholeOf(hours.firstMs + HOUR_MS <= records.firstMs ? hours.firstMs : records.firstMs, records.lastMs)

@@ -1,0 +1,94 @@
+/** Who may ask the API of a collector, as its options say. */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { homedir } from 'node:os'
+import { AskedLog } from '../api/asked-log.ts'
+import { KeystoneTokens } from '../api/keystone.ts'
+import type { ApiOptions } from '../api/server.ts'
+import { TokenBook } from '../api/tokens.ts'
+import type { Config } from '../config/options.ts'
+import type { LiveIdentity } from '../identity/replica/live.ts'
+import { loadCloud } from '../identity/sources/openstack/clouds.ts'
+import { CloudSession } from '../identity/sources/openstack/session.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { identityApi } from './identity-readings.ts'
+
+export interface OpenAccess {
+  readonly options: Pick<ApiOptions, 'access'>
+  /** For the command line on this machine; undefined when no tokens are wanted. */
+  readonly localToken?: string
+  close(): Promise<void>
+}
+
+/** How long it is believed which projects there are. */
+const PROJECTS_MS = 5_000
+
+/** Whether `http_bind` is an address of this machine alone. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}
+
+export function openAccess(config: Config, identity: LiveIdentity, log: Logger): OpenAccess {
+  const wanted = config.http_auth === 'on' || (config.http_auth === 'auto' && !isLoopback(config.http_bind))
+  if (!wanted) {
+    if (!isLoopback(config.http_bind) && config.http_port !== null)
+      log.warn('the HTTP API is open to everybody who reaches it, all projects: http_auth is off')
+    return { options: {}, close: () => Promise.resolve() }
+  }
+  const localToken = `ovs_local_${randomBytes(32).toString('base64url')}`
+  const asked = new AskedLog(config.data, (error) => log.error({ err: error }, 'the log of requests cannot be written'))
+  const keystone = keystoneOf(config)
+  const projects = new KnownProjects(identity)
+  return {
+    options: {
+      access: {
+        tokens: new TokenBook(config.data),
+        ...(keystone === undefined ? {} : { keystone }),
+        local: (token) => same(token, localToken),
+        projectExists: (id) => projects.has(id),
+        requestsPerMinute: config.http_requests,
+        onAsked: (one) => asked.add(one),
+      },
+    },
+    localToken,
+    close: () => asked.flush(),
+  }
+}
+
+function same(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+}
+
+function keystoneOf(config: Config): KeystoneTokens | undefined {
+  if (config.os_cloud === null) return undefined
+  const cloud = loadCloud(config.os_cloud, { env: process.env, cwd: process.cwd(), home: homedir() })
+  const session = new CloudSession(cloud)
+  return new KeystoneTokens((token) => session.get('identity', '/auth/tokens', { 'x-subject-token': token }))
+}
+
+/** The projects of the model; nothing is known while the model has none. */
+class KnownProjects {
+  private readonly identity: LiveIdentity
+  private ids: ReadonlySet<string> = new Set()
+  private readMs = -Infinity
+
+  constructor(identity: LiveIdentity) {
+    this.identity = identity
+  }
+
+  has(id: string): boolean | undefined {
+    this.refresh()
+    return this.ids.size === 0 ? undefined : this.ids.has(id)
+  }
+
+  private refresh(): void {
+    const now = performance.now()
+    if (now - this.readMs < PROJECTS_MS) return
+    this.readMs = now
+    void this.read()
+  }
+
+  private async read(): Promise<void> {
+    const { rows } = await identityApi(this.identity).show('projects', undefined, 1_000_000)
+    this.ids = new Set(rows.flatMap((row) => ('project_id' in row ? [String(row.project_id)] : [])))
+  }
+}
