@@ -13,6 +13,7 @@ import {
   askMatrix,
   askNames,
   askSeries,
+  askStore,
   askTop,
   DEFAULT_FLOWS_ROWS,
   DEFAULT_TOP_ROWS,
@@ -24,6 +25,7 @@ import {
   type MatrixRequest,
   type NamesRequest,
   type SeriesRequest,
+  type StoreRequest,
   type TopRequest,
 } from '../query/ask.ts'
 import { ENTITY_NAMES, MAX_DIMENSIONS } from '../query/dimensions.ts'
@@ -89,7 +91,14 @@ function parseMost(n: string | undefined): number {
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */
 type Words = Omit<Request, 'dimensions'> & { dimension?: string[] }
-type Request = TopRequest & MatrixRequest & SeriesRequest & FlowsRequest & ExplainRequest & NamesRequest & AuditRequest
+type Request = TopRequest &
+  MatrixRequest &
+  SeriesRequest &
+  FlowsRequest &
+  ExplainRequest &
+  NamesRequest &
+  AuditRequest &
+  StoreRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
 
@@ -197,6 +206,14 @@ export const RESOURCES = {
       to: RECORDS.to,
     },
     ask: askNames,
+  },
+  store: {
+    projects: false,
+    doc: 'what is stored: an object a table, the rows of `ovsight store status -f json`',
+    parameters: {
+      columns: text('`true`: an object a column of the flow records, heaviest first. Default: an object a table.'),
+    },
+    ask: askStore,
   },
   explain: {
     projects: true,

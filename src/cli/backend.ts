@@ -8,6 +8,7 @@ import {
   askMatrix,
   askNames,
   askSeries,
+  askStore,
   askTop,
   type Answer,
   type ExplainRequest,
@@ -15,6 +16,7 @@ import {
   type MatrixRequest,
   type NamesRequest,
   type SeriesRequest,
+  type StoreRequest,
   type TopRequest,
 } from '../query/ask.ts'
 import { askAudit, type AuditRequest } from '../audit/ask.ts'
@@ -32,6 +34,7 @@ export interface Backend {
   explain(request: ExplainRequest): Promise<Answer>
   names(request: NamesRequest): Promise<Answer>
   audit(request: AuditRequest): Promise<Answer>
+  store(request: StoreRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -75,6 +78,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     explain: (request) => askExplain(store, request),
     names: (request) => askNames(store, request, context.now()),
     audit: (request) => askAudit(store, request, context.now()),
+    store: (request) => askStore(store, request),
     close: () => store.close(),
   }
 }

@@ -33,6 +33,7 @@ import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders } from './identity-readings.ts'
 import { VERSION } from './version.ts'
+import { StoreKeeping } from './store-keeping.ts'
 import { writerReaders } from './writer-readings.ts'
 
 const TICK_MS = 100
@@ -57,6 +58,7 @@ export class Collector {
   private readonly receivers: Listeners
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
+  private readonly keeping: StoreKeeping
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
   private readonly templates: TemplateFile
@@ -75,6 +77,7 @@ export class Collector {
     this.listeners = shared ?? listeners
     this.spool = spool
     this.identity = identity
+    this.keeping = new StoreKeeping(store, config, log)
     const sampled = new SampledLog(log)
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
@@ -131,6 +134,7 @@ export class Collector {
           ...pipelineReaders(this.built),
           ...listenerReaders(listeners),
           ...writerReaders(writer),
+          ...this.keeping.readers,
           ...identityReaders(identity),
           ovsight_statistics_answers_total: () => [[this.statistics.answers]],
           ovsight_statistics_failures_total: () => [[this.statistics.failures]],
@@ -196,6 +200,7 @@ export class Collector {
     pool?.begin(this.identity.replica.snapshot)
     const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
+      ...(await this.keeping.begin()),
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   matrix: async () => (await import('./matrix.ts')).addMatrix,
   series: async () => (await import('./series.ts')).addSeries,
   flows: async () => (await import('./flows.ts')).addFlows,
+  store: async () => (await import('./store.ts')).addStore,
   audit: async () => (await import('./audit.ts')).addAudit,
   identity: async () => (await import('./identity.ts')).addIdentity,
   setup: async () => (await import('./setup.ts')).addSetup,

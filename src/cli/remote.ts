@@ -21,6 +21,7 @@ export function remoteBackend(url: string): Backend {
     explain: (request) => ask('explain', { ...request }),
     names: (request) => ask('names', { ...request }),
     audit: (request) => ask('audit', { ...request }),
+    store: (request) => ask('store', { ...request }),
     close: () => Promise.resolve(),
   }
 }

@@ -1,5 +1,7 @@
 import type { OPTION_TYPES, Fault, OptionTypeName } from './types.ts'
 
+const DAY_MS = 86_400_000
+
 /**
  * THE table of options. An option `netflow_port` is `--netflow-port` on the command line, `OVSIGHT_NETFLOW_PORT` in the
  * environment and `netflow_port:` in the YAML file. Validation, `--help`, `show config` and docs/configuration.md follow from it.
@@ -108,6 +110,34 @@ export const OPTIONS = {
     default: 4 * 1024 ** 3,
     min: 16 * 1024 ** 2,
     doc: 'Disk space for flows that the store has not taken yet; beyond it the oldest are dropped and counted.',
+  },
+  keep_flows: {
+    group: 'Store',
+    type: 'duration',
+    default: 15 * DAY_MS,
+    min: 0,
+    doc: 'How long flow records are kept, from when they were stored, by whole days; `0s` = for ever.',
+  },
+  keep_minutes: {
+    group: 'Store',
+    type: 'duration',
+    default: 90 * DAY_MS,
+    min: 0,
+    doc: 'How long their sums by minute are kept; `0s` = for ever.',
+  },
+  keep_hours: {
+    group: 'Store',
+    type: 'duration',
+    default: 730 * DAY_MS,
+    min: 0,
+    doc: 'How long their sums by hour are kept, by whole months; `0s` = for ever.',
+  },
+  disk_free: {
+    group: 'Store',
+    type: 'bytes',
+    default: 1024 ** 3,
+    min: 0,
+    doc: 'Disk space to be left free: with less on a disk of the store the oldest day of records is removed, then the oldest of their sums, and a warning says so. `0` = never.',
   },
   batch_rows: {
     group: 'Pipeline',

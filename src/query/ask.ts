@@ -14,6 +14,7 @@ export { askSeries, checkSeries, type SeriesRequest } from './ask-series.ts'
 export { askFlows, checkFlows, DEFAULT_FLOWS_ROWS, type FlowsAnswer, type FlowsRequest } from './ask-flows.ts'
 export { askNames, type NamesRequest } from './ask-names.ts'
 export { askExplain, checkExplain, type ExplainRequest } from './explain.ts'
+export { askStore, type StoreRequest } from './store-status.ts'
 export { MAX_ROWS, type Answer, type Cell, type Row } from './request.ts'
 
 /** The figures, and what is missing in them. Errors: column_unknown, those of `askFlows`. */

@@ -40,6 +40,7 @@ const GRACE_MS = 15_000
 export class ChdbStore implements Store {
   readonly name: string
   readonly directory: string
+  readonly database = TARGET.database
 
   private readonly lock: Lock
   private readonly engine: EngineProcess
@@ -137,7 +138,7 @@ export class ChdbStore implements Store {
     this.lock.release()
   }
 
-  private async run(sql: string): Promise<void> {
+  async run(sql: string): Promise<void> {
     try {
       await this.engine.run('write', [sql], 'Null', STATEMENT_LIMIT_MS)
     } catch (error) {

@@ -32,6 +32,7 @@ const WHOLE_ANSWER = { wait_end_of_query: 1 } as const
 
 export class ClickHouseStore implements Store {
   readonly name: string
+  readonly database: string
 
   private readonly target: DdlTarget
   private readonly queryTimeoutMs: number
@@ -44,6 +45,7 @@ export class ClickHouseStore implements Store {
     const server = parseServerUrl(url, environment)
     this.name = server.name
     this.target = { database: server.database }
+    this.database = server.database
     this.queryTimeoutMs = queryTimeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS
     this.client = connect(server, server.database, compress)
     this.outside = connect(server, 'default', compress)
@@ -103,7 +105,7 @@ export class ClickHouseStore implements Store {
     await Promise.all([this.client.close(), this.outside.close()])
   }
 
-  private async run(sql: string): Promise<void> {
+  async run(sql: string): Promise<void> {
     try {
       await this.outside.command({ query: sql, clickhouse_settings: WHOLE_ANSWER })
     } catch (error) {

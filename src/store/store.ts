@@ -81,10 +81,14 @@ export interface Rows {
 export interface Store {
   /** What to show: `embedded ./ovsight-data` or the server's URL without credentials. */
   readonly name: string
+  /** The database that holds the tables. */
+  readonly database: string
   /** Brings the schema up to date. Errors: store_unreachable, store_newer, store_refused. */
   migrate(): Promise<void>
   /** Acknowledged = durable. The same token again has no effect. Errors: store_unreachable (try again), store_refused (never). */
   insert(block: Block | FileBlock): Promise<void>
+  /** Runs a statement of this program that has no answer. Errors: store_unreachable, store_refused. */
+  run(sql: string): Promise<void>
   /** Errors: query_failed, store_unreachable. */
   query(plan: QueryPlan): Promise<Rows>
   close(): Promise<void>

@@ -163,6 +163,12 @@ export const METRICS = {
     labels: [],
     doc: 'Attempts to write a block to the spool that failed, for want of disk space for example.',
   },
+  ovsight_disk_guard_rows_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Rows removed from the store, oldest first, because its disk was nearly full (disk_free).',
+  },
+  ovsight_disk_guard_partitions_total: { type: 'counter', labels: [], doc: 'Days or months of them.' },
   ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
   ovsight_inserted_rows_total: { type: 'counter', labels: [], doc: 'Rows the store has acknowledged.' },
   ovsight_insert_failures_total: { type: 'counter', labels: [], doc: 'Inserts that failed and are tried again.' },

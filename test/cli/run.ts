@@ -55,6 +55,8 @@ function storeOf(engine: Engine | undefined): Store {
   const { store } = engine
   return {
     name: store.name,
+    database: 'ovsight',
+    run: () => Promise.resolve(),
     migrate: () => store.migrate(),
     insert: (block) => store.insert(block),
     query: (plan) => store.query(plan),

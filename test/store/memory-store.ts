@@ -6,6 +6,7 @@ import type { Block, FileBlock, Rows, Store } from '../../src/store/store.ts'
 
 export class MemoryStore implements Store {
   readonly name = 'memory'
+  readonly database = 'memory'
   /** Bytes by token. */
   readonly stored = new Map<string, Buffer>()
   /** Tokens in the order of their attempts. */
@@ -16,6 +17,8 @@ export class MemoryStore implements Store {
   delayMs = 0
 
   async migrate(): Promise<void> {}
+
+  async run(): Promise<void> {}
 
   async insert(block: Block | FileBlock): Promise<void> {
     this.attempts.push(block.token)

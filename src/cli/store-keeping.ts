@@ -1,0 +1,49 @@
+/** What a collector does for its store beside filling it: rows are kept as long as the options say, and the disk is kept from filling. */
+import type { Config } from '../config/options.ts'
+import { AppError } from '../errors.ts'
+import { DiskGuard } from '../store/disk-guard.ts'
+import { keepFor } from '../store/retention.ts'
+import type { Store } from '../store/store.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Readers } from '../telemetry/metrics.ts'
+
+const LOOK_MS = 30_000
+
+export class StoreKeeping {
+  readonly guard: DiskGuard
+  readonly readers: Readers
+
+  private readonly store: Store
+  private readonly config: Config
+  private readonly log: Logger
+
+  constructor(store: Store, config: Config, log: Logger) {
+    this.store = store
+    this.config = config
+    this.log = log
+    this.guard = new DiskGuard(store, { freeBytes: config.disk_free, log })
+    this.readers = {
+      ovsight_disk_guard_rows_total: () => [[this.guard.freedRows]],
+      ovsight_disk_guard_partitions_total: () => [[this.guard.freedPartitions]],
+    }
+  }
+
+  /** Sets how long rows are kept, and begins to look at the disk. Rows are taken in whether or not that works. */
+  async begin(): Promise<NodeJS.Timeout[]> {
+    const { keep_flows, keep_minutes, keep_hours, disk_free } = this.config
+    const seconds = (ms: number) => Math.ceil(ms / 1000)
+    try {
+      await keepFor(this.store, {
+        flows: seconds(keep_flows),
+        flows_1m: seconds(keep_minutes),
+        flows_1h: seconds(keep_hours),
+      })
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      this.log.warn({ code: error.code }, `how long rows are kept is not set: ${error.message}`)
+    }
+    if (disk_free === 0) return []
+    await this.guard.look()
+    return [setInterval(() => void this.guard.look(), LOOK_MS)]
+  }
+}

@@ -1,0 +1,98 @@
+/** `ovsight store status` and /api/v1/store: what is stored, what it weighs, how far back it goes. */
+import { columnFacts, COLUMN_NAMES } from '../schema/columns.ts'
+import { FLOWS } from '../schema/ddl.ts'
+import type { Asker } from './plan.ts'
+import { parseFlag, type Answer, type Row } from './request.ts'
+import { wholeSpan } from './span.ts'
+import { isoTime } from './times.ts'
+
+export interface StoreRequest {
+  /** `yes`: a row a column of the flow records, heaviest first, in place of a row a table. */
+  columns?: string | undefined
+}
+
+const TABLE_COLUMNS = ['table', 'rows', 'bytes', 'bytes_per_row', 'parts', 'from', 'to', 'free_bytes'] as const
+const COLUMN_COLUMNS = ['column', 'kind', 'bytes', 'bytes_per_row', 'uncompressed_per_row', 'share'] as const
+
+/** Tables with a time by which rows are asked for, and how it is read as milliseconds. */
+const TIMES: Readonly<Record<string, string>> = {
+  flows: 'toUnixTimestamp64Milli({}(flow_end))',
+  flows_1m: 'toInt64(toUnixTimestamp({}(bucket))) * 1000',
+  flows_1h: 'toInt64(toUnixTimestamp({}(bucket))) * 1000',
+}
+
+/** Errors: usage; query_failed, store_unreachable. */
+export async function askStore(asker: Asker, request: StoreRequest): Promise<Answer> {
+  const columns = parseFlag('columns', request.columns)
+  const rows = columns ? await columnRows(asker) : await tableRows(asker)
+  const span = (await wholeSpan(asker)) ?? { fromMs: 0, toMs: 1, explicit: false }
+  const notes =
+    columns && rows.length === 0
+      ? ['the parts are small, and do not tell what a column weighs; ask again with more rows']
+      : []
+  return { columns: columns ? COLUMN_COLUMNS : TABLE_COLUMNS, rows, span, notes }
+}
+
+async function tableRows(asker: Asker): Promise<Row[]> {
+  const { rows } = await asker.query({
+    sql:
+      `SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS bytes, count() AS parts FROM system.parts ` +
+      `WHERE active AND database = currentDatabase() GROUP BY table ORDER BY table`,
+    params: {},
+  })
+  const disk = await asker.query({ sql: `SELECT min(unreserved_space) AS free FROM system.disks`, params: {} })
+  const free = Number(disk.rows[0]?.['free'] ?? 0)
+  return Promise.all(
+    rows.map(async (row) => {
+      const [table, n, bytes] = [String(row['table']), Number(row['n']), Number(row['bytes'])]
+      const { from, to } = await spanOf(asker, table)
+      return {
+        table,
+        rows: n,
+        bytes,
+        bytes_per_row: perRow(bytes, n),
+        parts: Number(row['parts']),
+        from,
+        to,
+        free_bytes: free,
+      }
+    }),
+  )
+}
+
+async function spanOf(asker: Asker, table: string): Promise<{ from: string; to: string }> {
+  const time = TIMES[table]
+  if (time === undefined) return { from: '', to: '' }
+  const sql = `SELECT count() AS n, ${time.replace('{}', 'min')} AS first, ${time.replace('{}', 'max')} AS last FROM ${table}`
+  const row = (await asker.query({ sql, params: {} })).rows[0]
+  if (row === undefined || Number(row['n']) === 0) return { from: '', to: '' }
+  return { from: isoTime(Number(row['first'])), to: isoTime(Number(row['last'])) }
+}
+
+/** Parts that are one file each do not tell what a column weighs; the shares are those of the others, or of all when there are none. */
+async function columnRows(asker: Asker): Promise<Row[]> {
+  const { rows } = await asker.query({
+    sql:
+      `SELECT column, sum(column_data_compressed_bytes) AS bytes, sum(column_data_uncompressed_bytes) AS raw, sum(rows) AS n ` +
+      `FROM system.parts_columns WHERE active AND database = currentDatabase() AND table = '${FLOWS}' AND column_data_compressed_bytes > 0 ` +
+      `GROUP BY column ORDER BY bytes DESC`,
+    params: {},
+  })
+  const all = rows.reduce((sum, row) => sum + Number(row['bytes']), 0)
+  return rows.map((row) => {
+    const [column, bytes, n] = [String(row['column']), Number(row['bytes']), Number(row['n'])]
+    const known = COLUMN_NAMES.find((name) => name === column)
+    return {
+      column,
+      kind: known === undefined ? '' : columnFacts(known).kind,
+      bytes,
+      bytes_per_row: perRow(bytes, n),
+      uncompressed_per_row: perRow(Number(row['raw']), n),
+      share: all === 0 ? 0 : Number((bytes / all).toFixed(4)),
+    }
+  })
+}
+
+function perRow(bytes: number, rows: number): number {
+  return rows === 0 ? 0 : Number((bytes / rows).toFixed(2))
+}
