@@ -17,7 +17,7 @@ import { shown } from './tenant.ts'
 
 /** The data source of deploy/grafana/datasources; rules cannot have variables. */
 const SOURCE = 'ovsight'
-const HOST = `if(exporter_host = '', ${shown('src').replace('src_addr', 'exporter')}, exporter_host)`
+const HOST = `if(exporter_host = '', replaceRegexpOne(toString(exporter), '^::ffff:', ''), exporter_host)`
 
 export interface AlertSpec {
   uid: string

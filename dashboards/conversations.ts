@@ -3,7 +3,7 @@ import { FLOWS } from '../src/schema/ddl.ts'
 import type { DashboardSpec } from './build.ts'
 import { COUNT, TEXT, TIME } from './columns.ts'
 import type { PanelSpec } from './panel.ts'
-import { records, recordsOverTime, SPAN } from './records.ts'
+import { EVERY_STEP, records, recordsOverTime, SPAN } from './records.ts'
 import { service, shown } from './tenant.ts'
 
 /** Grafana escapes every character that could end a text, and the engine takes that back: what is typed stays a value. */
@@ -28,6 +28,7 @@ const COLUMNS = [
   'dst_server',
   'src_addr',
   'dst_addr',
+  'ip_version',
   'ip_protocol',
   'src_l4_port',
   'dst_l4_port',
@@ -41,7 +42,7 @@ const PANELS: readonly PanelSpec[] = [
     kind: 'series',
     title: 'What matches',
     question: 'When did the traffic that matches happen? Drag over a peak to look at it alone.',
-    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY time ORDER BY time ${ADDED}`,
+    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY time ${EVERY_STEP} ${ADDED}`,
     columns: { time: TIME, bits: { unit: 'bits_per_second' } },
     width: 24,
     height: 6,

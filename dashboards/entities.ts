@@ -3,7 +3,7 @@
  * (src/query/top.ts) in one statement. docs/counting.md has the rule.
  */
 import type { ColumnName } from '../src/schema/columns.ts'
-import { COUNTS, halfWidth, records, recordsOverTime } from './records.ts'
+import { COUNTS, EVERY_STEP, halfWidth, records, recordsOverTime } from './records.ts'
 
 /** Suffixes of `src_` and `dst_` columns: what keeps entities apart, what people read, what else is shown. */
 const ENTITIES = {
@@ -87,5 +87,5 @@ FROM (${way('src', 'sent')}
 UNION ALL
 ${way('dst', 'received')})
 GROUP BY time
-ORDER BY time`
+${EVERY_STEP}`
 }

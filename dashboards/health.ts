@@ -12,7 +12,7 @@ import {
   HEALTH_SPAN,
 } from './health-sql.ts'
 import type { PanelSpec, Threshold } from './panel.ts'
-import { records, recordsOverTime } from './records.ts'
+import { records, recordsOverTime, everyStepBy } from './records.ts'
 
 const BAD_BELOW: readonly Threshold[] = [{ color: 'red' }, { from: 95, color: 'orange' }, { from: 99, color: 'green' }]
 const LATE: readonly Threshold[] = [{ color: 'green' }, { from: 60, color: 'orange' }, { from: 300, color: 'red' }]
@@ -155,7 +155,10 @@ const IDENTITY: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Records by how their source was found',
     question: 'How sure are the ends? A growing share of unknown means that an identity source is stale.',
-    sql: `SELECT $__timeInterval(time) AS time, toString(src_grade) AS grade, sum(records) / $__interval_s AS records FROM ${recordsOverTime('src_grade')} GROUP BY time, grade ORDER BY time, grade`,
+    sql: everyStepBy(
+      'grade',
+      `SELECT $__timeInterval(time) AS time, toString(src_grade) AS grade, sum(records) / $__interval_s AS records FROM ${recordsOverTime('src_grade')} GROUP BY time, grade`,
+    ),
     columns: { time: TIME, grade: TEXT, records: { unit: 'records_per_second' } },
     label: 'grade',
     stack: true,

@@ -4,7 +4,7 @@ import type { DashboardSpec } from './build.ts'
 import { BYTES, COUNT, ID, TEXT, TIME, TO_SERVER } from './columns.ts'
 import { BREACH, BREACH_COLUMNS, SCANS } from './isolation-sql.ts'
 import type { PanelSpec, Threshold } from './panel.ts'
-import { records, recordsOverTime, SPAN } from './records.ts'
+import { records, recordsOverTime, SPAN, everyStepBy } from './records.ts'
 import { shown } from './tenant.ts'
 
 const NONE_IS_GOOD: readonly Threshold[] = [{ color: 'green' }, { from: 1, color: 'red' }]
@@ -120,7 +120,10 @@ const PANELS: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Between projects',
     question: 'How much traffic is there between projects at all, with and without a path?',
-    sql: `SELECT $__timeInterval(time) AS time, if(${BREACH}, 'without a path', 'by router, network or floating IP') AS path, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...BREACH_COLUMNS, 'counts_once')} WHERE counts_once = 1 AND traffic_class = 'between_projects' GROUP BY time, path ORDER BY time, path`,
+    sql: everyStepBy(
+      'path',
+      `SELECT $__timeInterval(time) AS time, if(${BREACH}, 'without a path', 'by router, network or floating IP') AS path, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...BREACH_COLUMNS, 'counts_once')} WHERE counts_once = 1 AND traffic_class = 'between_projects' GROUP BY time, path`,
+    ),
     columns: { time: TIME, path: TEXT, bits: { unit: 'bits_per_second' } },
     label: 'path',
     stack: true,

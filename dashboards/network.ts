@@ -4,7 +4,7 @@ import type { DashboardSpec } from './build.ts'
 import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_SERVER, TO_TENANT } from './columns.ts'
 import { entitySeries, entityTable } from './entities.ts'
 import type { PanelSpec } from './panel.ts'
-import { COUNTS, records, recordsOverTime } from './records.ts'
+import { COUNTS, records, recordsOverTime, everyStepBy } from './records.ts'
 
 const BPS = { unit: 'bits_per_second' } as const
 const inNetwork = (side: string) => `${side}_network_id = '\${network}'`
@@ -51,8 +51,11 @@ const NETWORK: readonly PanelSpec[] = [
     kind: 'series',
     title: `Network: top ${TOP_N} servers, other, total`,
     question: `Which servers send most over time? The ${TOP_N} largest of the span, all others as one, and the sum.`,
-    sql: `WITH largest AS (SELECT src_server_id FROM ${recordsOverTime('src_server_id', 'src_network_id', ...COUNTS)} WHERE counts_sent = 1 AND ${inNetwork('src')} GROUP BY src_server_id ORDER BY sum(bytes) DESC LIMIT ${TOP_N})
-SELECT time, server, 8 * sum(b) / $__interval_s AS bits FROM (SELECT $__timeInterval(time) AS time, arrayJoin([if(src_server_id IN (SELECT src_server_id FROM largest), src_server, 'other'), 'total']) AS server, sum(bytes) AS b FROM ${recordsOverTime('src_server_id', 'src_server', 'src_network_id', ...COUNTS)} WHERE counts_sent = 1 AND ${inNetwork('src')} GROUP BY time, src_server_id, src_server) GROUP BY time, server ORDER BY time, server`,
+    sql: everyStepBy(
+      'server',
+      `WITH largest AS (SELECT src_server_id FROM ${recordsOverTime('src_server_id', 'src_network_id', ...COUNTS)} WHERE counts_sent = 1 AND ${inNetwork('src')} GROUP BY src_server_id ORDER BY sum(bytes) DESC LIMIT ${TOP_N})
+SELECT time, server, 8 * sum(b) / $__interval_s AS bits FROM (SELECT $__timeInterval(time) AS time, arrayJoin([if(src_server_id IN (SELECT src_server_id FROM largest), src_server, 'other'), 'total']) AS server, sum(bytes) AS b FROM ${recordsOverTime('src_server_id', 'src_server', 'src_network_id', ...COUNTS)} WHERE counts_sent = 1 AND ${inNetwork('src')} GROUP BY time, src_server_id, src_server) GROUP BY time, server`,
+    ),
     columns: { time: TIME, server: TEXT, bits: BPS },
     label: 'server',
     width: 12,
@@ -134,7 +137,10 @@ const HOSTS: readonly PanelSpec[] = [
     title: 'Hosts: what leaves them',
     question:
       'How much do the servers of each host send to other hosts and out? The load of its uplinks by traffic of servers.',
-    sql: `SELECT $__timeInterval(time) AS time, src_host AS host, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime('src_host', 'dst_host', ...COUNTS)} WHERE ${CROSSES} AND ${onHost('src')} GROUP BY time, host ORDER BY time, host`,
+    sql: everyStepBy(
+      'host',
+      `SELECT $__timeInterval(time) AS time, src_host AS host, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime('src_host', 'dst_host', ...COUNTS)} WHERE ${CROSSES} AND ${onHost('src')} GROUP BY time, host`,
+    ),
     columns: { time: TIME, host: TEXT, bits: BPS },
     label: 'host',
     width: 12,

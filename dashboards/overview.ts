@@ -4,7 +4,7 @@ import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_NETWORK, TO_SERVER, TO_TENANT
 import { entityTable } from './entities.ts'
 import { AUDIT_AGREES, COMPLETENESS, HEALTH, HEALTH_SPAN, UNKNOWN_SHARE } from './health-sql.ts'
 import type { PanelSpec, Threshold } from './panel.ts'
-import { halfWidth, records, recordsOverTime } from './records.ts'
+import { EVERY_STEP, halfWidth, records, recordsOverTime, everyStepBy } from './records.ts'
 
 const SPAN_S = '((toUnixTimestamp64Milli($__toTime_ms) - toUnixTimestamp64Milli($__fromTime_ms)) / 1000)'
 const BAD_BELOW: readonly Threshold[] = [{ color: 'red' }, { from: 95, color: 'orange' }, { from: 99, color: 'green' }]
@@ -90,7 +90,7 @@ const TRAFFIC: readonly PanelSpec[] = [
     title: 'Bits per second, with the error of sampling',
     question:
       'How much traffic is there over time? The band holds the true figure in 95 of 100 cases where exports are sampled; without sampling it has no width.',
-    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS traffic, 8 * greatest(0, sum(bytes) - ${BAND}) / $__interval_s AS low, 8 * (sum(bytes) + ${BAND}) / $__interval_s AS high FROM ${ONCE_OVER_TIME} WHERE counts_once = 1 GROUP BY time ORDER BY time`,
+    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS traffic, 8 * greatest(0, sum(bytes) - ${BAND}) / $__interval_s AS low, 8 * (sum(bytes) + ${BAND}) / $__interval_s AS high FROM ${ONCE_OVER_TIME} WHERE counts_once = 1 GROUP BY time ${EVERY_STEP}`,
     columns: {
       time: TIME,
       traffic: { unit: 'bits_per_second' },
@@ -107,7 +107,10 @@ const TRAFFIC: readonly PanelSpec[] = [
     title: 'Where to: east–west, between projects, north–south',
     question:
       'Does the traffic stay in a network, cross a router of the same project, go to another project, or to and from the outside?',
-    sql: `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime('counts_once', 'traffic_class')} WHERE counts_once = 1 GROUP BY time, class ORDER BY time, class`,
+    sql: everyStepBy(
+      'class',
+      `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime('counts_once', 'traffic_class')} WHERE counts_once = 1 GROUP BY time, class`,
+    ),
     columns: { time: TIME, class: TEXT, bits: { unit: 'bits_per_second' } },
     label: 'class',
     stack: true,
@@ -119,7 +122,7 @@ const TRAFFIC: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Packets per second',
     question: 'How many packets are that? Many packets with few bits are floods, scans, or chatty protocols.',
-    sql: `SELECT $__timeInterval(time) AS time, sum(packets) / $__interval_s AS packets FROM ${ONCE_OVER_TIME} WHERE counts_once = 1 GROUP BY time ORDER BY time`,
+    sql: `SELECT $__timeInterval(time) AS time, sum(packets) / $__interval_s AS packets FROM ${ONCE_OVER_TIME} WHERE counts_once = 1 GROUP BY time ${EVERY_STEP}`,
     columns: { time: TIME, packets: { unit: 'packets_per_second' } },
     width: 12,
     height: 6,
@@ -129,7 +132,10 @@ const TRAFFIC: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Records per second, by protocol',
     question: 'What do the exporters send, and does one sort of export stop?',
-    sql: `SELECT $__timeInterval(time) AS time, toString(export_protocol) AS protocol, sum(records) / $__interval_s AS records FROM ${recordsOverTime('export_protocol')} GROUP BY time, protocol ORDER BY time, protocol`,
+    sql: everyStepBy(
+      'protocol',
+      `SELECT $__timeInterval(time) AS time, toString(export_protocol) AS protocol, sum(records) / $__interval_s AS records FROM ${recordsOverTime('export_protocol')} GROUP BY time, protocol`,
+    ),
     columns: { time: TIME, protocol: TEXT, records: { unit: 'records_per_second' } },
     label: 'protocol',
     stack: true,

@@ -73,3 +73,13 @@ export const COUNTS = ['counts_sent', 'counts_received', 'counts_once'] as const
 export function halfWidth(variance: string): string {
   return `1.96 * sqrt(${variance})`
 }
+
+/** Order of figures over time, with zeros where nothing was: a step without flows is no traffic, not a line from the last to the next. */
+const FILL =
+  'time WITH FILL FROM toStartOfInterval(toDateTime($__fromTime_ms), INTERVAL $__interval_s second) TO toDateTime($__toTime_ms) STEP toIntervalSecond($__interval_s)'
+export const EVERY_STEP = `ORDER BY ${FILL}`
+
+/** The same where rows are of several series, told apart by the column `label`; `sql` has no order of its own. */
+export function everyStepBy(label: string, sql: string): string {
+  return `SELECT * FROM (${sql} ORDER BY ${label}, ${FILL}) ORDER BY time, ${label}`
+}

@@ -4,7 +4,7 @@ import { BYTES, COUNT, TEXT, TIME } from './columns.ts'
 import { entitySeries } from './entities.ts'
 import { AUDIT, AUDIT_SPAN } from './health-sql.ts'
 import type { PanelSpec } from './panel.ts'
-import { COUNTS, records, recordsOverTime } from './records.ts'
+import { COUNTS, records, recordsOverTime, everyStepBy } from './records.ts'
 import { service, shown } from './tenant.ts'
 
 const READS = ['server_id', 'port_id'] as const
@@ -48,7 +48,10 @@ const TRAFFIC: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Protocols',
     question: 'What sort of traffic is it? TCP, UDP, ICMP and others, both directions.',
-    sql: `SELECT $__timeInterval(time) AS time, multiIf(ip_protocol = 6, 'tcp', ip_protocol = 17, 'udp', ip_protocol IN (1, 58), 'icmp', 'other') AS protocol, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...ENDS, 'ip_protocol', 'counts_once')} WHERE counts_once = 1 AND (${MINE('src')} OR ${MINE('dst')}) GROUP BY time, protocol ORDER BY time, protocol`,
+    sql: everyStepBy(
+      'protocol',
+      `SELECT $__timeInterval(time) AS time, multiIf(ip_protocol = 6, 'tcp', ip_protocol = 17, 'udp', ip_protocol IN (1, 58), 'icmp', 'other') AS protocol, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...ENDS, 'ip_protocol', 'counts_once')} WHERE counts_once = 1 AND (${MINE('src')} OR ${MINE('dst')}) GROUP BY time, protocol`,
+    ),
     columns: { time: TIME, protocol: TEXT, bits: BPS },
     label: 'protocol',
     stack: true,
@@ -74,7 +77,7 @@ const WITH_WHOM: readonly PanelSpec[] = [
     kind: 'bars',
     title: 'Services',
     question: 'Which services does it use or offer? The lower port of a TCP or UDP flow stands for the service.',
-    sql: `SELECT ${service()} AS service, sum(bytes) AS bytes FROM ${records(...ENDS, 'ip_protocol', 'src_l4_port', 'dst_l4_port', 'counts_once')} WHERE counts_once = 1 AND (${MINE('src')} OR ${MINE('dst')}) GROUP BY service ORDER BY bytes DESC LIMIT 15`,
+    sql: `SELECT ${service()} AS service, sum(bytes) AS bytes FROM ${records(...ENDS, 'ip_version', 'ip_protocol', 'src_l4_port', 'dst_l4_port', 'counts_once')} WHERE counts_once = 1 AND (${MINE('src')} OR ${MINE('dst')}) GROUP BY service ORDER BY bytes DESC LIMIT 15`,
     columns: { service: TEXT, bytes: BYTES },
     width: 6,
     height: 9,

@@ -3,7 +3,7 @@ import type { DashboardSpec } from './build.ts'
 import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_NETWORK, TO_SERVER, TO_TENANT } from './columns.ts'
 import { entitySeries, entityTable } from './entities.ts'
 import type { PanelSpec } from './panel.ts'
-import { COUNTS, records, recordsOverTime } from './records.ts'
+import { COUNTS, records, recordsOverTime, everyStepBy } from './records.ts'
 
 const of = (side: string) => `${side}_project_id = '\${project}'`
 const EITHER = `(${of('src')} OR ${of('dst')})`
@@ -62,7 +62,10 @@ const HOW_MUCH: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Where to',
     question: 'Does the traffic stay inside, go to other projects, or to and from the outside?',
-    sql: `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...ENDS, 'counts_once', 'traffic_class')} WHERE ${COUNTED} GROUP BY time, class ORDER BY time, class`,
+    sql: everyStepBy(
+      'class',
+      `SELECT $__timeInterval(time) AS time, toString(traffic_class) AS class, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...ENDS, 'counts_once', 'traffic_class')} WHERE ${COUNTED} GROUP BY time, class`,
+    ),
     columns: { time: TIME, class: TEXT, bits: { unit: 'bits_per_second' } },
     label: 'class',
     stack: true,
@@ -133,7 +136,7 @@ const WHAT: readonly PanelSpec[] = [
     kind: 'bars',
     title: 'Ports and protocols',
     question: 'What do the servers serve and use? The lower port of a TCP or UDP flow stands for its service.',
-    sql: `SELECT ${service()} AS service, sum(bytes) AS bytes FROM ${records(...ENDS, 'ip_protocol', 'src_l4_port', 'dst_l4_port', 'counts_once')} WHERE ${COUNTED} GROUP BY service ORDER BY bytes DESC LIMIT 15`,
+    sql: `SELECT ${service()} AS service, sum(bytes) AS bytes FROM ${records(...ENDS, 'ip_version', 'ip_protocol', 'src_l4_port', 'dst_l4_port', 'counts_once')} WHERE ${COUNTED} GROUP BY service ORDER BY bytes DESC LIMIT 15`,
     columns: { service: TEXT, bytes: BYTES },
     width: 8,
     height: 9,
@@ -192,12 +195,12 @@ export const TENANT: DashboardSpec = {
 
 /** An address as people write it. */
 export function shown(side: 'src' | 'dst'): string {
-  return `replaceRegexpOne(toString(${side}_addr), '^::ffff:', '')`
+  return `if(${side}_addr = toIPv6('::'), 'not IP', replaceRegexpOne(toString(${side}_addr), '^::ffff:', ''))`
 }
 
 /** `tcp 443`: the service of a record. */
 export function service(): string {
-  return "multiIf(ip_protocol = 6, concat('tcp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol = 17, concat('udp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol IN (1, 58), 'icmp', concat('protocol ', toString(ip_protocol)))"
+  return "multiIf(ip_version = 0, 'not IP', ip_protocol = 6, concat('tcp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol = 17, concat('udp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol IN (1, 58), 'icmp', concat('protocol ', toString(ip_protocol)))"
 }
 
 /** A server of this project by name, another project by its name alone, the outside by address. */
