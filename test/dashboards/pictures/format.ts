@@ -3,33 +3,24 @@ import type { Unit } from '../../../dashboards/panel.ts'
 
 const SI = ['', 'k', 'M', 'G', 'T', 'P']
 
+const FIGURES: Readonly<Record<Exclude<Unit, 'text' | 'time'>, (value: number) => string>> = {
+  bits_per_second: (value) => `${scaled(value)}b/s`,
+  packets_per_second: (value) => `${scaled(value)}p/s`,
+  records_per_second: (value) => `${scaled(value)}rec/s`,
+  datagrams_per_second: (value) => `${scaled(value)}/s`,
+  bytes: (value) => `${scaled(value)}B`,
+  count: (value) => scaled(value).trim(),
+  number: String,
+  percent: (value) => `${shortened(value)} %`,
+  share: (value) => `${shortened(value * 100)} %`,
+  seconds: (value) => `${shortened(value)} s`,
+}
+
 export function formatted(value: unknown, unit: Unit): string {
-  if (value === null || value === undefined) return '–'
+  if (typeof value !== 'string' && typeof value !== 'number') return '–'
   if (unit === 'text') return String(value)
   if (unit === 'time') return String(value).slice(11, 19)
-  const number = Number(value)
-  switch (unit) {
-    case 'bits_per_second':
-      return `${scaled(number)}b/s`
-    case 'packets_per_second':
-      return `${scaled(number)}p/s`
-    case 'records_per_second':
-      return `${scaled(number)}rec/s`
-    case 'datagrams_per_second':
-      return `${scaled(number)}datagrams/s`
-    case 'bytes':
-      return `${scaled(number)}B`
-    case 'percent':
-      return `${shortened(number)} %`
-    case 'share':
-      return `${shortened(number * 100)} %`
-    case 'seconds':
-      return `${shortened(number)} s`
-    case 'number':
-      return String(number)
-    case 'count':
-      return scaled(number).trim()
-  }
+  return FIGURES[unit](Number(value))
 }
 
 function scaled(value: number): string {

@@ -12,8 +12,8 @@ export interface Box {
   h: number
 }
 
-export function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+export function escaped(words: string): string {
+  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
 
 export function rectangle({ x, y, w, h }: Box, fill: string, more = ''): string {
@@ -30,8 +30,8 @@ export interface TextStyle {
 }
 
 /** About what a letter of this size takes. */
-export function widthOf(text: string, size = 12): number {
-  return text.length * size * 0.56
+export function widthOf(words: string, size = 12): number {
+  return words.length * size * 0.56
 }
 
 export function text(words: string, x: number, y: number, style: TextStyle = {}): string {
