@@ -54,6 +54,8 @@ const ALWAYS = 0.001
 const SMALL_FRAME = 110
 const SMALL_SHARE = 0.01
 const SMALL_FRAMES = 60
+/** An idle server's: so few are no proof that its bridge reports nothing. */
+const IDLE_FRAMES = 20
 /** From this share of the traffic on, what is unsure at the ends of the span says more than the rest. */
 const MOSTLY = 0.25
 /** A header of a native tunnel, bytes. */
@@ -99,7 +101,9 @@ function smallFrames(evidence: Evidence): Finding | undefined {
   if (bytes > SMALL_SHARE * trueBytes && frames > SMALL_FRAMES) return undefined
   const note = `${Math.round(frames)} frames of ${Math.round(bytes / frames)} bytes`
   if (isSilent(evidence))
-    return { verdict: 'unknown', cause: 'no_exporter', note: `${note} were sent, and nothing came from its bridge` }
+    return frames > IDLE_FRAMES
+      ? undefined
+      : { verdict: 'unknown', cause: 'no_exporter', note: `${note} were sent, and nothing came from its bridge` }
   if (protocols.includes('netflow5'))
     return { verdict: 'agrees', cause: 'not_ipv4', note: `all but ${note}, which are not IPv4` }
   if (direction === 'received' && !protocols.includes('ipfix'))

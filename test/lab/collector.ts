@@ -11,7 +11,7 @@ const withoutOptions = Object.keys(process.env)
   .flatMap((name) => ['-u', name])
 const OVSIGHT = within(COLLECTOR.namespace, 'env', ...withoutOptions, process.execPath, `${ROOT}dist/src/main.js`)
 /** Flows of mirrored frames are written soon after their last frame. */
-const SOON = ['--mirror-inactive-timeout', '2s']
+const SOON = ['--mirror-inactive-timeout', '2s', '--interface-counters', '1s']
 const READY_MS = 30_000
 const STOP_MS = 15_000
 
@@ -25,6 +25,10 @@ const get = (path: string): string[] =>
 export interface Collector {
   /** `ovsight top …` on its data. */
   top(...words: string[]): Record<string, unknown>[]
+  /** `ovsight audit` on its data. */
+  audit(...words: string[]): Record<string, unknown>[]
+  /** What its HTTP API answers at a path. */
+  ask(path: string): Record<string, unknown>[]
   /** Sum of a metric over its labels, of those lines whose labels contain `label`. */
   metric(name: string, label?: string): number
   stop(): Promise<void>
@@ -58,6 +62,9 @@ export async function startCollector(folder: string): Promise<Collector> {
   return {
     top: (...words) =>
       JSON.parse(run([...OVSIGHT, 'top', ...words, '--data', folder, '-f', 'json', '-n', '1000'])) as Record<string, unknown>[], // prettier-ignore
+    audit: (...words) =>
+      JSON.parse(run([...OVSIGHT, 'audit', ...words, '--data', folder, '-f', 'json'])) as Record<string, unknown>[],
+    ask: (path) => JSON.parse(run(get(path))) as Record<string, unknown>[],
     metric: (name, label = '') =>
       run(get('/metrics'))
         .split('\n')

@@ -12,6 +12,7 @@ import { down, up, whyNot } from './lab.ts'
 import { injectLoss, lossSoFar, stopLoss } from './loss.ts'
 import { measure, record } from './record.ts'
 import { sleep } from './shell.ts'
+import { auditAgrees, northSouth, projectTotals, tenantsApart, until } from './shows.ts'
 import { enter, FLUSH_MS, SITUATIONS, type Situation } from './situations.ts'
 import { recordedTotals, topTotals, type Total } from './totals.ts'
 import type { Truth } from './traffic.ts'
@@ -25,6 +26,8 @@ const LONGEST_OTHER_FRAME = 110
 const STORED_MS = 2000
 /** Below this many samples a sum is not near enough to normal for its half-width to mean 95 %. */
 const LEAST_SAMPLES = 20
+/** Counters of OVSDB are up to five seconds old: what flows sooner may be on either side of the first reading. */
+const READ_MS = 7000
 
 describe('the lab', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ovsight-lab-'))
@@ -32,11 +35,14 @@ describe('the lab', { skip }, () => {
   let collector: Collector | undefined
 
   /** `ovsight collect` with a store of its own, after `switchExports`: it reads the nodes' OVSDB when it starts. */
-  const collecting = (switchExports: () => void) => async (): Promise<void> => {
-    await collector?.stop()
-    switchExports()
-    collector = await startCollector(join(folder, `data-${++collectors}`))
-  }
+  const collecting =
+    (switchExports: () => void, audited = false) =>
+    async (): Promise<void> => {
+      await collector?.stop()
+      switchExports()
+      collector = await startCollector(join(folder, `data-${++collectors}`))
+      if (audited) await sleep(READ_MS)
+    }
 
   before(up)
   after(async () => {
@@ -56,20 +62,27 @@ describe('the lab', { skip }, () => {
   for (const [index, situation] of SITUATIONS.entries()) {
     it(`${situation.what}: what every machine sent and received`, async () => {
       const recorded = join(folder, String(index))
-      const begin = collecting(() => enter(situation))
+      const begin = collecting(() => enter(situation), situation.audited)
       const truth = await record(recorded, { begin, flushMs: FLUSH_MS, factor: situation.factor ?? 1 })
       agree(situation, await recordedTotals(recorded), truth)
       await sleep(STORED_MS)
       agree(situation, topTotals(collector!.top('server')), truth)
+      tenantsApart(collector!)
+      if (situation.holds === 'all' && situation.machines === undefined) {
+        projectTotals(collector!, truth)
+        northSouth(collector!, truth)
+      }
+      if (situation.audited === true) await auditAgrees(collector!)
     })
   }
 
-  it('datagrams lost on the way: as many as were dropped, but for those that carry no sequence', async () => {
+  it('datagrams lost on the way: as many as were dropped, a completeness, and their name in the audit', async () => {
     const options = { ...EXPORT_DEFAULTS, cacheTimeout: 0, cacheFlows: 0 }
     const begin = collecting(() => {
+      enter({ what: 'nothing', kinds: [], holds: 'all' })
       switchOn('ipfix', options)
       injectLoss(['ipfix'], 10, false)
-    })
+    }, true)
     await measure({ begin, flushMs: FLUSH_MS })
     const dropped = lossSoFar()[0]!
     stopLoss()
@@ -77,6 +90,32 @@ describe('the lab', { skip }, () => {
     assert.ok(dropped.lost > 100, `${dropped.lost} were dropped`)
     // A template message does not advance the sequence, and what comes last has nothing behind it.
     assert.ok(counted <= dropped.lost && counted >= 0.97 * dropped.lost - 3, `${counted} counted of ${dropped.lost}`)
+    const arrived = 100 * (1 - dropped.lost / dropped.datagrams)
+    await until('the completeness is that of the datagrams', () => {
+      const sums = collector!.ask('/api/v1/completeness?last=1h').map((row) => [Number(row['expected']), Number(row['missing'])]) // prettier-ignore
+      const [expected, missing] = sums.reduce(([a, b], [c, d]) => [a! + c!, b! + d!], [0, 0])
+      return Math.abs(100 * (1 - missing! / expected!) - arrived) <= 1
+        ? ''
+        : `${missing} of ${expected}, not ${arrived}`
+    })
+    await until('the audit names the loss', () => {
+      const [sent] = collector!.audit('red-1').filter((row) => row['direction'] === 'sent')
+      return sent?.['cause'] === 'losses' ? '' : JSON.stringify(sent)
+    })
+  })
+
+  it('an exporter switched off on one bridge: the audit names it for the servers there, and agrees with the others', async () => {
+    const onTwo: Situation = { what: 'IPFIX on two nodes', kinds: ['ipfix'], options: { nodes: ['c0', 'n0'] }, holds: 'all' } // prettier-ignore
+    await measure({ begin: collecting(() => enter(onTwo), true), flushMs: FLUSH_MS })
+    await until('the audit names the bridge', () => {
+      const rows = collector!.audit().filter((row) => row['direction'] === 'sent')
+      const wrong = rows.filter(({ host, verdict, cause, note }) =>
+        host === 'c1'
+          ? verdict !== 'short' || cause !== 'no_exporter' || !String(note).includes('br-int of c1')
+          : verdict !== 'agrees',
+      )
+      return rows.length === MACHINES.length && wrong.length === 0 ? '' : JSON.stringify(wrong)
+    })
   })
 })
 

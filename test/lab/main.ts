@@ -111,8 +111,8 @@ program
   .option('--key <n>', 'GRE key, ERSPAN session or VNI', count)
   .action((machine: string, options: { type: MirrorType; key?: number }) => {
     requireUp()
-    if (machine === 'off') mirrorOff()
-    else mirrorOn(machine, options.type, options.key)
+    mirrorOff()
+    if (machine !== 'off') mirrorOn(machine, options.type, options.key)
     console.log(mirrorInForce())
   })
 

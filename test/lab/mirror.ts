@@ -5,8 +5,8 @@ import { vsctl } from './openvswitch.ts'
 export const MIRROR_TYPES = ['gre', 'erspan', 'vxlan'] as const
 export type MirrorType = (typeof MIRROR_TYPES)[number]
 
-const OUTPUT = 'mirror0'
-const NAME = 'lab'
+/** The output port of a machine's mirror. */
+const outputOf = (machine: string): string => `mirror-${machine}`
 /** Open vSwitch's default, and where ovsight listens; the nodes' own tunnels use it too, but not towards the collector. */
 export const MIRROR_VXLAN_PORT = 4789
 
@@ -22,18 +22,18 @@ const portOf = (machine: string): Port => {
   return found.port
 }
 
-/** Mirror what `machine` sends and receives; without a key GRE carries none, as in the captures. */
+/** Mirror what `machine` sends and receives, beside other mirrors; without a key GRE carries none, as in the captures. */
 export function mirrorOn(machine: string, type: MirrorType = 'gre', key?: number): void {
-  mirrorOff()
   const { node, device } = portOf(machine)
+  const output = outputOf(machine)
   vsctl(
     node,
-    ...['--', '--id=@out', 'create', 'Port', `name=${OUTPUT}`, 'interfaces=@tunnel'],
-    ...['--', '--id=@tunnel', 'create', 'Interface', `name=${OUTPUT}`, `type=${type}`],
+    ...['--', '--id=@out', 'create', 'Port', `name=${output}`, 'interfaces=@tunnel'],
+    ...['--', '--id=@tunnel', 'create', 'Interface', `name=${output}`, `type=${type}`],
     ...[`options:remote_ip=${COLLECTOR.address}`, ...OPTIONS[type](key)],
     ...['--', 'add', 'Bridge', 'br-int', 'ports', '@out'],
     ...['--', '--id=@port', 'get', 'Port', device],
-    ...['--', '--id=@mirror', 'create', 'Mirror', `name=${NAME}`],
+    ...['--', '--id=@mirror', 'create', 'Mirror', `name=${machine}`],
     ...['select_src_port=@port', 'select_dst_port=@port', 'output_port=@out'],
     ...['--', 'add', 'Bridge', 'br-int', 'mirrors', '@mirror'],
   )
@@ -41,7 +41,8 @@ export function mirrorOn(machine: string, type: MirrorType = 'gre', key?: number
 
 export function mirrorOff(): void {
   for (const node of NODES) {
-    vsctl(node, '--', 'clear', 'Bridge', 'br-int', 'mirrors', '--', '--if-exists', 'del-port', 'br-int', OUTPUT)
+    const outputs = MACHINES.flatMap(({ name }) => ['--', '--if-exists', 'del-port', 'br-int', outputOf(name)])
+    vsctl(node, '--', 'clear', 'Bridge', 'br-int', 'mirrors', ...outputs)
   }
 }
 
