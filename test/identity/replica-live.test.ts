@@ -87,6 +87,27 @@ describe('identity of a running collector', () => {
     assert.equal(said.filter((text) => text.includes('answers again')).length, 1)
   })
 
+  it('a Neutron that refuses to be asked for changes is read whole in between, and nothing is faulty', async () => {
+    const identity = await start({ os_cloud: 'envvars' })
+    for (let poll = 0; poll < 3; poll++) {
+      cloud.requests.length = 0
+      await identity.pollCloud()
+      const { ok, fault, faults } = stateOf(identity, 'openstack')
+      assert.deepEqual([ok, fault, faults], [true, '', 0])
+    }
+    assert.ok(
+      cloud.requests.every((line) => !line.includes('changed_since')),
+      'it is asked once',
+    )
+    assert.ok(cloud.requests.some((line) => line.includes('/servers/detail') && line.includes('changes-since')))
+    await identity.stop()
+    cloud.changes = true
+    const asked = await start({ os_cloud: 'envvars' })
+    await asked.pollCloud()
+    assert.ok(cloud.requests.some((line) => /\/ports\?.*changed_since=/.test(line)))
+    assert.equal(stateOf(asked, 'openstack').ok, true)
+  })
+
   it('a cloud that does not answer at the start stops nothing', async () => {
     cloud.cutAt = 10
     const identity = await start({ os_cloud: 'envvars' })

@@ -1,6 +1,6 @@
 /**
  * Keeps what an OpenStack cloud says current: every list in full at the start and from time to time, in between what changed.
- * Neutron tells changes, not deletions: those come with the next full list, Nova's as servers with status DELETED. An answer that
+ * Neutron, where it can be asked for changes at all, tells changes, not deletions: those come with the next full list, Nova's as servers with status DELETED. An answer that
  * is refused (read.ts) changes nothing: the last good model goes on.
  */
 import { setImmediate as turn } from 'node:timers/promises'
@@ -37,6 +37,8 @@ export interface CloudNews {
 const OVERLAP_MS = 60_000
 /** Entries converted without giving way to the pipeline: about 10 ms. */
 const SLICE = 1_000
+/** Where Neutron refuses to be asked for changes, reading whole lists takes at most this share of the time. */
+const WHOLE_SHARE = 0.1
 const CHANGING = LIST_NAMES.filter((name) => 'changedSince' in LISTS[name])
 const NOTHING = Object.fromEntries(LIST_NAMES.map((name) => [name, [] as readonly Entry[]])) as unknown as CloudLists
 
@@ -49,6 +51,9 @@ export class OpenstackPoller {
   private sizes: ListSizes = {}
   private projects = new Set<unknown>()
   private shrunk = false
+  /** Lists that refuse to be asked for what changed. */
+  private readonly refused = new Set<ListName>()
+  private refusedNotBeforeMs = 0
   private fullAtMs = 0
   private changesAtMs = 0
   private timer: NodeJS.Timeout | undefined
@@ -119,12 +124,29 @@ export class OpenstackPoller {
     return lists
   }
 
+  /** What changed in a list; all of it once it has refused that question. */
+  private async readChangesOf(name: ListName, since: Date): Promise<readonly Entry[]> {
+    try {
+      return await readChanges(this.session, name, since)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'cloud_refused') throw error
+      this.refused.add(name)
+      return readList(this.session, name)
+    }
+  }
+
   private async readChanged(): Promise<CloudLists> {
     const since = new Date(this.changesAtMs - OVERLAP_MS)
     const lists: Record<ListName, readonly Entry[]> = { ...NOTHING }
     // The segments extension may be missing; then it was an empty list, and stays one until the next full read.
     const asked = CHANGING.filter((name) => !('extension' in LISTS[name]) || (this.sizes[name] ?? 0) > 0)
-    for (const name of asked) lists[name] = await readChanges(this.session, name, since)
+    const startedMs = this.now()
+    const due = startedMs >= this.refusedNotBeforeMs
+    for (const name of asked)
+      if (!this.refused.has(name)) lists[name] = await this.readChangesOf(name, since)
+      else if (due) lists[name] = await readList(this.session, name)
+    if (due && this.refused.size > 0)
+      this.refusedNotBeforeMs = this.now() + ((this.now() - startedMs) * (1 - WHOLE_SHARE)) / WHOLE_SHARE
     const named = [...lists.ports, ...lists.networks].map((entry) => entry['project_id'])
     if (named.some((id) => typeof id === 'string' && id !== '' && !this.projects.has(id))) {
       lists.projects = await readList(this.session, 'projects')

@@ -15,7 +15,11 @@ export interface ListFacts {
   adminFields?: readonly string[]
   /** An API extension: 404 means that the cloud does not have it. */
   extension?: true
-  /** Query parameter for what changed since a time (ISO 8601 with Z; without it Neutron answers 400). */
+  /**
+   * Query parameter for what changed since a time (ISO 8601 with Z). Neutron knows it by its extension standard-attr-timestamp, and
+   * refuses it all the same while `filter_validation` is on, which it is by default (neutron/api/api_common.py; seen on Zed): then
+   * whole lists are read in its place.
+   */
   changedSince?: string
 }
 
