@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   attribute: ['schema', 'identity'],
   store: ['schema', 'errors.ts'],
   query: ['schema', 'errors.ts'],
+  late: ['attribute', 'schema', 'store', 'errors.ts'],
   receive: ['wire', 'errors.ts'],
   telemetry: ['errors.ts'],
   pipeline: [
@@ -25,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'store',
     'telemetry',
     'identity',
+    'late',
     'wire',
     'config',
     'errors.ts',

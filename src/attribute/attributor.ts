@@ -5,6 +5,7 @@
  * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
  */
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
+import { TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, REPORTS, type Bridge } from '../identity/snapshot/vantage.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
@@ -23,7 +24,11 @@ import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
 import { finishSampling, isScaled } from './sampling.ts'
 import { BY, Straight } from './straight.ts'
+import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
 import { writeRows } from './write-rows.ts'
+
+/** Where TEXTS has the port's id. */
+const PORT_ID = TEXTS.indexOf('port_id')
 
 export interface AttributorOptions {
   /** Which source counts where a bridge is reported by several at once; those left out come last. */
@@ -34,6 +39,8 @@ export interface AttributorOptions {
   names?: LearnedNames
   /** Told of what a host without OVSDB is seen to report, when that is new: other threads count by it too. */
   onReports?: (host: string, reports: number) => void
+  /** Told of rows that a later model may resolve. */
+  onUnsure?: OnUnsure
   /** Whether the common case is taken by itself (straight.ts): the answers are the same, only later. For tests. */
   straight?: boolean
 }
@@ -46,6 +53,8 @@ export class Attributor {
   private readonly counting: Counting
   private readonly ipfixSampling: number
   private readonly learned: LearnedNames
+  private readonly onUnsure: OnUnsure | undefined
+  private batch: FlowBatch | undefined
   /** Rows of the common case so far. */
   straightRows = 0
   private readonly straight = new Straight()
@@ -62,6 +71,7 @@ export class Attributor {
   constructor(options: AttributorOptions = {}) {
     this.ipfixSampling = options.ipfixSampling ?? 0
     this.learned = options.names ?? NO_NAMES
+    this.onUnsure = options.onUnsure
     this.straightAway = options.straight ?? true
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
     this.counting.onReports = options.onReports
@@ -82,12 +92,14 @@ export class Attributor {
     const c = batch.columns
     if (snapshot.empty) {
       for (let row = from; row < batch.rows; row++) {
+        this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '')
         withoutModel(c, row, this.ipfixSampling)
         if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
       }
       return
     }
     this.use(snapshot, batch.strings)
+    this.batch = batch
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
       if (this.straightAway) this.straight.find(c, row, n, snapshot, this.names)
@@ -205,6 +217,7 @@ export class Attributor {
     if (place.inIf === 0 && !snapshot.hosts[place.host]!.ovs) this.findByToldOfport(c, row)
     place.settleIngress(c, row, ends.source)
     ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, EVIDENCE.ofport))
+    this.tellUnsure(row)
     this.finishNetflow(c, row)
   }
 
@@ -234,6 +247,7 @@ export class Attributor {
     if (told) this.findDevices(c.in_if_name[row]!, leaves ? c.out_if_name[row]! : 0)
     place.settleIngress(c, row, ends.source)
     ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, EVIDENCE.if_index))
+    this.tellUnsure(row)
     counting.see(place.host, REPORTS.sflow)
     counting.ingress(place, ends.src, ends.dst, REPORTS.sflow, SOURCE.sflow)
   }
@@ -260,6 +274,7 @@ export class Attributor {
       place.settleIngress(c, row, ends.source)
       ends.ingress(c, row, this.byDevice(place.inIf, place.inEndpoint, evidence))
     }
+    this.tellUnsure(row)
     this.finishIpfix(c, row, egress)
   }
 
@@ -294,8 +309,19 @@ export class Attributor {
       else place.outIf = only
       ends.resolver.onMirror(sends ? src : dst, sends ? ends.source : ends.destination, interfaces.endpoint(only))
     }
+    this.tellUnsure(row)
     counting.see(place.host, REPORTS.mirror_source | REPORTS.mirror_destination)
     counting.mirrored(place, src, dst, place.inIf, place.outIf)
+  }
+
+  private tellUnsure(row: number): void {
+    const { src, dst } = this.ends
+    const ends = unsureBy(src.evidence, dst.evidence)
+    if (ends === 0 || this.onUnsure === undefined) return
+    const { texts } = this.snapshot.endpoints
+    // Of one that is not known it is ''.
+    const known = texts[src.endpoint * TEXTS.length + PORT_ID]! || texts[dst.endpoint * TEXTS.length + PORT_ID]!
+    this.onUnsure(this.batch!, row, ends, known)
   }
 
   /** Whose ports the interfaces are; on a trunk the VLAN says which subport's. */

@@ -10,6 +10,9 @@ import type { Config } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { LiveIdentity } from '../identity/replica/live.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
+import { LateTruth } from '../late/late-truth.ts'
+import { RawRows } from '../late/raw-rows.ts'
+import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
 import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
@@ -21,7 +24,7 @@ import { SideRows } from '../pipeline/side-rows.ts'
 import type { CounterReading } from '../pipeline/interface-counters.ts'
 import { WorkerPool } from '../pipeline/workers/pool.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
-import type { Store } from '../store/store.ts'
+import type { Block, Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
 import type { SharedSockets } from '../receive/shared.ts'
@@ -31,13 +34,14 @@ import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
-import { identityApi, identityReaders } from './identity-readings.ts'
+import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { VERSION } from './version.ts'
 import { StoreKeeping } from './store-keeping.ts'
 import { writerReaders } from './writer-readings.ts'
 
 const TICK_MS = 100
 const WATCH_MS = 10_000
+const LATE_TICK_MS = 500
 const SIDE_TICK_MS = 1_000
 /** What is counted beside the flows is written this often. */
 const SIDE_WRITE_MS = 10_000
@@ -62,6 +66,7 @@ export class Collector {
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
   private readonly templates: TemplateFile
+  private readonly late: LateTruth | undefined
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private readonly access: OpenAccess
@@ -84,11 +89,27 @@ export class Collector {
     let number = 0
     this.token = () => `${run}-${number++}`
     const names = new LearnedInterfaces()
+    const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
+    const model = () => identity.replica.snapshot
+    const late =
+      unsure &&
+      new LateTruth(
+        {
+          store,
+          attribute: attributeBy(config, model, names),
+          enqueue: (block) => writer.enqueue(block),
+          inherited: () => writer.inheritedBlocks,
+          version: () => identity.replica.published + names.changes,
+          log,
+        },
+        { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
+      )
+    this.late = late
     this.built = buildPipeline(config, {
       names,
       isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-      attribute: attributeBy(config, () => identity.replica.snapshot, names),
-      emit: (block) => writer.enqueue(flowBlock(block, this.token())),
+      attribute: attributeBy(config, model, names, unsure?.onUnsure),
+      emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
       log: sampled,
     })
     this.side = new SideRows(
@@ -122,7 +143,11 @@ export class Collector {
     const pool =
       shared &&
       new WorkerPool(config, shared, workersOf(config), {
-        keep: (block) => writer.enqueue({ ...block, token: this.token() }),
+        keep: ({ late: waiting, ...block }) =>
+          this.accept(
+            { ...block, token: this.token() },
+            waiting && { ...waiting, rows: RawRows.fromBytes(Buffer.from(waiting.rows)) },
+          ),
         log,
       })
     this.pool = pool
@@ -136,6 +161,7 @@ export class Collector {
           ...writerReaders(writer),
           ...this.keeping.readers,
           ...identityReaders(identity),
+          ...lateReaders(late),
           ovsight_statistics_answers_total: () => [[this.statistics.answers]],
           ovsight_statistics_failures_total: () => [[this.statistics.failures]],
           ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
@@ -184,6 +210,15 @@ export class Collector {
     this.identity.replica.snapshot = identity
   }
 
+  /** Rows of a block that wait are safe before the block is: else a crash in between would leave them as they are. */
+  private async accept(
+    block: Block,
+    waiting: { rows: RawRows | undefined; refused: number } | undefined,
+  ): Promise<void> {
+    if (waiting?.rows !== undefined) await this.late?.take(waiting.rows, waiting.refused)
+    return this.writer.enqueue(block)
+  }
+
   private keep(blocks: readonly RowBlock[]): void {
     for (const block of blocks) void this.writer.enqueue({ ...block, token: this.token() })
   }
@@ -195,12 +230,14 @@ export class Collector {
       this.spool.announce(this.url)
       writeCollectorNote(config.data, this.url, this.access.localToken)
     }
+    await this.late?.start()
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
     const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
       ...(await this.keeping.begin()),
+      setInterval(() => this.late?.tick(), LATE_TICK_MS),
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
@@ -221,6 +258,7 @@ export class Collector {
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
     await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
     this.keep(this.side.end())
+    await this.late?.stop()
     await this.identity.stop()
     await this.spool.close(limitMs)
     if (this.writer.spoolBlocks > 0)

@@ -1,6 +1,7 @@
 /** What commands that write share: the store, the identity, and a pipeline between them. */
 import { Attributor } from '../attribute/attributor.ts'
 import type { LearnedNames } from '../attribute/learned.ts'
+import type { OnUnsure } from '../attribute/unsure.ts'
 import type { Config } from '../config/options.ts'
 import { homedir } from 'node:os'
 import { LiveIdentity } from '../identity/replica/live.ts'
@@ -43,9 +44,15 @@ export function attributeBy(
   config: Config,
   snapshot: () => IdentitySnapshot,
   names?: LearnedNames,
+  onUnsure?: OnUnsure,
 ): (batch: FlowBatch) => void {
   const { precedence, ipfix_sampling: ipfixSampling } = config
-  const attributor = new Attributor({ precedence, ipfixSampling, ...(names === undefined ? {} : { names }) })
+  const attributor = new Attributor({
+    precedence,
+    ipfixSampling,
+    ...(names === undefined ? {} : { names }),
+    ...(onUnsure === undefined ? {} : { onUnsure }),
+  })
   return (batch) => attributor.attribute(batch, snapshot())
 }
 

@@ -3,6 +3,7 @@ import type { IdentityApi } from '../api/identity.ts'
 import { describeGently } from '../identity/describe.ts'
 import type { LiveIdentity, SourceReport } from '../identity/replica/live.ts'
 import { SOURCE_KINDS } from '../identity/replica/source.ts'
+import type { LateTruth } from '../late/late-truth.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
 import { parseShown } from './identity-kinds.ts'
 
@@ -27,6 +28,16 @@ export function identityReaders(identity: LiveIdentity): Readers {
     ovsight_identity_past: () => [[replica.ledger.size]],
     ovsight_identity_snapshots_total: () => [[replica.published]],
     ovsight_identity_publish_seconds: () => [[replica.lastPublishMs / 1e3]],
+  }
+}
+
+/** Rows that wait for the model to know more. */
+export function lateReaders(late: LateTruth | undefined): Readers {
+  return {
+    ovsight_late_rows: () => [[late?.waiting ?? 0]],
+    ovsight_late_resolved_total: () => [[late?.counters.resolved ?? 0]],
+    ovsight_late_expired_total: () => [[late?.counters.expired ?? 0]],
+    ovsight_late_overflow_total: () => [[late?.counters.overflow ?? 0]],
   }
 }
 

@@ -269,6 +269,23 @@ export const OPTIONS = {
     max: 86_400_000,
     doc: 'How long a binding that has ended (a port unplugged, a floating IP moved) is kept for records that come late. No shorter than the longest active timeout of the exporters.',
   },
+  late_window: {
+    group: 'Identity',
+    type: 'duration',
+    default: 600_000,
+    min: 0,
+    max: 86_400_000,
+    doc: 'How long a row whose ends were not known, or not told apart, waits for the model to know more; then it is resolved again and takes the place of what was stored. 0 = never.',
+  },
+  late_rows: {
+    group: 'Identity',
+    type: 'count',
+    unit: 'rows',
+    default: 100_000,
+    min: 1_000,
+    max: 10_000_000,
+    doc: 'Rows that wait at a time, about 250 bytes each in memory and on disk; beyond it those that wait for longest are given up and counted. A sixteenth of it may be of one batch.',
+  },
   precedence: {
     group: 'Identity',
     type: 'order',

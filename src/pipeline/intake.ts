@@ -1,6 +1,7 @@
 /** All that one thread does of a collector's way: receivers → pipeline → blocks, and what is counted beside them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Attributor } from '../attribute/attributor.ts'
+import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
 import type { Config } from '../config/options.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { FLOWS } from '../schema/ddl.ts'
@@ -26,6 +27,8 @@ const SIDE_WRITE_MS = 10_000
 /** Rows of any table; flow records come with their sums. */
 export interface IntakeBlock extends RowBlock {
   sums?: SumsBlock
+  /** Rows that a later model may resolve, as late/raw-rows.ts writes them, and how many more there were. */
+  late?: { rows: Uint8Array; refused: number }
 }
 
 /** What the surroundings give. */
@@ -57,11 +60,13 @@ export class Intake {
     const names = new LearnedInterfaces()
     const { precedence, ipfix_sampling: ipfixSampling } = config
     const { onReports } = ends
+    const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
     this.attributor = new Attributor({
       precedence,
       ipfixSampling,
       names,
       ...(onReports === undefined ? {} : { onReports }),
+      ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
     })
     this.built = buildPipeline(
       config,
@@ -70,7 +75,9 @@ export class Intake {
         isHost: (lanes, at) => ends.snapshot().hostAt(lanes, at / 4) !== 0,
         attribute: (batch) => this.attributor.attribute(batch, ends.snapshot()),
         emit: async ({ columns, rows, bytes, sums, release }) => {
-          await ends.keep({ table: FLOWS, columns, rows, bytes, sums })
+          const told = unsure?.take()
+          const late = told === undefined ? {} : { late: { rows: told.rows.toBytes(), refused: told.refused } }
+          await ends.keep({ table: FLOWS, columns, rows, bytes, sums, ...late })
           release()
         },
         log: this.sampled,

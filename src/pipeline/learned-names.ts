@@ -30,6 +30,8 @@ export interface LearnedKey {
 }
 
 export class LearnedInterfaces implements LearnedNames {
+  /** Names that were new. */
+  changes = 0
   private readonly exporters = new Map<string, Exporter>()
   /** The last exporter asked for: rows of one come together. */
   private readonly last = new Uint32Array(4)
@@ -47,7 +49,7 @@ export class LearnedInterfaces implements LearnedNames {
       this.exporters.set(key, known)
       this.stale = true
     }
-    tell(known.byIfIndex, ifIndex, name, nowMs)
+    if (tell(known.byIfIndex, ifIndex, name, nowMs)) this.changes++
     if (ofport >= 0) {
       const datapaths = known.byOfport.get(ofport) ?? new Map<string, Told>()
       tell(datapaths, datapathId, name, nowMs)
@@ -103,13 +105,16 @@ export class LearnedInterfaces implements LearnedNames {
   }
 }
 
-function tell<K>(into: Map<K, Told>, key: K, name: string, nowMs: number): void {
+/** Whether the name is new there. */
+function tell<K>(into: Map<K, Told>, key: K, name: string, nowMs: number): boolean {
   const told = into.get(key)
-  if (told?.name === name) told.lastMs = nowMs
-  else {
-    const before = told === undefined ? undefined : { name: told.name, lastMs: told.lastMs }
-    into.set(key, { name, fromMs: nowMs, lastMs: nowMs, before })
+  if (told?.name === name) {
+    told.lastMs = nowMs
+    return false
   }
+  const before = told === undefined ? undefined : { name: told.name, lastMs: told.lastMs }
+  into.set(key, { name, fromMs: nowMs, lastMs: nowMs, before })
+  return true
 }
 
 /** A number whose first name was told after the record has had it all along, as far as anybody knows. */

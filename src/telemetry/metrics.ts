@@ -191,6 +191,22 @@ export const METRICS = {
   },
   ovsight_identity_snapshots_total: { type: 'counter', labels: [], doc: 'Times a changed model was published.' },
   ovsight_identity_publish_seconds: { type: 'gauge', labels: [], doc: 'What publishing took the last time.' },
+  ovsight_late_rows: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Rows whose ends were not known, or not told apart, and that wait for the model to know more (late_window, late_rows).',
+  },
+  ovsight_late_resolved_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Rows resolved late: better ones took the place of what was stored.',
+  },
+  ovsight_late_expired_total: { type: 'counter', labels: [], doc: 'Rows that waited for late_window in vain.' },
+  ovsight_late_overflow_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Rows that would have waited but were too many (late_rows).',
+  },
   ovsight_log_lines_suppressed_total: {
     type: 'counter',
     labels: [],

@@ -3,40 +3,10 @@ import { createSocket } from 'node:dgram'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
-import { readCapture } from '../../src/wire/capture.ts'
-import { fileBytes } from '../../src/wire/source.ts'
-import { TRANSPORT, Transport } from '../../src/wire/transport.ts'
 import { PCAPS } from '../paths.ts'
 import { NO_ENGINE, type ServerRow, answer, collector, ovsight, temporary, truthOf } from './cli.ts'
-
-/** Where the exporters of the captures are sent from, since theirs are no addresses of this machine. */
-const SENDERS: Readonly<Record<number, string>> = { 14: '127.0.0.14', 23: '127.0.0.23', 10: '127.0.0.10' }
-const ALIASES = Object.entries(SENDERS).flatMap(([last, from]) => ['--exporter-alias', `${from}=10.0.10.${last}`])
-
-/** Sends the exports of a capture to a UDP port, from one socket for each exporter and port of theirs; how many. */
-async function send(capture: string, port: number): Promise<number> {
-  const sockets = new Map<string, ReturnType<typeof createSocket>>()
-  const transport = new Transport()
-  let sent = 0
-  for await (const packet of readCapture(fileBytes(`${PCAPS}${capture}/capture.pcap`))) {
-    if (transport.find(packet) !== TRANSPORT.udp) continue
-    const last = new Uint8Array(transport.source.buffer)[15]!
-    const key = `${last} ${transport.sourcePort}`
-    const socket = sockets.get(key) ?? createSocket('udp4')
-    if (!sockets.has(key)) {
-      await new Promise<void>((done) => socket.bind(0, SENDERS[last], done))
-      sockets.set(key, socket)
-    }
-    const payload = transport.bytes.slice(transport.start, transport.end)
-    await new Promise((done) => socket.send(payload, port, '127.0.0.1', done))
-    // Not faster than the smallest receive buffer bears.
-    if (++sent % 16 === 0) await sleep(5)
-  }
-  for (const socket of sockets.values()) socket.close()
-  return sent
-}
+import { ALIASES, metric, send, until } from './exports.ts'
 
 /** Sends full NetFlow v5 datagrams as fast as one socket can. */
 async function flood(port: number, count: number): Promise<void> {
@@ -51,20 +21,6 @@ async function flood(port: number, count: number): Promise<void> {
     )
   }
   socket.close()
-}
-
-async function metric(url: string, line: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const found = text.split('\n').find((one) => one.startsWith(`${line} `))
-  return found === undefined ? 0 : Number(found.slice(line.length))
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (await holds()) return
-    await sleep(50)
-  }
-  assert.fail(`${what} did not come about`)
 }
 
 describe('collect', { skip: NO_ENGINE }, () => {

@@ -89,7 +89,7 @@ describe('identity of a running collector', () => {
 
   it('a Neutron that refuses to be asked for changes is read whole in between, and nothing is faulty', async () => {
     const identity = await start({ os_cloud: 'envvars' })
-    for (let poll = 0; poll < 3; poll++) {
+    for (let time = 0; time < 3; time++) {
       cloud.requests.length = 0
       await identity.pollCloud()
       const { ok, fault, faults } = stateOf(identity, 'openstack')

@@ -110,12 +110,6 @@ export class LiveIdentity {
     }
   }
 
-  /** Whether anything will ever be known. */
-  get hasSources(): boolean {
-    const { identity, os_cloud, ovsdb_listen } = this.options
-    return identity !== null || os_cloud !== null || ovsdb_listen !== null
-  }
-
   /** Every source and how it stands. */
   get sources(): SourceReport[] {
     const now = Date.now()

@@ -1,0 +1,62 @@
+/** The rows of a block that wait: numbered and copied while the block is attributed, on the thread that does it. */
+import { randomInt } from 'node:crypto'
+import type { OnUnsure } from '../attribute/unsure.ts'
+import { setU64 } from '../schema/batch.ts'
+import { RawRows } from './raw-rows.ts'
+
+/** Of the rows that may wait, so many of one block: a flood of unknowns costs a share of the time only. */
+const BLOCK_SHARE = 1 / 16
+
+/** Options that say whether anything waits at all; the names are those of the options. */
+export interface WaitOptions {
+  late_window: number
+  identity: string | null
+  os_cloud: string | null
+  ovsdb_listen: string | null
+}
+
+/** Without a source nothing will ever be known. */
+export function waitsForModel({ late_window, identity, os_cloud, ovsdb_listen }: WaitOptions): boolean {
+  return late_window > 0 && (identity !== null || os_cloud !== null || ovsdb_listen !== null)
+}
+
+/** Numbers for rows; of this thread, as good as certainly: no other row received in these minutes has one of them. Below 2^53. */
+export class RowNumbers {
+  private last = randomInt(1, 2 ** 20) * 2 ** 32 + randomInt(2 ** 31)
+
+  next(): number {
+    return ++this.last
+  }
+}
+
+export class UnsureRows {
+  private readonly told: RawRows
+  private readonly numbers = new RowNumbers()
+  private refused = 0
+
+  /** `maxRows` may wait in all. */
+  constructor(maxRows: number) {
+    this.told = new RawRows(Math.max(1, Math.floor(maxRows * BLOCK_SHARE)))
+  }
+
+  /** For the attributor: numbers the row, and keeps a copy. */
+  readonly onUnsure: OnUnsure = (batch, row, ends, known) => {
+    if (this.told.full) {
+      this.refused++
+      return
+    }
+    const id = this.numbers.next()
+    setU64(batch.columns.late_id, row, id)
+    this.told.add(batch, row, { id, ends, known })
+  }
+
+  /** What was told since the last block, and how many rows found no place. undefined when nothing was. */
+  take(): { rows: RawRows; refused: number } | undefined {
+    const { told, refused } = this
+    if (told.rows === 0 && refused === 0) return undefined
+    const rows = told.trimmed()
+    told.clear()
+    this.refused = 0
+    return { rows, refused }
+  }
+}

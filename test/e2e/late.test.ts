@@ -1,0 +1,120 @@
+/** Traffic that comes before the model knows whose it is, and a collector that is killed while it sets that right. */
+import assert from 'node:assert/strict'
+import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PCAPS } from '../paths.ts'
+import { NO_ENGINE, answer, collector, temporary, type Running } from './cli.ts'
+import { ALIASES, metric, send, until } from './exports.ts'
+
+type Rows = Record<string, unknown>[]
+
+const ROWS = 88
+
+/** What people ask, every sum of it. */
+async function totals(data: string): Promise<Rows[]> {
+  const ask = (...words: string[]) => answer<Record<string, unknown>>(['top', ...words, '-n', '1000', '--data', data])
+  return [await ask('server'), await ask('project'), await ask('src_port', 'dst_port', 'role', '--count', 'all')]
+}
+
+/** Every column of every record but when it came and what numbers it. */
+async function records(data: string): Promise<string[]> {
+  const rows = await answer<Record<string, unknown>>(['flows', '-n', '1000', '--data', data])
+  const own = (row: Record<string, unknown>) =>
+    Object.entries(row).filter(([name]) => !/^(time_received|time_stored|late_id|flow_start|flow_end|id)$/.test(name))
+  return rows.map((row) => JSON.stringify(own(row))).toSorted()
+}
+
+/** The first difference only: two lists of records are no message. */
+function sameRecords(found: readonly string[], wanted: readonly string[]): void {
+  assert.equal(found.length, wanted.length)
+  for (const [i, record] of wanted.entries()) {
+    const columns = (text: string) => JSON.parse(text) as [string, unknown][]
+    const other = new Map(columns(found[i]!))
+    for (const [name, value] of columns(record)) assert.deepEqual([name, other.get(name)], [name, value], `record ${i}`)
+  }
+}
+
+class Lab {
+  readonly data = join(temporary(), 'data')
+  readonly folder = temporary()
+  private readonly file = join(this.folder, 'cloud.yaml')
+
+  constructor() {
+    cpSync(`${PCAPS}ipfix`, this.folder, { recursive: true })
+    writeFileSync(this.file, 'hosts: []\n')
+  }
+
+  start(): Promise<Running> {
+    return collector(['--data', this.data, '--identity', this.file, ...ALIASES])
+  }
+
+  /** The model learns everything at once. */
+  learn(): void {
+    writeFileSync(`${this.file}.new`, readFileSync(join(this.folder, 'identity.yaml')))
+    renameSync(`${this.file}.new`, this.file)
+  }
+}
+
+/** A collector that has stored the capture without knowing anything. */
+async function ignorant(): Promise<{ lab: Lab; running: Running }> {
+  const lab = new Lab()
+  const running = await lab.start()
+  await send('ipfix', running.port('IPFIX'))
+  await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= ROWS)
+  return { lab, running }
+}
+
+async function knowing(): Promise<{ totals: Rows[]; records: string[] }> {
+  const lab = new Lab()
+  lab.learn()
+  const running = await lab.start()
+  await send('ipfix', running.port('IPFIX'))
+  await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= ROWS)
+  const seen = { totals: await totals(lab.data), records: await records(lab.data) }
+  await running.stop()
+  return seen
+}
+
+async function untilNothingWaits(running: Running): Promise<void> {
+  await until('late truth', async () => {
+    const waiting = await metric(running.url, 'ovsight_late_rows')
+    return waiting === 0 && (await metric(running.url, 'ovsight_spool_blocks')) === 0
+  })
+}
+
+describe('late truth', { skip: NO_ENGINE }, () => {
+  it('rows stored before the model knew become those of a collector that knew from the start, to the byte', async () => {
+    const right = await knowing()
+    const { lab, running } = await ignorant()
+    assert.equal(await metric(running.url, 'ovsight_late_rows'), ROWS)
+    const [servers] = await totals(lab.data)
+    assert.deepEqual(servers, [])
+    lab.learn()
+    await untilNothingWaits(running)
+    assert.equal(await metric(running.url, 'ovsight_late_resolved_total'), ROWS)
+    assert.deepEqual(await totals(lab.data), right.totals)
+    sameRecords(await records(lab.data), right.records)
+    await running.stop()
+  })
+
+  it('killed at any moment in between, nothing is lost and nothing doubled', async () => {
+    const right = await knowing()
+    // Before the model knows, while it is read (every two seconds), and about when rows are replaced.
+    for (const pauses of [[0], [2_300, 200, 20]]) {
+      const { lab, running: first } = await ignorant()
+      let running = first
+      lab.learn()
+      for (const pause of pauses) {
+        await sleep(pause)
+        await running.stop('SIGKILL')
+        running = await lab.start()
+      }
+      await untilNothingWaits(running)
+      assert.deepEqual(await totals(lab.data), right.totals, String(pauses))
+      sameRecords(await records(lab.data), right.records)
+      await running.stop()
+    }
+  })
+})
