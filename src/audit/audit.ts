@@ -4,6 +4,7 @@ import type { Asker } from '../query/plan.ts'
 import type { EnumValue } from '../schema/enums.ts'
 import type { Span } from '../query/times.ts'
 import { bridgesPlan, countedPlan, DIRECTIONS, truthPlan, type Direction, type Scope } from './plans.ts'
+import { keyOf, NOTHING, readCounted, readTruth, words, type Amount, type Counted, type Truth } from './figures.ts'
 import { judge, type Evidence, type Finding } from './verdict.ts'
 
 /** One port, direction and span; names as in the table `audit`. */
@@ -52,54 +53,6 @@ export async function audit(asker: Asker, scope: Scope, nowMs: number): Promise<
     }
   }
   return audited.sort(worstFirst)
-}
-
-interface Amount {
-  bytes: number
-  packets: number
-}
-
-/** What one interface counted between its two readings. */
-interface Truth extends Record<Direction, Amount> {
-  key: string
-  names: Pick<
-    Audited,
-    | 'host'
-    | 'bridge'
-    | 'interface'
-    | 'port_id'
-    | 'port'
-    | 'server_id'
-    | 'server'
-    | 'network'
-    | 'project_id'
-    | 'project'
-    | 'source'
-  >
-  a: number
-  b: number
-  resets: number
-}
-
-/** What flow records hold of it. */
-interface Counted extends Amount {
-  variance: number
-  edgeBytes: number
-  samples: number
-  rate: number
-  lagMs: number
-  protocols: readonly string[]
-}
-
-const NOTHING: Counted = {
-  bytes: 0,
-  packets: 0,
-  variance: 0,
-  edgeBytes: 0,
-  samples: 0,
-  rate: 0,
-  lagMs: 0,
-  protocols: [],
 }
 
 interface Bridge {
@@ -206,57 +159,6 @@ function bestSources(truths: readonly Truth[], { fromMs, toMs }: Span): Truth[] 
     else if (truth.names.source === 'sflow' && covered(truth) * 1.1 >= covered(other)) best.set(key, truth)
   }
   return [...best.values()]
-}
-
-function readTruth(row: Record<string, unknown>): Truth {
-  const name = (column: string) => String(row[`n_${column}`])
-  const count = (column: string) => Number(row[`t_${column}`])
-  const amount = (direction: Direction): Amount => ({
-    bytes: count(DIRECTIONS[direction].bytes),
-    packets: count(DIRECTIONS[direction].packets),
-  })
-  return {
-    key: keyOf(row),
-    names: {
-      host: String(row['host']),
-      bridge: name('bridge'),
-      interface: String(row['interface']),
-      port_id: String(row['port_id']),
-      port: name('port'),
-      server_id: name('server_id'),
-      server: name('server'),
-      network: name('network'),
-      project_id: name('project_id'),
-      project: name('project'),
-      source: row['source'] === 'sflow' ? 'sflow' : 'ovsdb',
-    },
-    a: Number(row['a']),
-    b: Number(row['b']),
-    resets: Number(row['resets']),
-    sent: amount('sent'),
-    received: amount('received'),
-  }
-}
-
-function readCounted(row: Record<string, unknown>): Counted {
-  return {
-    bytes: Number(row['bytes']),
-    packets: Number(row['packets']),
-    variance: Number(row['variance']),
-    edgeBytes: Number(row['edge_bytes']),
-    samples: Number(row['samples']),
-    rate: Number(row['rate']),
-    lagMs: Number(row['lag_ms']),
-    protocols: words(row['protocols']),
-  }
-}
-
-function keyOf(row: Record<string, unknown>): string {
-  return ['port_id', 'host', 'interface', 'source'].map((column) => String(row[column])).join('\n')
-}
-
-function words(value: unknown): string[] {
-  return String(value).split(' ').filter(Boolean)
 }
 
 const RANK: Readonly<Record<Finding['verdict'], number>> = {
