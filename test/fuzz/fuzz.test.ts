@@ -1,0 +1,21 @@
+/** A short run of the fuzzer in every test run; `npm run fuzz` is the long one. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { fuzz } from './fuzz.ts'
+import { TARGETS } from './targets.ts'
+
+describe('fuzzing for a second', () => {
+  for (const target of TARGETS) {
+    it(`${target.name} takes whatever comes`, async () => {
+      const { fault, inputs } = await fuzz(target, 1000, 7)
+      assert.equal(
+        fault?.error.stack ?? '',
+        '',
+        Buffer.from(fault?.input ?? [])
+          .toString('hex')
+          .slice(0, 4000),
+      )
+      assert.ok(inputs > 0)
+    })
+  }
+})
