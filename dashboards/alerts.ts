@@ -13,7 +13,7 @@ import { buildDashboard } from './build.ts'
 import { UIDS, type DashboardName } from './links.ts'
 import { records, recordsOverTime } from './records.ts'
 import { clickHouseQuery, PLUGIN } from './source.ts'
-import { shown } from './tenant.ts'
+import { shown } from './text-sql.ts'
 
 /** The data source of deploy/grafana/datasources; rules cannot have variables. */
 const SOURCE = 'ovsight'

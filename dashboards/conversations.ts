@@ -4,7 +4,7 @@ import type { DashboardSpec } from './build.ts'
 import { COUNT, TEXT, TIME } from './columns.ts'
 import type { PanelSpec } from './panel.ts'
 import { EVERY_STEP, records, recordsOverTime, SPAN } from './records.ts'
-import { service, shown } from './tenant.ts'
+import { service, SERVICE_PORT, shown } from './text-sql.ts'
 
 /** Grafana escapes every character that could end a text, and the engine takes that back: what is typed stays a value. */
 const TYPED = "decodeURLComponent('${search:percentencode}')"
@@ -34,6 +34,8 @@ const COLUMNS = [
   'dst_l4_port',
   'counts_once',
 ] as const
+/** Grouped by as they are, and made readable when there are few: four times as quick as the other way round. */
+const SIDES = ['src_server', 'src_project', 'src_addr', 'dst_server', 'dst_project', 'dst_addr']
 const end = (side: 'src' | 'dst') =>
   `if(${side}_server = '', ${shown(side)}, concat(${side}_server, ' ', ${shown(side)}))`
 
@@ -52,7 +54,7 @@ const PANELS: readonly PanelSpec[] = [
     kind: 'table',
     title: 'Conversations',
     question: 'Who said how much to whom by which service? Each byte once, one row a direction; the largest 200.',
-    sql: `SELECT ${end('src')} AS source, src_project AS of_project, ${end('dst')} AS destination, dst_project AS to_project, ${service()} AS service, sum(bytes) AS bytes, sum(packets) AS packets, sum(records) AS records, min(time) AS first, max(time) AS last FROM ${records(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY source, of_project, destination, to_project, service ORDER BY bytes DESC LIMIT 200 ${ADDED}`,
+    sql: `SELECT ${end('src')} AS source, src_project AS of_project, ${end('dst')} AS destination, dst_project AS to_project, ${service('port')} AS service, bytes, packets, records, first, last FROM (SELECT ${SIDES.join(', ')}, ip_version, ip_protocol, ${SERVICE_PORT} AS port, sum(r.bytes) AS bytes, sum(r.packets) AS packets, sum(r.records) AS records, min(time) AS first, max(time) AS last FROM ${records(...COLUMNS)} AS r WHERE counts_once = 1 AND ${WHERE} GROUP BY ${SIDES.join(', ')}, ip_version, ip_protocol, port ORDER BY bytes DESC LIMIT 200) ORDER BY bytes DESC ${ADDED}`,
     columns: {
       source: TEXT,
       of_project: { unit: 'text', title: 'of project' },

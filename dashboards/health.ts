@@ -170,7 +170,7 @@ const IDENTITY: readonly PanelSpec[] = [
     kind: 'table',
     title: 'Why ends are what they are',
     question: 'By which key were ends found, or why were they not? `ovsight identity resolve` tells it for one case.',
-    sql: `SELECT toString(end.1) AS grade, toString(end.2) AS evidence, sum(records) AS ends, anyHeavy(exporter_host) AS mostly_on FROM (SELECT arrayJoin([(toString(src_grade), toString(src_evidence)), (toString(dst_grade), toString(dst_evidence))]) AS end, records, exporter_host FROM ${records('src_grade', 'src_evidence', 'dst_grade', 'dst_evidence', 'exporter_host')}) GROUP BY grade, evidence ORDER BY ends DESC LIMIT 100`,
+    sql: `SELECT end.1 AS grade, end.2 AS evidence, sum(many) AS ends, anyHeavy(host) AS mostly_on FROM (SELECT arrayJoin([(toString(src_grade), toString(src_evidence)), (toString(dst_grade), toString(dst_evidence))]) AS end, many, host FROM (SELECT src_grade, src_evidence, dst_grade, dst_evidence, sum(records) AS many, anyHeavy(exporter_host) AS host FROM ${records('src_grade', 'src_evidence', 'dst_grade', 'dst_evidence', 'exporter_host')} GROUP BY src_grade, src_evidence, dst_grade, dst_evidence)) GROUP BY grade, evidence ORDER BY ends DESC LIMIT 100`,
     columns: { grade: TEXT, evidence: TEXT, ends: COUNT, mostly_on: TEXT },
     width: 12,
     height: 8,

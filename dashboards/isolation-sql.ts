@@ -1,6 +1,6 @@
 /** What should not be: questions of the dashboard Isolation and of the alerts. */
 import { records } from './records.ts'
-import { shown } from './tenant.ts'
+import { shown } from './text-sql.ts'
 
 /**
  * Records between servers of two projects that no path explains: their networks differ, and neither end was found by a floating IP or the

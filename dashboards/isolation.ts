@@ -5,7 +5,7 @@ import { BYTES, COUNT, ID, TEXT, TIME, TO_SERVER } from './columns.ts'
 import { BREACH, BREACH_COLUMNS, SCANS } from './isolation-sql.ts'
 import type { PanelSpec, Threshold } from './panel.ts'
 import { records, recordsOverTime, SPAN, everyStepBy } from './records.ts'
-import { shown } from './tenant.ts'
+import { shown } from './text-sql.ts'
 
 const NONE_IS_GOOD: readonly Threshold[] = [{ color: 'green' }, { from: 1, color: 'red' }]
 /** How far back a pair of projects counts as known. */

@@ -5,7 +5,7 @@ import { entitySeries } from './entities.ts'
 import { AUDIT, AUDIT_SPAN } from './health-sql.ts'
 import type { PanelSpec } from './panel.ts'
 import { COUNTS, records, recordsOverTime, everyStepBy } from './records.ts'
-import { service, shown } from './tenant.ts'
+import { service, shown } from './text-sql.ts'
 
 const READS = ['server_id', 'port_id'] as const
 const of = (side: string) =>

@@ -4,6 +4,7 @@ import { BYTES, COUNT, FIGURES, ID, TEXT, TIME, TO_NETWORK, TO_SERVER, TO_TENANT
 import { entitySeries, entityTable } from './entities.ts'
 import type { PanelSpec } from './panel.ts'
 import { COUNTS, records, recordsOverTime, everyStepBy } from './records.ts'
+import { service, shown } from './text-sql.ts'
 
 const of = (side: string) => `${side}_project_id = '\${project}'`
 const EITHER = `(${of('src')} OR ${of('dst')})`
@@ -191,16 +192,6 @@ export const TENANT: DashboardSpec = {
     { title: 'Who', panels: WHO },
     { title: 'What', panels: WHAT },
   ],
-}
-
-/** An address as people write it. */
-export function shown(side: 'src' | 'dst'): string {
-  return `if(${side}_addr = toIPv6('::'), 'not IP', replaceRegexpOne(toString(${side}_addr), '^::ffff:', ''))`
-}
-
-/** `tcp 443`: the service of a record. */
-export function service(): string {
-  return "multiIf(ip_version = 0, 'not IP', ip_protocol = 6, concat('tcp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol = 17, concat('udp ', toString(least(src_l4_port, dst_l4_port))), ip_protocol IN (1, 58), 'icmp', concat('protocol ', toString(ip_protocol)))"
 }
 
 /** A server of this project by name, another project by its name alone, the outside by address. */

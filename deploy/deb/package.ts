@@ -46,7 +46,7 @@ export interface PackageSource {
 
 /** Lays the files of the package out below `tree`, which is made. Large files are linked, not copied, where that is possible. */
 export function layOut({ root, node, embedded }: PackageSource, tree: string): void {
-  for (const [from, to] of COPIES) if (existsSync(join(root, from))) put(join(root, from), join(tree, to))
+  for (const [from, to] of COPIES) put(join(root, from), join(tree, to))
   for (const path of productionModules(root, embedded)) put(join(root, path), join(tree, LIB, path))
   put(node, join(tree, LIB, 'bin/node'))
   mkdirSync(join(tree, 'usr/bin'), { recursive: true })
