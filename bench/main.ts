@@ -10,6 +10,7 @@ import { benchDecode } from './decode.ts'
 import type { Bench, Figure } from './figure.ts'
 import { benchIdentity } from './identity.ts'
 import { benchPipeline } from './pipeline.ts'
+import { benchReceive } from './receive.ts'
 import { figureTable, machine, reached } from './report.ts'
 import { benchSflow } from './sflow.ts'
 import { benchStore } from './store.ts'
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   identity: benchIdentity,
   store: benchStore,
   pipeline: benchPipeline,
+  receive: benchReceive,
 }
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })

@@ -172,10 +172,14 @@ export class LaneTable {
     const slots = (this.mask + 1) * 2
     this.slots = new Int32Array(slots * this.stride)
     this.mask = slots - 1
+    const key = new Array<number>(this.width).fill(0)
     for (let at = 0; at < old.length; at += this.stride) {
-      if (old[at + this.width] === 0) continue
-      const entry = old.subarray(at, at + this.stride)
-      this.slots.set(entry, this.find(entry))
+      const value = old[at + this.width]!
+      if (value === 0) continue
+      for (let i = 0; i < this.width; i++) key[i] = old[at + i]!
+      const to = this.find(key)
+      for (let i = 0; i < this.width; i++) this.slots[to + i] = key[i]!
+      this.slots[to + this.width] = value
     }
   }
 }

@@ -12,6 +12,7 @@ import type { Origin } from '../describe.ts'
 import type { History, PastPort } from '../history.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
 import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
+import { atOnce, inTurns, type Slices } from '../snapshot/slices.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
@@ -75,6 +76,9 @@ export class Replica {
   /** The next snapshot has to be laid out anew. */
   private anew = true
   private lastLayOutMs = 0
+  /** A model is being laid out, in turns; and how many were begun. */
+  private layingOut = false
+  private layings = 0
 
   constructor(onSnapshot: (snapshot: IdentitySnapshot) => void, options: ReplicaOptions = {}) {
     this.onSnapshot = onSnapshot
@@ -162,13 +166,50 @@ export class Replica {
 
   /** Publishes what has changed now, without waiting for more. */
   publish(): void {
-    clearTimeout(this.timer)
-    this.timer = undefined
+    this.clearTimer()
+    this.layings++
     const startedMs = performance.now()
+    const now = this.prune()
+    // What is being laid out has what the editor lacks.
+    if (this.anew || this.layingOut || !this.applyEdits()) {
+      this.editor = atOnce(this.layOut(now))
+      this.lastLayOutMs = performance.now() - startedMs
+    }
+    this.tell(now, startedMs)
+  }
+
+  /** The same, but a model is laid out anew a few milliseconds at a time; the last snapshot stands meanwhile. */
+  async publishInTurns(): Promise<void> {
+    this.clearTimer()
+    const startedMs = performance.now()
+    const now = this.prune()
+    if (this.anew || !this.applyEdits()) {
+      const laying = ++this.layings
+      this.layingOut = true
+      const editor = await inTurns(this.layOut(now), () => this.stopped || laying !== this.layings)
+      this.layingOut = false
+      // Somebody else has published meanwhile.
+      if (editor === undefined) {
+        if (this.anew || this.edits.length > 0) this.changed()
+        return
+      }
+      this.editor = editor
+      this.lastLayOutMs = performance.now() - startedMs
+      // What has changed since the work began; if it cannot be edited in, this snapshot stands until the next is laid out.
+      if (!this.anew && !this.applyEdits()) this.anew = true
+      if (this.anew) this.changed()
+    }
+    this.tell(now, startedMs)
+  }
+
+  private prune(): number {
     const now = this.now()
     this.ledger.prune(now - this.graceMs)
     for (const [id, { atMs }] of this.formerServers) if (atMs < now - this.graceMs) this.formerServers.delete(id)
-    if (this.anew || !this.applyEdits()) this.layOut(now)
+    return now
+  }
+
+  private tell(now: number, startedMs: number): void {
     this.snapshot = this.editor!.publish(now)
     this.lastPublishMs = performance.now() - startedMs
     this.published++
@@ -181,23 +222,35 @@ export class Replica {
     return this.editor !== undefined && edits.every((edit) => this.editor!.apply(edit))
   }
 
-  private layOut(now: number): void {
-    const startedMs = performance.now()
-    this.editor = new SnapshotEditor(this.model, now, this.ledger)
+  /** What changes from now on is not in it, and has to be edited in. */
+  private layOut(now: number): Slices<SnapshotEditor> {
     this.anew = false
+    this.edits = []
     this.laidOut++
-    this.lastLayOutMs = performance.now() - startedMs
+    const { ports, floatingips, interfaces, since } = this.ledger
+    const history = {
+      ports: [...ports],
+      floatingips: [...floatingips],
+      interfaces: [...interfaces],
+      since: new Map(since),
+    }
+    return SnapshotEditor.of(this.model, now, history)
+  }
+
+  private clearTimer(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
   }
 
   private changed(): void {
-    if (this.stopped) return
+    if (this.stopped || this.layingOut) return
     const lastMs = this.anew ? this.lastLayOutMs : this.lastPublishMs
-    this.timer ??= setTimeout(() => this.publish(), Math.max(this.gatherMs, lastMs / MAX_SHARE))
+    this.timer ??= setTimeout(() => void this.publishInTurns(), Math.max(this.gatherMs, lastMs / MAX_SHARE))
   }
 
   /** Enters a change that the editor may make by itself. */
   private edit(edit: Edit): void {
-    if (this.editor === undefined || this.edits.length >= MAX_EDITS) this.anew = true
+    if ((this.editor === undefined && !this.layingOut) || this.edits.length >= MAX_EDITS) this.anew = true
     if (!this.anew) this.edits.push(edit)
     this.changed()
   }

@@ -3,6 +3,7 @@ import { parseIp, type Lanes } from '../addresses.ts'
 import type { CloudModel } from '../cloud.ts'
 import { NO_HISTORY, type History } from '../history.ts'
 import { Devices } from './devices.ts'
+import { MANY, SLICE, atOnce, type Slices } from './slices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type Topology } from './networks.ts'
 import { indexHosts, indexPorts, type PortIndexer } from './ports.ts'
@@ -17,6 +18,9 @@ const INTEGRATION_PATCH = 'patch-tun'
 
 /** Any report of what enters by an interface. */
 const ENTERING = REPORTS.ipfix_ingress | REPORTS.netflow | REPORTS.sflow | REPORTS.mirror_source
+
+/** Hosts of one slice: each has dozens of interfaces. */
+const HOSTS_A_SLICE = 50
 
 /** A model of nothing, for running without any identity source. */
 export const EMPTY_CLOUD: CloudModel = {
@@ -38,7 +42,7 @@ export const EMPTY_CLOUD: CloudModel = {
  * Lays the model out for lookup, as it is at `asOfMs` and as it was in the history kept. The model is not kept. Costs about 10 µs a port.
  */
 export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: History = NO_HISTORY): IdentitySnapshot {
-  return new IdentitySnapshot(layOut(cloud, asOfMs, history, 0).parts)
+  return new IdentitySnapshot(atOnce(layOut(cloud, asOfMs, history, 0)).parts)
 }
 
 /** A model laid out, with what made it, so that more can be added (editor.ts). */
@@ -49,20 +53,34 @@ export interface LaidOut {
   hostIndex: ReadonlyMap<string, number>
 }
 
-/** Lays the model out with room for `spare` more endpoints and interfaces. */
-export function layOut(cloud: CloudModel, asOfMs: number, history: History, spare: number): LaidOut {
+/**
+ * Lays the model out with room for `spare` more endpoints and interfaces, a slice at a time. Nothing of `cloud` and `history` may change
+ * meanwhile.
+ */
+export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spare: number): Slices<LaidOut> {
   const topology = buildTopology(cloud)
   const tables = emptyTables(cloud.ports.length)
-  const { names, index: hostIndex } = numberHosts(cloud)
-  const indexer = indexPorts(cloud, topology, hostIndex, tables, history)
+  yield
+  const { names, index: hostIndex } = yield* numberHosts(cloud)
+  yield
+  const indexer = yield* indexPorts(cloud, topology, hostIndex, tables, history)
   const ports = indexer.index
-  const hostEndpoints = indexHosts(hostAddresses(cloud, hostIndex), names, tables, ports.endpoints)
+  yield
+  const addresses = yield* hostAddresses(cloud, hostIndex)
+  const hostEndpoints = indexHosts(addresses, names, tables, ports.endpoints)
+  yield
   const devices = new Devices(names, topology, ports, tables, history)
   devices.segments = indexSegments(cloud, topology, tables)
-  for (const [name, ovs] of cloud.ovs) devices.add(hostIndex.get(name)!, ovs, physnetsOf(cloud, name, ovs.externalIds))
-  moveToDevices(devices.interfaces, names, ports.endpoints.facts)
+  const mappings = mappingsOf(cloud)
+  let done = 0
+  for (const [name, ovs] of cloud.ovs) {
+    devices.add(hostIndex.get(name)!, ovs, physnetsOf(mappings.get(name) ?? [], ovs.externalIds))
+    if (++done % HOSTS_A_SLICE === 0) yield
+  }
+  yield* moveToDevices(devices.interfaces, names, ports.endpoints.facts)
 
-  const endpoints = ports.endpoints.build(spare)
+  const endpoints = yield* ports.endpoints.build(spare)
+  yield
   const withRouters = new Set(devices.interfaces.filter((item) => item.kind === 'router').map((item) => item.host))
   const serverReports = serverBridgeReports(devices.interfaces, names.length)
   const hosts = names.map((name, host): Host => {
@@ -82,10 +100,15 @@ export function layOut(cloud: CloudModel, asOfMs: number, history: History, spar
       tunnels: devices.tunnelsOf[host]!,
     }
   })
+  yield
   fillReports(endpoints, devices.interfaces, hosts, ports.parents)
+  yield
   for (const parent of ports.subports.keys()) endpoints.markTrunk(parent)
-  for (const [i, item] of devices.interfaces.entries()) addHostKeys(tables, endpoints, item, i)
-  const interfaces = Interfaces.of(devices.interfaces, spare)
+  for (const [i, item] of devices.interfaces.entries()) {
+    addHostKeys(tables, endpoints, item, i)
+    if (i % SLICE === 0) yield
+  }
+  const interfaces = yield* Interfaces.ofMany(devices.interfaces, spare)
   const parts: SnapshotParts = {
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
@@ -110,7 +133,7 @@ export function layOut(cloud: CloudModel, asOfMs: number, history: History, spar
 }
 
 /** Numbers hosts from 1: the configured ones first, then those that only ports and agents name. */
-function numberHosts(cloud: CloudModel): { names: string[]; index: Map<string, number> } {
+function* numberHosts(cloud: CloudModel): Slices<{ names: string[]; index: Map<string, number> }> {
   const names = ['']
   const index = new Map<string, number>()
   const add = (name: string) => {
@@ -121,25 +144,36 @@ function numberHosts(cloud: CloudModel): { names: string[]; index: Map<string, n
   // Nova's and Neutron's name of a host may be the one its OVSDB carries, not the one the file gives it.
   for (const [name, ovs] of cloud.ovs)
     if (ovs.hostname !== '' && !index.has(ovs.hostname)) index.set(ovs.hostname, index.get(name)!)
-  for (const port of cloud.ports) add(port['binding:host_id'])
-  for (const server of cloud.servers) add(server['OS-EXT-SRV-ATTR:host'])
+  yield
+  for (const [i, port] of cloud.ports.entries()) {
+    add(port['binding:host_id'])
+    if (i % MANY === 0) yield
+  }
+  for (const [i, server] of cloud.servers.entries()) {
+    add(server['OS-EXT-SRV-ATTR:host'])
+    if (i % MANY === 0) yield
+  }
   for (const agent of cloud.agents) add(agent.host)
   return { names, index }
 }
 
 /** Addresses of each host: the given ones, its tunnel end points, its agent's. The first to claim one keeps it. */
-function hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number>): Map<number, Lanes[]> {
+function* hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number>): Slices<Map<number, Lanes[]>> {
   const addresses = new Map<number, Lanes[]>()
   const owner = new Map<string, number>()
   const add = (name: string, address: string | undefined) => {
-    const lanes = parseIp(address ?? '')
+    // Most interfaces have none.
+    if (address === undefined || address === '') return
+    const lanes = parseIp(address)
     const host = hostIndex.get(name)
     if (lanes === undefined || host === undefined || owner.has(String(lanes))) return
     owner.set(String(lanes), host)
     addresses.set(host, [...(addresses.get(host) ?? []), lanes])
   }
   for (const host of cloud.hosts) for (const address of host.addresses) add(host.name, address)
+  let count = 0
   for (const [name, ovs] of cloud.ovs) {
+    if (++count % HOSTS_A_SLICE === 0) yield
     add(name, ovs.externalIds.get('ovn-encap-ip'))
     for (const bridge of ovs.bridges)
       for (const port of bridge.ports) for (const item of port.interfaces) add(name, item.options.get('local_ip'))
@@ -148,13 +182,19 @@ function hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number>
   return addresses
 }
 
-/** Bridge → physical network, from the agent's bridge_mappings or OVN's. */
-function physnetsOf(cloud: CloudModel, host: string, externalIds: ReadonlyMap<string, string>): Map<string, string> {
-  const physnets = new Map<string, string>()
-  for (const agent of cloud.agents) {
-    if (agent.host !== host) continue
-    for (const [physnet, bridge] of Object.entries(agent.configurations.bridge_mappings)) physnets.set(bridge, physnet)
-  }
+type Mappings = [physnet: string, bridge: string][]
+
+/** Bridges of physical networks that agents tell, by host. */
+function mappingsOf(cloud: CloudModel): Map<string, Mappings> {
+  const mappings = new Map<string, Mappings>()
+  for (const { host, configurations } of cloud.agents)
+    mappings.set(host, [...(mappings.get(host) ?? []), ...Object.entries(configurations.bridge_mappings)])
+  return mappings
+}
+
+/** Bridge → physical network, from the agents' bridge_mappings or OVN's. */
+function physnetsOf(mappings: Mappings, externalIds: ReadonlyMap<string, string>): Map<string, string> {
+  const physnets = new Map(mappings.map(([physnet, bridge]) => [bridge, physnet]))
   for (const mapping of (externalIds.get('ovn-bridge-mappings') ?? '').split(',')) {
     const [physnet = '', bridge = ''] = mapping.split(':')
     if (bridge !== '') physnets.set(bridge, physnet)
@@ -195,21 +235,30 @@ function indexSegments(
  * Where a port is plugged says better than its binding where it is. On several hosts at once (a migration, a distributed
  * router) the binding decides, and where it names none of them the port has no one host.
  */
-function moveToDevices(
+function* moveToDevices(
   interfaces: readonly InterfaceFacts[],
   names: readonly string[],
   endpoints: { host?: number; texts: { host?: string } }[],
-): void {
-  const hosts = new Map<number, Set<number>>()
-  const plugged = interfaces.filter((item) => item.endpoint !== 0)
-  for (const item of plugged)
-    if (item.toMs === Number.MAX_VALUE) hosts.set(item.endpoint, (hosts.get(item.endpoint) ?? new Set()).add(item.host))
-  // What is plugged nowhere now was where it was plugged last.
-  for (const item of plugged) if (!hosts.has(item.endpoint)) hosts.set(item.endpoint, new Set([item.host]))
-  for (const [endpoint, on] of hosts) {
+): Slices<void> {
+  // Most ports are plugged where they are bound, and once: what is not is few.
+  const now = new Int32Array(endpoints.length)
+  const several = new Map<number, Set<number>>()
+  for (const { endpoint, host, toMs } of interfaces) {
+    if (endpoint === 0 || toMs !== Number.MAX_VALUE || now[endpoint] === host) continue
+    if (now[endpoint] === 0) now[endpoint] = host
+    else several.set(endpoint, (several.get(endpoint) ?? new Set([now[endpoint]!])).add(host))
+  }
+  yield
+  // What is plugged nowhere now was where it was plugged first, as far as is known.
+  for (const { endpoint, host, toMs } of interfaces)
+    if (endpoint !== 0 && toMs !== Number.MAX_VALUE && now[endpoint] === 0) now[endpoint] = host
+  yield
+  for (let endpoint = 0; endpoint < now.length; endpoint++) {
     const facts = endpoints[endpoint]!
-    if (on.has(facts.host ?? 0)) continue
-    facts.host = on.size === 1 ? [...on][0]! : 0
+    if (now[endpoint] === 0 || now[endpoint] === (facts.host ?? 0)) continue
+    const on = several.get(endpoint)
+    if (on?.has(facts.host ?? 0) === true) continue
+    facts.host = on === undefined ? now[endpoint]! : 0
     facts.texts.host = names[facts.host]!
   }
 }

@@ -12,6 +12,7 @@ import type { History } from '../history.ts'
 import { addHostKeys, layOut, type LaidOut } from './build.ts'
 import { TEXTS } from './endpoints.ts'
 import { IdentitySnapshot } from './snapshot.ts'
+import type { Slices } from './slices.ts'
 import type { Span } from './timed.ts'
 
 /** One interface with where it is. */
@@ -41,9 +42,14 @@ export class SnapshotEditor {
   private readonly laid: LaidOut
   private timed: boolean
 
-  constructor(cloud: CloudModel, asOfMs: number, history: History) {
-    this.laid = layOut(cloud, asOfMs, history, SPARE + Math.ceil(cloud.ports.length / 10))
-    this.timed = this.laid.parts.timed
+  private constructor(laid: LaidOut) {
+    this.laid = laid
+    this.timed = laid.parts.timed
+  }
+
+  /** Lays a model out, a slice at a time. Nothing of it may change meanwhile. */
+  static *of(cloud: CloudModel, asOfMs: number, history: History): Slices<SnapshotEditor> {
+    return new SnapshotEditor(yield* layOut(cloud, asOfMs, history, SPARE + Math.ceil(cloud.ports.length / 10)))
   }
 
   publish(asOfMs: number): IdentitySnapshot {

@@ -4,6 +4,7 @@
  * so a record is resolved as of its own time by `fromMs`/`toMs`. Index 0 is "not known".
  */
 import type { Lanes, Mac } from '../addresses.ts'
+import { SLICE, type Slices } from './slices.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What an endpoint is. The names are those of END_KIND in the schema. */
@@ -281,7 +282,13 @@ export class EndpointBuilder {
     return this.facts.length - 1
   }
 
-  build(spare = 0): Endpoints {
-    return Endpoints.of(this.facts, spare)
+  /** Gives way between slices, see slices.ts. */
+  *build(spare = 0): Slices<Endpoints> {
+    const endpoints = Endpoints.of([], this.facts.length + spare)
+    for (const [i, fact] of this.facts.entries()) {
+      endpoints.append(fact)
+      if (i % SLICE === 0) yield
+    }
+    return endpoints
   }
 }

@@ -6,6 +6,7 @@ import type { CloudModel, FloatingIp, Port, Server } from '../cloud.ts'
 import { spanSince, type History, type PastPort } from '../history.ts'
 import { EndpointBuilder, type EndpointKind } from './endpoints.ts'
 import type { Topology } from './networks.ts'
+import { MANY, SLICE, type Slices } from './slices.ts'
 import type { Tables } from './snapshot.ts'
 import { ALWAYS, overlap, type Span } from './timed.ts'
 
@@ -34,14 +35,18 @@ const PREFIX = 11
 /**
  * Adds an endpoint for every port, as it is and as it was, and its keys to the tables. `hostIndex` numbers the hosts.
  */
-export function indexPorts(
+export function* indexPorts(
   cloud: CloudModel,
   topology: Topology,
   hostIndex: ReadonlyMap<string, number>,
   tables: Tables,
   history: History,
-): PortIndexer {
-  return new PortIndexer(cloud, topology, hostIndex, tables).addAll(cloud, history)
+): Slices<PortIndexer> {
+  const names = yield* Names.of(cloud)
+  const indexer = new PortIndexer(cloud, topology, hostIndex, tables, history, names)
+  yield
+  yield* indexer.addAll(cloud, history)
+  return indexer
 }
 
 /** Adds ports one by one; what is not a port (networks, routers, hosts, trunks) is as it was when it was made. */
@@ -50,11 +55,19 @@ export class PortIndexer {
   private readonly topology: Topology
   private readonly hostIndex: ReadonlyMap<string, number>
   private readonly tables: Tables
-  private readonly ports: ReadonlyMap<string, Port>
+  /** Ports that are parents of trunks. */
+  private readonly parents: ReadonlyMap<string, Port>
   private readonly trunkParent: ReadonlyMap<string, string>
   private readonly withoutSnat: ReadonlySet<string>
 
-  constructor(cloud: CloudModel, topology: Topology, hostIndex: ReadonlyMap<string, number>, tables: Tables) {
+  constructor(
+    cloud: CloudModel,
+    topology: Topology,
+    hostIndex: ReadonlyMap<string, number>,
+    tables: Tables,
+    history: History,
+    names: Names,
+  ) {
     this.topology = topology
     this.hostIndex = hostIndex
     this.tables = tables
@@ -66,9 +79,11 @@ export class PortIndexer {
       pairRanges: new Map(),
       parents: new Map(),
       subports: new Map(),
-      names: new Names(cloud),
+      names,
     }
-    this.ports = new Map(cloud.ports.map((port) => [port.id, port]))
+    const parents = new Set(cloud.trunks.map((trunk) => trunk.port_id))
+    for (const { trunk } of history.ports) if (trunk !== undefined) parents.add(trunk.parent)
+    this.parents = new Map(cloud.ports.filter(({ id }) => parents.has(id)).map((port) => [port.id, port]))
     this.trunkParent = new Map(
       cloud.trunks.flatMap((trunk) => trunk.sub_ports.map((sub) => [sub.port_id, trunk.port_id])),
     )
@@ -77,14 +92,15 @@ export class PortIndexer {
     )
   }
 
-  addAll(cloud: CloudModel, history: History): this {
+  *addAll(cloud: CloudModel, history: History): Slices<void> {
     const { index } = this
     for (const was of history.ports) this.addPast(was)
-    for (const port of cloud.ports) {
+    for (const [i, port] of cloud.ports.entries()) {
+      if (i % SLICE === 0) yield
       // A floating IP's own port is not where anything is: the floating IP itself says who has it.
       if (port.device_owner === 'network:floatingip') continue
       // Only the trunk knows whose a subport is: its device_id is empty.
-      const parent = this.ports.get(this.trunkParent.get(port.id) ?? '')
+      const parent = this.parents.get(this.trunkParent.get(port.id) ?? '')
       const endpoint = this.add(port, parent, undefined, spanSince(history, port.id))
       index.byId.set(port.id, endpoint)
       addPrefix(index.prefixes, port.id, endpoint)
@@ -100,13 +116,12 @@ export class PortIndexer {
     }
     for (const was of history.floatingips) this.addFloating(was.floating, was)
     for (const floating of cloud.floatingips) this.addFloating(floating, spanSince(history, floating.id))
-    return this
   }
 
   private addPast(was: PastPort): void {
     const { port, server, trunk, fromMs, toMs } = was
     if (port.device_owner === 'network:floatingip') return
-    const parent = trunk === undefined ? undefined : this.ports.get(trunk.parent)
+    const parent = trunk === undefined ? undefined : this.parents.get(trunk.parent)
     const endpoint = this.add(port, parent, server, was)
     const versions = this.index.past.get(port.id) ?? []
     versions.push({ endpoint, fromMs, toMs })
@@ -292,25 +307,24 @@ function addPrefix(prefixes: Map<string, number>, id: string, endpoint: number):
 /** Names of ids. Where an id has no name, or is not in the list, the id itself is shown. */
 export class Names {
   private readonly projects: ReadonlyMap<string, string>
-  private readonly servers: Map<string, { name: string; project: string; host: string }>
+  private readonly servers = new Map<string, Server>()
   private readonly numbers = new Map<string, number>()
 
-  constructor(cloud: CloudModel) {
+  private constructor(cloud: CloudModel) {
     this.projects = new Map(cloud.projects.map((project) => [project.id, project.name]))
-    this.servers = new Map(
-      cloud.servers.map((server) => [
-        server.id,
-        { name: server.name, project: server.tenant_id, host: server['OS-EXT-SRV-ATTR:host'] },
-      ]),
-    )
+  }
+
+  static *of(cloud: CloudModel): Slices<Names> {
+    const names = new Names(cloud)
+    for (const [i, server] of cloud.servers.entries()) {
+      names.addServer(server)
+      if (i % MANY === 0) yield
+    }
+    return names
   }
 
   addServer(server: Server): void {
-    this.servers.set(server.id, {
-      name: server.name,
-      project: server.tenant_id,
-      host: server['OS-EXT-SRV-ATTR:host'],
-    })
+    this.servers.set(server.id, server)
   }
 
   project(id: string): string {
@@ -322,11 +336,11 @@ export class Names {
   }
 
   serverProject(id: string): string {
-    return this.servers.get(id)?.project ?? ''
+    return this.servers.get(id)?.tenant_id ?? ''
   }
 
   serverHost(id: string): string {
-    return this.servers.get(id)?.host ?? ''
+    return this.servers.get(id)?.['OS-EXT-SRV-ATTR:host'] ?? ''
   }
 
   /** Small number of a project, 0 for none. */

@@ -48,11 +48,11 @@ export interface Tables {
 }
 
 export function emptyTables(expected = 0): Tables {
-  const two = () => new LaneTable(2)
+  const two = (count = 0) => new LaneTable(2, count)
   return {
     hostByAddress: new LaneTable(5),
-    byOfport: two(),
-    byIfIndex: two(),
+    byOfport: two(expected),
+    byIfIndex: two(expected),
     byNetworkMac: new LaneTable(3, expected),
     byHostMac: new LaneTable(3, expected),
     byNetworkAddress: new LaneTable(5, expected),
@@ -63,7 +63,7 @@ export function emptyTables(expected = 0): Tables {
     owned: new LaneTable(5, expected),
     byVni: two(),
     byVlan: new TimedTable(2),
-    byHostEndpoint: two(),
+    byHostEndpoint: two(expected),
     subports: two(),
   }
 }

@@ -2,6 +2,7 @@
  * Where records are observed: bridges and interfaces of the hosts, and what each bridge exports, as structs of arrays.
  * Index 0 is "not known" in each.
  */
+import { SLICE, type Slices } from './slices.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What reports the traffic of an interface; bits. A mirror covers the ports it selects, all others the whole bridge. */
@@ -103,6 +104,16 @@ export class Interfaces {
       names: undefined,
     })
     for (const fact of facts) interfaces.append(fact)
+    return interfaces
+  }
+
+  /** The same, giving way between slices. */
+  static *ofMany(facts: readonly InterfaceFacts[], spare: number): Slices<Interfaces> {
+    const interfaces = Interfaces.of([], facts.length + spare)
+    for (const [i, fact] of facts.entries()) {
+      interfaces.append(fact)
+      if (i % SLICE === 0) yield
+    }
     return interfaces
   }
 

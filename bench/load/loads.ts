@@ -1,0 +1,216 @@
+/**
+ * What exporters send, made once and sent again and again: fixed, nothing random. Exporters are loopback addresses; each has its own
+ * datagrams and its own sequence.
+ */
+import { capturedDatagrams } from '../../test/decode/captured.ts'
+import { PCAPS } from '../../test/paths.ts'
+import { syntheticPort, type CloudSize } from '../cloud.ts'
+
+export const CLOUD: CloudSize = { hosts: 50, ports: 20, networks: 25 }
+
+export interface Exporter {
+  /** Loopback address that it sends from, and the address that it is taken for. */
+  from: string
+  as: string
+  /** Sent first: templates. */
+  before: Buffer[]
+  datagrams: Buffer[]
+}
+
+export interface Load {
+  name: string
+  input: 'netflow' | 'ipfix' | 'sflow'
+  /** Model: the synthetic cloud of `CLOUD`, or an identity file. */
+  identity: string
+  exporters: Exporter[]
+  /** Flow records of each datagram. */
+  records: number
+  /** Where the sequence number lies in a datagram, and by how much it rises; 0 = it is left as it is. */
+  sequenceAt: number
+}
+
+const EXPORTERS = 8
+const DATAGRAMS = 64
+const FULL = 7
+
+export async function loads(): Promise<Load[]> {
+  return [netflow5(), packedIpfix(), await ovsIpfix(), await sflow()]
+}
+
+function from(exporter: number): string {
+  return `127.0.64.${exporter + 1}`
+}
+
+/** Full NetFlow v5 datagrams of hosts whose servers talk to others of their network. */
+function netflow5(): Load {
+  const RECORDS = 30
+  const total = CLOUD.hosts * CLOUD.ports
+  const datagram = (host: number, d: number) => {
+    const bytes = Buffer.alloc(24 + RECORDS * 48)
+    bytes.writeUInt16BE(5)
+    bytes.writeUInt16BE(RECORDS, 2)
+    bytes.writeUInt32BE(3_600_000, 4)
+    bytes.writeUInt32BE(1_790_000_000, 8)
+    for (let r = 0; r < RECORDS; r++) {
+      const n = host + CLOUD.hosts * ((d * 7 + r * 31) % CLOUD.ports)
+      const source = syntheticPort(n, CLOUD)
+      const destination = syntheticPort((n + CLOUD.networks * (1 + ((r * 13) % 5))) % total, CLOUD)
+      const at = 24 + r * 48
+      writeIPv4(bytes, at, source.address)
+      writeIPv4(bytes, at + 4, destination.address)
+      bytes.writeUInt16BE(source.ofport, at + 12)
+      bytes.writeUInt16BE(65_533, at + 14)
+      bytes.writeUInt32BE(1 + ((d * 17 + r) % 900), at + 16)
+      bytes.writeUInt32BE(100 + ((d * 7919 + r * 104_729) % 900_000), at + 20)
+      bytes.writeUInt32BE(3_590_000 - ((d + r) % 60_000), at + 24)
+      bytes.writeUInt32BE(3_599_000 - ((d + r) % 9_000), at + 28)
+      bytes.writeUInt16BE(1024 + ((d * 31 + r * 7) % 60_000), at + 32)
+      bytes.writeUInt16BE(r % 3 === 0 ? 443 : 1024 + ((d + r) % 40_000), at + 34)
+      bytes[at + 37] = 0x1b
+      bytes[at + 38] = r % 4 === 0 ? 17 : 6
+    }
+    return bytes
+  }
+  return {
+    name: 'NetFlow v5, 30 records a datagram',
+    input: 'netflow',
+    identity: 'synthetic',
+    exporters: syntheticExporters((host) => ({ before: [], datagrams: list(DATAGRAMS, (d) => datagram(host, d)) })),
+    records: RECORDS,
+    sequenceAt: 16,
+  }
+}
+
+/** A router's usual fields, element and length. */
+const FIELDS = [
+  [8, 4],
+  [12, 4],
+  [7, 2],
+  [11, 2],
+  [4, 1],
+  [5, 1],
+  [6, 1],
+  [10, 4],
+  [14, 4],
+  [1, 8],
+  [2, 8],
+  [152, 8],
+  [153, 8],
+  [61, 1],
+] as const
+
+function packedIpfix(): Load {
+  const RECORDS = 21
+  const TEMPLATE = 300
+  const template = Buffer.alloc(8 + FIELDS.length * 4)
+  template.writeUInt16BE(2, 0)
+  template.writeUInt16BE(template.length, 2)
+  template.writeUInt16BE(TEMPLATE, 4)
+  template.writeUInt16BE(FIELDS.length, 6)
+  FIELDS.forEach(([id, length], i) => template.writeUInt32BE(id * 0x1_0000 + length, 8 + i * 4))
+  const recordBytes = FIELDS.reduce((sum, [, length]) => sum + length, 0)
+  const datagram = (host: number, d: number) => {
+    const set = Buffer.alloc(4 + RECORDS * recordBytes)
+    set.writeUInt16BE(TEMPLATE, 0)
+    set.writeUInt16BE(set.length, 2)
+    let at = 4
+    for (let r = 0; r < RECORDS; r++)
+      for (const [id, length] of FIELDS) {
+        const n = host + CLOUD.hosts * ((d * 7 + r * 31) % CLOUD.ports)
+        if (id === 8 || id === 12)
+          writeIPv4(set, at, syntheticPort(n + (id === 12 ? CLOUD.networks : 0), CLOUD).address)
+        else if (id === 152 || id === 153) set.writeBigUInt64BE(1_790_000_000_000n + BigInt(d * RECORDS + r), at)
+        else if (id === 1 || id === 2) set.writeUInt32BE(id === 1 ? 900 + d * r : 1 + r, at + 4)
+        else if (length > 1) set.writeUInt16BE((d * 7 + r + id) & 0xffff, at + length - 2)
+        else set[at] = id === 4 ? 6 : r
+        at += length
+      }
+    return message(set)
+  }
+  return {
+    name: 'IPFIX, 21 records a message',
+    input: 'ipfix',
+    identity: 'synthetic',
+    exporters: syntheticExporters((host) => ({
+      before: [message(template)],
+      datagrams: list(DATAGRAMS, (d) => datagram(host, d)),
+    })),
+    records: RECORDS,
+    sequenceAt: 8,
+  }
+}
+
+/** The lab's IPFIX, one record a datagram as Open vSwitch sends it: two compute nodes and the network node. */
+async function ovsIpfix(): Promise<Load> {
+  const captured = await capturedDatagrams(`${PCAPS}ipfix/capture.pcap`, (port) => port === 4739)
+  const sources = [...new Set(captured.map(({ source }) => source))]
+  const setOf = (bytes: Buffer) => bytes.readUInt16BE(16)
+  return {
+    name: 'IPFIX of Open vSwitch, 1 record a datagram',
+    input: 'ipfix',
+    identity: `${PCAPS}ipfix/identity.yaml`,
+    exporters: sources.map((as, i) => {
+      // One bridge: its templates are its own. 462 holds options data.
+      const own = captured.filter(({ source }) => source === as)
+      const mine = own.filter(({ port }) => port === own[0]!.port).map(({ bytes }) => Buffer.from(bytes))
+      return {
+        from: from(i),
+        as,
+        before: mine.filter((bytes) => setOf(bytes) < 256),
+        datagrams: mine.filter((bytes) => setOf(bytes) >= 256 && setOf(bytes) !== 462),
+      }
+    }),
+    records: 1,
+    sequenceAt: 8,
+  }
+}
+
+/** The lab's full sFlow datagrams. Their sequence is left: it is one of three, and what it would tell is not asked. */
+async function sflow(): Promise<Load> {
+  const captured = await capturedDatagrams(`${PCAPS}sflow5/capture.pcap`, (port) => port === 6343)
+  const full = captured.filter(({ bytes }) => flowSamples(Buffer.from(bytes)) === FULL)
+  const sources = [...new Set(full.map(({ source }) => source))]
+  return {
+    name: `sFlow, ${FULL} samples of 128 bytes a datagram`,
+    input: 'sflow',
+    identity: `${PCAPS}sflow5/identity.yaml`,
+    exporters: sources.map((as, i) => ({
+      from: from(i),
+      as,
+      before: [],
+      datagrams: full.filter(({ source }) => source === as).map(({ bytes }) => Buffer.from(bytes)),
+    })),
+    records: FULL,
+    sequenceAt: 0,
+  }
+}
+
+/** Flow samples of a datagram of an IPv4 agent; the others count interfaces. */
+function flowSamples(bytes: Buffer): number {
+  let count = 0
+  for (let at = 28; at + 8 <= bytes.length; at += 8 + bytes.readUInt32BE(at + 4)) {
+    const format = bytes.readUInt32BE(at)
+    if (format === 1 || format === 3) count++
+  }
+  return count
+}
+
+function syntheticExporters(of: (host: number) => Pick<Exporter, 'before' | 'datagrams'>): Exporter[] {
+  return list(EXPORTERS, (host) => ({ from: from(host), as: `10.100.0.${host}`, ...of(host) }))
+}
+
+function message(set: Buffer): Buffer {
+  const head = Buffer.alloc(16)
+  head.writeUInt16BE(10, 0)
+  head.writeUInt16BE(16 + set.length, 2)
+  head.writeUInt32BE(1_790_000_000, 4)
+  return Buffer.concat([head, set])
+}
+
+function writeIPv4(bytes: Buffer, at: number, address: string): void {
+  bytes.set(address.split('.').map(Number), at)
+}
+
+function list<T>(length: number, of: (i: number) => T): T[] {
+  return Array.from({ length }, (_, i) => of(i))
+}
