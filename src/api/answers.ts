@@ -9,6 +9,7 @@ import { EXTRA_NAMES } from '../query/ask-top.ts'
 import {
   askCompleteness,
   askExplain,
+  askExporters,
   askFlows,
   askMatrix,
   askNames,
@@ -195,6 +196,12 @@ export const RESOURCES = {
     doc: 'how much of what each exporter sent was counted, and what became of the rest: an object an exporter and protocol',
     parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
     ask: askCompleteness,
+  },
+  exporters: {
+    projects: false,
+    doc: 'what each exporter sends, and how much of it came: the rows of `ovsight exporters -f json`',
+    parameters: { last: RECORDS.last, from: RECORDS.from, to: RECORDS.to },
+    ask: askExporters,
   },
   names: {
     projects: true,

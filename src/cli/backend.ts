@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import {
   askExplain,
+  askExporters,
   askFlows,
   askMatrix,
   askNames,
@@ -20,6 +21,7 @@ import {
   type TopRequest,
 } from '../query/ask.ts'
 import { askAudit, type AuditRequest } from '../audit/ask.ts'
+import type { SpanRequest } from '../query/times.ts'
 import type { CliContext, StoreTarget } from './context.ts'
 import { readCollectorNote } from './collector-note.ts'
 
@@ -33,6 +35,7 @@ export interface Backend {
   series(request: SeriesRequest): Promise<Answer>
   explain(request: ExplainRequest): Promise<Answer>
   names(request: NamesRequest): Promise<Answer>
+  exporters(request: SpanRequest): Promise<Answer>
   audit(request: AuditRequest): Promise<Answer>
   store(request: StoreRequest): Promise<Answer>
   close(): Promise<void>
@@ -79,6 +82,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     names: (request) => askNames(store, request, context.now()),
     audit: (request) => askAudit(store, request, context.now()),
     store: (request) => askStore(store, request),
+    exporters: (request) => askExporters(store, request, context.now()),
     close: () => store.close(),
   }
 }

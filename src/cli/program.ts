@@ -33,6 +33,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   store: async () => (await import('./store.ts')).addStore,
   audit: async () => (await import('./audit.ts')).addAudit,
   identity: async () => (await import('./identity.ts')).addIdentity,
+  exporters: async () => (await import('./exporters.ts')).addExporters,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
   setup: async () => (await import('./setup.ts')).addSetup,
   show: async () => (await import('./show.ts')).addShow,
   token: async () => (await import('./token.ts')).addToken,

@@ -1,0 +1,108 @@
+import type { Command } from 'commander'
+import { addOptions, givenFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { AppError } from '../errors.ts'
+import type { Exporter } from '../query/exporters.ts'
+import { fetchCollector, readCollectorNote } from './collector-note.ts'
+import type { CliContext } from './context.ts'
+import { diagnose, parseMetrics, type Finding, type Readings } from './diagnose.ts'
+import { askShow, askStatus } from './identity-sources.ts'
+import { addOutputOptions, parseFormat, writeAnswer, type OutputOptions } from './output.ts'
+import { STORE_OPTIONS, withBackend } from './questions.ts'
+import type { TableColumn } from './table.ts'
+
+const DESCRIPTION = [
+  'Walks the way of the data, exporters → sockets → decoders → identity → store, and says what is wrong, by what evidence, and the command ' +
+    'that mends it.',
+  'It reads the collector that runs on the data directory: its metrics, its sources of identity, and what is stored of the last 15 ' +
+    'minutes. The exit code is 0 when nothing is wrong, else 11.',
+].join('\n\n')
+
+const EXAMPLES = `
+Examples:
+  $ ovsight doctor
+  $ ovsight doctor --last 1h
+  $ ovsight doctor -f json                             for a monitoring system`
+
+interface DoctorOptions extends OutputOptions {
+  config?: string
+  last?: string
+}
+
+/** Declares `ovsight doctor`. */
+export function addDoctor(program: Command, context: CliContext): void {
+  const command = program
+    .command('doctor')
+    .summary('what is wrong, and what mends it')
+    .description(DESCRIPTION)
+    .option('--last <span>', 'what was stored in the time until now: 15m, 2h (default 15m)')
+  addOptions(addOutputOptions(command), STORE_OPTIONS)
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: DoctorOptions) => {
+      parseFormat(options.format)
+      const findings = diagnose(await readingsOf(context, options))
+      writeAnswer(context, options, {
+        columns: ['stage', 'state', 'what', 'evidence', 'mend'],
+        rows: findings.map((finding) => ({ ...finding })),
+        table: () => doctorTable(findings),
+      })
+      const wrong = findings.filter(({ state }) => state !== 'ok').length
+      if (wrong > 0) throw new AppError('not_well', `${wrong} finding${wrong === 1 ? '' : 's'}`)
+    })
+}
+
+async function readingsOf(context: CliContext, options: DoctorOptions): Promise<Readings> {
+  const { config } = loadConfig({
+    flags: givenFlags({ ...options }, STORE_OPTIONS),
+    file: options.config,
+    env: context.env,
+  })
+  const url = await readCollectorNote(config.data)
+  const of = <T>(read: (at: string) => Promise<T[]>): Promise<T[]> =>
+    url === undefined ? Promise.resolve([]) : read(url)
+  const [metrics, sources, hosts, exporters] = await Promise.all([
+    of(async (at) => parseMetrics(await (await fetchCollector(new URL('/metrics', at))).text())),
+    of(askStatus),
+    of((at) => askShow(context, at, 'hosts')),
+    storedExporters(context, options),
+  ])
+  const text = (row: Readonly<Record<string, string>>, name: string) => row[name] ?? ''
+  return {
+    metrics,
+    running: url !== undefined,
+    exporters,
+    sources: sources.map((row) => ({ source: text(row, 'source'), target: text(row, 'target'), state: text(row, 'state'), says: text(row, 'says') })), // prettier-ignore
+    hosts: hosts.map((row) => ({ host: text(row, 'host'), bridges: text(row, 'bridges'), exports: text(row, 'exports') })), // prettier-ignore
+    options: config,
+    nowMs: context.now(),
+  }
+}
+
+/** What the store holds of exporters. Errors: those of opening it. */
+async function storedExporters(context: CliContext, options: DoctorOptions): Promise<Exporter[]> {
+  let rows: Exporter[] = []
+  await withBackend(context, options, async (backend) => {
+    const answer = await backend.exporters({ last: options.last })
+    // The rows are what askExporters made.
+    rows = answer.rows as unknown as Exporter[]
+  })
+  return rows
+}
+
+const MARKS = { ok: 'ok', warn: '!', bad: '!!' } as const
+
+function doctorTable(findings: readonly Finding[]): TableColumn[] {
+  const stages = findings.map(({ stage }, i) => (stage === findings[i - 1]?.stage ? '' : stage))
+  return [
+    { title: 'stage', weight: 100, keep: true, cells: stages },
+    { title: '', weight: 99, keep: true, cells: findings.map(({ state }) => MARKS[state]) },
+    {
+      title: 'what, the evidence, and what mends it',
+      weight: 98,
+      keep: true,
+      minWidth: 30,
+      wrap: true,
+      cells: findings.map(({ what, evidence, mend }) => [what, evidence, mend].filter(Boolean).join(' — ')),
+    },
+  ]
+}
