@@ -20,6 +20,7 @@ const EXAMPLES: Partial<Record<OptionName, string>> = {
   ovsdb: 'tcp:{address}:6640',
   ovsdb_listen: 'ptcp:6640',
   exporter_alias: '[192.0.2.1=10.0.10.14]',
+  allow: '[10.0.0.0/8, 2001:db8::/32]',
 }
 
 const WIDTH = 110
@@ -46,8 +47,9 @@ function entry(name: OptionName): string {
 /** The default as an operator writes it; an example where there is none. */
 function shown(name: OptionName): string {
   const { type, default: value } = optionFacts(name)
-  const none = value === null || (Array.isArray(value) && value.length === 0)
-  return none && type !== 'port' ? (EXAMPLES[name] ?? OPTION_TYPES[type].syntax) : showValue(type, value)
+  if (Array.isArray(value) && value.length === 0) return EXAMPLES[name] ?? '[]'
+  if (value === null && type !== 'port') return EXAMPLES[name] ?? OPTION_TYPES[type].syntax
+  return showValue(type, value)
 }
 
 function wrapped(text: string): string[] {
