@@ -25,6 +25,11 @@ export function identityReaders(identity: LiveIdentity): Readers {
     }),
     ovsight_identity_faults_total: byKind((sources) => sources.reduce((sum, { faults }) => sum + faults, 0)),
     ovsight_identity_entries: () => Object.entries(replica.counts).map(([section, count]): Sample => [count, section]),
+    ovsight_identity_calls_refused_total: () => [
+      [identity.refused.connections, 'connections'],
+      [identity.refused.hosts, 'hosts'],
+    ],
+    ovsight_identity_hosts_forgotten_total: () => [[identity.forgotten]],
     ovsight_identity_past: () => [[replica.ledger.size]],
     ovsight_identity_snapshots_total: () => [[replica.published]],
     ovsight_identity_publish_seconds: () => [[replica.lastPublishMs / 1e3]],

@@ -261,6 +261,22 @@ export const OPTIONS = {
     default: null,
     doc: "Certificate (PEM) of the CA that signed the switches' certificates.",
   },
+  ovsdb_forget: {
+    group: 'Identity',
+    type: 'duration',
+    default: 86_400_000,
+    min: 1_000,
+    doc: 'How long a host that no source names (it called, or was saved) may be silent before what its OVSDB said is forgotten: it was taken down, or renamed. A host that a source names is kept, however long it is silent.',
+  },
+  max_calling_hosts: {
+    group: 'Identity',
+    type: 'count',
+    unit: 'hosts',
+    default: 16_384,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Hosts that call (`ovsdb_listen`) known at a time; further ones are refused and counted until one has been forgotten.',
+  },
   identity_grace: {
     group: 'Identity',
     type: 'duration',

@@ -110,7 +110,6 @@ export const EVIDENCE = {
   host_address_port: '(host, IP): ports at both hosts of a tunnel, joined by a network',
   device_name:
     "the device's name carries the first eleven characters of the port's id; OVSDB does not know the interface",
-  tunnel_key: '(tunnel key of an OVN datapath, IP or MAC)',
 } as const
 
 /** Counting role of a record. See docs/counting.md. */

@@ -184,6 +184,16 @@ export const METRICS = {
   },
   ovsight_identity_faults_total: { type: 'counter', labels: ['source'], doc: 'Faults of sources of a kind.' },
   ovsight_identity_entries: { type: 'gauge', labels: ['section'], doc: 'What the model knows, by section.' },
+  ovsight_identity_calls_refused_total: {
+    type: 'counter',
+    labels: ['reason'],
+    doc: 'Calls of OVSDB servers that were not taken: connections (too many at a time, no OVSDB, not trusted) or hosts (max_calling_hosts).',
+  },
+  ovsight_identity_hosts_forgotten_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Hosts forgotten since they were silent for ovsdb_forget and no source names them.',
+  },
   ovsight_identity_past: {
     type: 'gauge',
     labels: [],

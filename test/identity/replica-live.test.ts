@@ -19,6 +19,8 @@ const OPTIONS: LiveOptions = {
   openstack_poll: 100_000,
   openstack_full: 200_000,
   identity_grace: 600_000,
+  ovsdb_forget: 3_600_000,
+  max_calling_hosts: 2,
   data: '',
 }
 
@@ -154,6 +156,45 @@ describe('identity of a running collector', () => {
     assert.equal(identity.replica.counts['hosts'], 2)
     assert.match(stateOf(identity, 'file').fault, /cloud\.yaml/)
   })
+
+  it(
+    'hosts that call are bounded; one taken down or renamed is forgotten after its time',
+    { skip: OVSDB_MISSING },
+    async () => {
+      const identity = await start({ ovsdb_listen: 'ptcp:0:127.0.0.1' })
+      const named = ['a1', 'a2', 'a3'].map((name) => ({ name, ovsdb: new RealOvsdb() }))
+      const known = () => [...identity.replica.heardHosts.keys()].toSorted()
+      try {
+        const call = async ({ name, ovsdb }: (typeof named)[number]) => {
+          await ovsdb.start()
+          await ovsdb.vsctl('set', 'Open_vSwitch', '.', `external_ids:hostname=${name}`)
+          await ovsdb.vsctl('add-br', 'br-int')
+          await ovsdb.kill()
+          await ovsdb.start([`tcp:127.0.0.1:${identity.listensOn}`])
+        }
+        await call(named[0]!)
+        await eventually('the first', () => known().includes('a1'))
+        await call(named[1]!)
+        await eventually('the second', () => known().includes('a2'))
+        await call(named[2]!)
+        await eventually('the third is refused', () => identity.refused.hosts > 0)
+        assert.deepEqual(known(), ['a1', 'a2'])
+        await named[0]!.ovsdb.kill()
+        await eventually('the loss', () => identity.sources.some((source) => !source.ok))
+        identity.sweep()
+        assert.deepEqual(known(), ['a1', 'a2'], 'what it said last stands for its time')
+        identity.sweep(Date.now() + 3_700_000)
+        assert.deepEqual(known(), ['a2'])
+        await named[1]!.ovsdb.vsctl('set', 'Open_vSwitch', '.', 'external_ids:hostname=b2')
+        await eventually('the new name', () => known().includes('b2'))
+        identity.sweep(Date.now() + 3_700_000)
+        assert.deepEqual(known(), ['b2'])
+        assert.equal(identity.forgotten, 2)
+      } finally {
+        for (const { ovsdb } of named) await ovsdb.close()
+      }
+    },
+  )
 
   it('a real OVSDB is followed; when it is killed only its freshness is lost', { skip: OVSDB_MISSING }, async () => {
     const ovsdb = new RealOvsdb()

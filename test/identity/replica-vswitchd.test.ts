@@ -58,6 +58,8 @@ describe('a real switch', { skip: MISSING }, () => {
           openstack_poll: 1e6,
           openstack_full: 1e6,
           identity_grace: 600_000,
+          ovsdb_forget: 3_600_000,
+          max_calling_hosts: 16,
           data: dir,
         },
         { env: {}, cwd: dir, home: dir, onSnapshot: () => {}, log: { info: () => {}, warn: () => {} } },

@@ -14,6 +14,8 @@ export interface HostsOptions {
   keys?: OvsdbKeys | undefined
   onFault: OnFault
   keeper?: KeeperOptions
+  /** Hosts that call, known at a time; further ones are refused until one is forgotten. */
+  maxCalling?: number
 }
 
 /** Called with what a host's OVSDB says, after each change. `gapFromMs` is since when it had not been heard, `atMs` if it had. */
@@ -35,6 +37,8 @@ export class HostSources {
   private readonly called = new Map<string, SourceRecord>()
   private readonly callers = new Map<string, OvsdbRequest>()
   private listener: OvsdbListener | undefined
+  /** Hosts whose call was not taken since too many are known. */
+  private hostsRefused = 0
 
   constructor(onOvs: OnOvs, options: HostsOptions) {
     this.onOvs = onOvs
@@ -69,6 +73,10 @@ export class HostSources {
       at,
       ({ host, remote, atMs, request }) => {
         const name = host.hostname || remote
+        if (!this.called.has(name) && this.called.size >= (this.options.maxCalling ?? Infinity)) {
+          this.hostsRefused++
+          return
+        }
         this.callers.set(name, request)
         const record = this.called.get(name) ?? new SourceRecord('ovsdb_listen', `${name} (${remote})`, onFault)
         this.called.set(name, record)
@@ -80,6 +88,27 @@ export class HostSources {
       },
       keys === undefined ? {} : { keys },
     )
+  }
+
+  /** Calls that were not taken: connections beyond the bound, callers that are no OVSDB server, hosts beyond theirs. */
+  get refused(): { connections: number; hosts: number } {
+    return { connections: this.listener?.refused ?? 0, hosts: this.hostsRefused }
+  }
+
+  /** Whether a source names the host: what it said last stands then, however long it is silent. */
+  isNamed(name: string): boolean {
+    return this.kept.has(name)
+  }
+
+  /** When a host that calls was last heard, ms since 1970; undefined for others. */
+  heardAt(name: string, nowMs: number): number | undefined {
+    const state = this.called.get(name)?.state
+    return state?.ok === true ? nowMs : state?.freshAtMs
+  }
+
+  /** Forgets a host that called. */
+  forget(name: string): void {
+    this.called.delete(name)
   }
 
   /** Keeps the servers that these hosts name: new ones are called, those no longer named are let go. */

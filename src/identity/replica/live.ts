@@ -29,6 +29,8 @@ export interface LiveOptions {
   openstack_poll: number
   openstack_full: number
   identity_grace: number
+  ovsdb_forget: number
+  max_calling_hosts: number
   data: string
 }
 
@@ -48,6 +50,7 @@ export interface SourceReport extends SourceState {
 
 const FILE_CHECK_MS = 2_000
 const SAVE_MS = 60_000
+const SWEEP_MS = 10_000
 /** The first rows wait for the cloud's first answer that long, no longer. */
 const FIRST_READ_MS = 10_000
 
@@ -65,6 +68,9 @@ export class LiveIdentity {
   private saving: Promise<void> | undefined
   private savedSnapshots = 0
   private saveTimer: NodeJS.Timeout | undefined
+  private sweepTimer: NodeJS.Timeout | undefined
+  /** Hosts forgotten since the start. */
+  forgotten = 0
   private begun = false
 
   private constructor(options: LiveOptions, around: LiveSurroundings) {
@@ -80,6 +86,7 @@ export class LiveIdentity {
     this.hosts = new HostSources((name, ovs, atMs, gapFromMs) => this.replica.putOvs(name, ovs, atMs, gapFromMs), {
       keys: readKeys(options),
       onFault,
+      maxCalling: options.max_calling_hosts,
     })
     if (options.os_cloud === null) return
     const session = new CloudSession(loadCloud(options.os_cloud, around))
@@ -139,6 +146,29 @@ export class LiveIdentity {
     return this.reading
   }
 
+  /** TCP port where OVSDB servers call; undefined when they do not. */
+  get listensOn(): number | undefined {
+    return this.hosts.port
+  }
+
+  /** Calls of OVSDB servers that were not taken. */
+  get refused(): { connections: number; hosts: number } {
+    return this.hosts.refused
+  }
+
+  /** Forgets hosts that no source names and that have been silent for `ovsdb_forget`: taken down, or renamed. */
+  sweep(nowMs = Date.now()): void {
+    for (const [name, { freshAtMs }] of this.replica.heardHosts) {
+      if (this.hosts.isNamed(name)) continue
+      const heardAtMs = this.hosts.heardAt(name, nowMs) ?? freshAtMs
+      if (nowMs - heardAtMs < this.options.ovsdb_forget) continue
+      this.hosts.forget(name)
+      this.replica.dropOvs(name)
+      this.forgotten++
+      this.around.log.info(`identity: ${name} was not heard for long and is forgotten`)
+    }
+  }
+
   /** Asks the cloud now; with `whole` for everything. */
   async pollCloud(whole = false): Promise<void> {
     await this.poller?.poll(whole)
@@ -170,6 +200,7 @@ export class LiveIdentity {
   async stop(): Promise<void> {
     clearInterval(this.timer)
     clearInterval(this.saveTimer)
+    clearInterval(this.sweepTimer)
     await this.save()
     this.replica.stop()
     await Promise.all([this.reading, this.poller?.stop(), this.hosts.stop()])
@@ -192,6 +223,8 @@ export class LiveIdentity {
     this.timer.unref()
     this.saveTimer = setInterval(() => void this.save(), SAVE_MS)
     this.saveTimer.unref()
+    this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS)
+    this.sweepTimer.unref()
     this.begun = true
   }
 

@@ -114,6 +114,17 @@ export class Replica {
     this.changeHost(name, before, ovs, { earliestMs: Math.min(saved ?? gapFromMs, atMs), latestMs: atMs })
   }
 
+  /** Hosts whose OVSDB was heard, now or before a restart, with when it said something last. */
+  get heardHosts(): ReadonlyMap<string, { freshAtMs: number }> {
+    return this.ovs
+  }
+
+  /** Forgets what a host's OVSDB said: it is long gone, or another name now. */
+  dropOvs(name: string): void {
+    this.savedOvs.delete(name)
+    if (this.ovs.delete(name)) this.layAnew()
+  }
+
   /** Begins with what was saved: it held when it was saved, and what has changed since changed some time in between. */
   async load({ cloud, ovs, history }: ReplicaState, savedAtMs: number): Promise<void> {
     await this.layers.put('cloud', cloud, true, this.entryChange(0, 0))

@@ -108,7 +108,9 @@ export class OvsdbListener {
       })
       publish = () => {
         const host = readOvsHost(tables)
-        hostname = host.hostname || remote
+        const name = host.hostname || remote
+        if (hostname !== '' && hostname !== name) onGone(hostname, new Error(`it calls itself ${name} now`))
+        hostname = name
         onHost({ host, remote, atMs: Date.now(), request: (method, params) => connection.request(method, params) })
       }
       publish()
