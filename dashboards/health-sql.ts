@@ -19,7 +19,7 @@ const UNDECODED = "sumIf(h.faults, fault NOT IN ('', 'template_invalid'))"
 
 /**
  * Of what an exporter sent by one protocol, what was counted, in percent; NULL where the exporter does not tell what it sent. A group by
- * exporter and protocol, or finer, of the table called h is around it. The rule is that of `ovsight completeness` (src/query/completeness.ts).
+ * exporter and protocol, or finer, of the table called h is around it. The rule is that of src/query/completeness.ts.
  */
 export const COMPLETE = `if(${EXPECTED} > 0 AND sum(h.mixed) <= 0.01 * sum(h.datagrams), 100 * (1 - least(${EXPECTED}, ${LOST} + ${UNDECODED}) / ${EXPECTED}), NULL)`
 
