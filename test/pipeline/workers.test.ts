@@ -58,7 +58,7 @@ async function send(from: string, port: number, count: number, sequence = 0): Pr
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !holds(); i++) await sleep(20)
+  for (let i = 0; i < 1_000 && !holds(); i++) await sleep(20)
   assert.ok(holds())
 }
 
@@ -82,7 +82,7 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     assert.equal(sum(pool, 'ovsight_receive_datagrams_total', 'netflow'), 80)
     assert.equal(sum(pool, 'ovsight_exporters'), 8)
     for (const from of senders) assert.equal(sum(pool, 'ovsight_exporter_datagrams_total', from), 10)
-    await pool.stop(2_000)
+    await pool.stop(20_000)
     assert.equal(kept.rows, 8 * 10 * RECORDS)
   })
 
@@ -90,9 +90,12 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     const { pool, kept, port } = await running(configured({ flush_after: '60s' }))
     pool.begin(EMPTY_SNAPSHOT)
     for (let i = 1; i <= 4; i++) await send(`127.0.5.${i}`, port, 5)
-    await sleep(100)
+    while (sum(pool, 'ovsight_receive_datagrams_total', 'netflow') < 4 * 5) {
+      await sleep(20)
+      await pool.read()
+    }
     assert.equal(kept.rows, 0)
-    await pool.stop(2_000)
+    await pool.stop(20_000)
     assert.equal(kept.rows, 4 * 5 * RECORDS)
     assert.equal(sum(pool, 'ovsight_rows_total', 'netflow5'), kept.rows)
   })
@@ -107,7 +110,7 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     await send('127.0.6.1', port, 1, 1)
     await until(() => kept.rows === 2 * RECORDS)
     assert.ok(kept.blocks.at(-1)!.columns.includes('exporter_host'))
-    await pool.stop(2_000)
+    await pool.stop(20_000)
   })
 
   it('one that fails is replaced on its sockets, which lose nothing meanwhile; its counters stay', async () => {
@@ -127,7 +130,7 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     assert.equal(sum(pool, 'ovsight_rows_total', 'netflow5'), kept.rows)
     assert.equal(sum(pool, 'ovsight_exporters'), 6)
     assert.equal(lines.filter((line) => line.includes('a worker failed')).length, 2)
-    await pool.stop(2_000)
+    await pool.stop(20_000)
   })
 
   it('as many as the cores but one, unless told; one where datagrams come one by one', () => {
