@@ -91,18 +91,23 @@ async function storedExporters(context: CliContext, options: DoctorOptions): Pro
 
 const MARKS = { ok: 'ok', warn: '!', bad: '!!' } as const
 
+/** A finding is several lines: what it is, its evidence, and, to be copied, what mends it. */
 function doctorTable(findings: readonly Finding[]): TableColumn[] {
-  const stages = findings.map(({ stage }, i) => (stage === findings[i - 1]?.stage ? '' : stage))
+  const lines = findings.flatMap(({ stage, state, what, evidence, mend }, i) => [
+    { stage: stage === findings[i - 1]?.stage ? '' : stage, mark: MARKS[state], text: what },
+    { stage: '', mark: '', text: evidence },
+    ...(mend === '' ? [] : [{ stage: '', mark: '→', text: mend }]),
+  ])
   return [
-    { title: 'stage', weight: 100, keep: true, cells: stages },
-    { title: '', weight: 99, keep: true, cells: findings.map(({ state }) => MARKS[state]) },
+    { title: 'stage', weight: 100, keep: true, cells: lines.map(({ stage }) => stage) },
+    { title: '', weight: 99, keep: true, cells: lines.map(({ mark }) => mark) },
     {
       title: 'what, the evidence, and what mends it',
       weight: 98,
       keep: true,
       minWidth: 30,
       wrap: true,
-      cells: findings.map(({ what, evidence, mend }) => [what, evidence, mend].filter(Boolean).join(' — ')),
+      cells: lines.map(({ text }) => text),
     },
   ]
 }
