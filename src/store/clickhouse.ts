@@ -22,6 +22,8 @@ export interface ClickHouseOptions {
   queryTimeoutMs?: number
   /** Whether blocks are compressed on the wire (gzip): saves three quarters of the bytes for much CPU. */
   compress?: boolean
+  /** A request without an answer for so long has failed; milliseconds. */
+  requestLimitMs?: number
 }
 
 const REQUEST_LIMIT_MS = 300_000
@@ -41,14 +43,21 @@ export class ClickHouseStore implements Store {
   private readonly outside: ClickHouseClient
 
   /** Connects at the first use only. Errors: config_invalid (the URL). */
-  constructor({ url, environment = process.env, queryTimeoutMs, compress = false }: ClickHouseOptions) {
+  constructor(options: ClickHouseOptions) {
+    const {
+      url,
+      environment = process.env,
+      queryTimeoutMs,
+      compress = false,
+      requestLimitMs = REQUEST_LIMIT_MS,
+    } = options
     const server = parseServerUrl(url, environment)
     this.name = server.name
     this.target = { database: server.database }
     this.database = server.database
     this.queryTimeoutMs = queryTimeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS
-    this.client = connect(server, server.database, compress)
-    this.outside = connect(server, 'default', compress)
+    this.client = connect(server, server.database, compress, requestLimitMs)
+    this.outside = connect(server, 'default', compress, requestLimitMs)
   }
 
   async migrate(): Promise<void> {
@@ -160,14 +169,19 @@ export class ClickHouseStore implements Store {
   }
 }
 
-function connect({ url, username, password }: ServerUrl, database: string, compress: boolean): ClickHouseClient {
+function connect(
+  { url, username, password }: ServerUrl,
+  database: string,
+  compress: boolean,
+  limitMs: number,
+): ClickHouseClient {
   return createClient({
     url,
     username,
     password,
     database,
     application: 'ovsight',
-    request_timeout: REQUEST_LIMIT_MS,
+    request_timeout: limitMs,
     compression: { request: compress, response: true },
     log: { level: ClickHouseLogLevel.OFF },
   })

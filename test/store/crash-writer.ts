@@ -8,13 +8,13 @@ import { flowBlock } from './blocks.ts'
 export const ROWS = 100
 
 const [directory, first] = process.argv.slice(2)
-if (directory !== undefined && first !== undefined) {
+if (process.send !== undefined && directory !== undefined && first !== undefined) {
   const store = await openStore({ data: directory })
   await store.migrate()
   const { writer } = await openWriter(store, { data: directory })
   for (let number = Number(first); ; number++) {
     await writer.enqueue(flowBlock(ROWS, number * ROWS, `block-${number}`))
-    process.send!(number)
+    process.send(number)
     if (writer.spoolBlocks > 50) await writer.flush(100)
   }
 }
