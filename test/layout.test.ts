@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   query: ['schema', 'errors.ts'],
   late: ['attribute', 'schema', 'store', 'errors.ts'],
   receive: ['wire', 'errors.ts'],
+  door: ['store', 'errors.ts'],
   telemetry: ['errors.ts'],
   pipeline: [
     'receive',

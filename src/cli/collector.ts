@@ -231,6 +231,7 @@ export class Collector {
       writeCollectorNote(config.data, this.url, this.access.localToken)
     }
     await this.late?.start()
+    await this.keeping.open()
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
@@ -265,6 +266,7 @@ export class Collector {
       this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
     await this.api?.close()
     await this.access.close()
+    await this.keeping.close()
     await this.store.close()
   }
 }

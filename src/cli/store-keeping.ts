@@ -1,6 +1,8 @@
 /** What a collector does for its store beside filling it: rows are kept as long as the options say, and the disk is kept from filling. */
 import type { Config } from '../config/options.ts'
+import { type Door, openDoor } from '../door/server.ts'
 import { AppError } from '../errors.ts'
+import { ChdbStore } from '../store/chdb.ts'
 import { DiskGuard } from '../store/disk-guard.ts'
 import { keepFor } from '../store/retention.ts'
 import type { Store } from '../store/store.ts'
@@ -16,6 +18,7 @@ export class StoreKeeping {
   private readonly store: Store
   private readonly config: Config
   private readonly log: Logger
+  private door: Door | undefined
 
   constructor(store: Store, config: Config, log: Logger) {
     this.store = store
@@ -26,6 +29,28 @@ export class StoreKeeping {
       ovsight_disk_guard_rows_total: () => [[this.guard.freedRows]],
       ovsight_disk_guard_partitions_total: () => [[this.guard.freedPartitions]],
     }
+  }
+
+  /** ClickHouse's interface over the embedded store, where it is asked for. Errors: those of `openDoor`. */
+  async open(): Promise<void> {
+    const { clickhouse_port: port } = this.config
+    if (port === null) return
+    if (!(this.store instanceof ChdbStore))
+      throw new AppError(
+        'config_invalid',
+        'clickhouse_port is of the embedded store; a server has an interface of its own',
+      )
+    this.door = await openDoor(this.store, {
+      host: '127.0.0.1',
+      port,
+      onBug: (error) =>
+        this.log.error({ err: error }, "a question at ClickHouse's interface failed for a fault of ovsight"),
+    })
+    this.log.info({ url: this.door.url }, "ClickHouse's interface is open")
+  }
+
+  async close(): Promise<void> {
+    await this.door?.close()
   }
 
   /** Sets how long rows are kept, and begins to look at the disk. Rows are taken in whether or not that works. */

@@ -91,6 +91,12 @@ export const OPTIONS = {
     max: 1_000_000,
     doc: 'Requests that each token may make where tokens are wanted; beyond it the answer is 429 with `retry-after`.',
   },
+  clickhouse_port: {
+    group: 'HTTP',
+    type: 'port',
+    default: null,
+    doc: "TCP port of 127.0.0.1 on which the embedded store answers ClickHouse's HTTP interface, read-only and without login, for Grafana, curl and ClickHouse's clients; 8123 is theirs. `off` = not at all.",
+  },
   data: {
     group: 'Store',
     type: 'path',

@@ -7,7 +7,7 @@ import type { EngineRequest, FromEngine, Lane, ToEngine } from './chdb-protocol.
 
 const DIRECTORY = 'db'
 const DATABASE = 'ovsight'
-const SESSIONS: Readonly<Record<Lane, number>> = { write: 1, read: 4 }
+const SESSIONS: Readonly<Record<Lane, number>> = { write: 1, read: 4, door: 2 }
 
 /** Sessions of a lane that are free, and requests that wait for one. */
 class Sessions {
@@ -62,7 +62,11 @@ async function start(): Promise<void> {
     await session.queryAsync(`USE ${DATABASE}`)
     return session
   }
-  const lanes = { write: new Sessions(SESSIONS.write, open), read: new Sessions(SESSIONS.read, open) }
+  const lanes = {
+    write: new Sessions(SESSIONS.write, open),
+    read: new Sessions(SESSIONS.read, open),
+    door: new Sessions(SESSIONS.door, open),
+  }
   try {
     await lanes.write.use(async (session) => void (await session.queryAsync('SELECT 1')))
   } catch (error) {
@@ -75,6 +79,7 @@ async function start(): Promise<void> {
       void Promise.allSettled(running).then(() => {
         lanes.write.closeAll()
         lanes.read.closeAll()
+        lanes.door.closeAll()
         process.exit(0)
       })
       return
@@ -85,7 +90,7 @@ async function start(): Promise<void> {
   send({ ready: true })
 }
 
-async function answer(sessions: Sessions, { id, statements, format }: EngineRequest): Promise<void> {
+async function answer(sessions: Sessions, { id, statements, format, binary }: EngineRequest): Promise<void> {
   try {
     const result = await sessions.use(async (session) => {
       try {
@@ -97,7 +102,13 @@ async function answer(sessions: Sessions, { id, statements, format }: EngineRequ
         throw error
       }
     })
-    send({ id, answer: { text: result.text(), rowsRead: result.rowsRead } })
+    send({
+      id,
+      answer:
+        binary === true
+          ? { text: '', bytes: result.bytes(), rowsRead: result.rowsRead }
+          : { text: result.text(), rowsRead: result.rowsRead },
+    })
   } catch (error) {
     send({ id, error: messageOf(error) })
   }

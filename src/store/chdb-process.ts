@@ -74,7 +74,13 @@ export class EngineProcess {
    * Runs statements in order in one session and returns the last one's answer. After `limitMs` the engine counts as hung and is
    * replaced. Errors: EngineError (what it said), store_unreachable.
    */
-  async run(lane: Lane, statements: readonly string[], format: string, limitMs: number): Promise<EngineAnswer> {
+  async run(
+    lane: Lane,
+    statements: readonly string[],
+    format: string,
+    limitMs: number,
+    binary = false,
+  ): Promise<EngineAnswer> {
     await this.running()
     if (this.pending.size >= MAX_PENDING)
       throw new AppError('store_unreachable', `${this.name}: ${MAX_PENDING} requests wait already`)
@@ -82,7 +88,7 @@ export class EngineProcess {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.child?.kill('SIGKILL'), limitMs)
       this.pending.set(id, { resolve, reject, timer })
-      this.send({ id, lane, statements, format })
+      this.send({ id, lane, statements, format, binary })
     })
   }
 

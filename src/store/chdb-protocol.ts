@@ -1,7 +1,7 @@
 /** What goes between the store and the process that holds the engine. */
 
 /** Inserts and DDL have a session of their own, so that a slow question does not hold them up. */
-export type Lane = 'write' | 'read'
+export type Lane = 'write' | 'read' | 'door'
 
 export interface EngineRequest {
   id: number
@@ -9,10 +9,13 @@ export interface EngineRequest {
   /** Run in order in one session; the answer of the last one is the answer. */
   statements: readonly string[]
   format: string
+  /** The answer as bytes, for formats that are no text. */
+  binary?: boolean
 }
 
 export interface EngineAnswer {
   text: string
+  bytes?: Uint8Array
   /** Rows the engine took in; for an insert those of its file. */
   rowsRead: number
 }

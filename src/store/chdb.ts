@@ -32,6 +32,17 @@ const TARGET: DdlTarget = { database: 'ovsight' }
 export const DEFAULT_QUERY_TIMEOUT_MS = 30_000
 const STATEMENT_LIMIT_MS = 600_000
 const INSERT_LIMIT_MS = 300_000
+/** What a question of somebody else may cost; `readonly` 2 forbids all that writes. */
+const GUEST_SETTINGS = {
+  readonly: 2,
+  max_execution_time: 60,
+  max_memory_usage: String(2 * 1024 ** 3),
+  max_result_rows: 2_000_000,
+  max_result_bytes: String(256 * 1024 ** 2),
+  result_overflow_mode: 'throw',
+  allow_introspection_functions: 0,
+} as const
+const GUEST_LIMIT_MS = 75_000
 /** Files of blocks that come from memory. */
 const LEFTOVER = 'insert-'
 /** The engine stops a question by itself; this much later it counts as hung. */
@@ -131,6 +142,28 @@ export class ChdbStore implements Store {
     } catch (error) {
       throw error instanceof EngineError ? queryFailure(this.name, error, timeoutMs) : error
     }
+  }
+
+  /**
+   * Answers a question of somebody else, read-only and within limits, in any format. Whoever calls has looked at the SQL: it is run as it
+   * stands. `settings` are names of the engine's and texts. Errors: EngineError as the engine said it, store_unreachable.
+   */
+  async answer(
+    sql: string,
+    format: string,
+    params: Readonly<Record<string, string>>,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Uint8Array> {
+    const values = Object.entries(params).map(([name, value]) => `param_${identifier(name)} = ${quote(value)}`)
+    const limits = settingsClause({ ...settings, ...GUEST_SETTINGS })
+    const { bytes } = await this.engine.run(
+      'door',
+      [`SET ${[limits, ...values].join(', ')}`, sql],
+      format,
+      GUEST_LIMIT_MS,
+      true,
+    )
+    return bytes ?? new Uint8Array(0)
   }
 
   async close(): Promise<void> {
