@@ -26,8 +26,13 @@ export const FLUSH_MS = 4000
 
 export const SITUATIONS: readonly Situation[] = [
   { what: 'IPFIX on every br-int', kinds: ['ipfix'], holds: 'all', audited: true },
-  { what: 'IPFIX on every bridge', kinds: ['ipfix'], options: { bridges: EVERY_BRIDGE }, holds: 'all' },
-  { what: 'IPFIX without a cache', kinds: ['ipfix'], options: { cacheTimeout: 0, cacheFlows: 0 }, holds: 'all' },
+  {
+    // Not on br-phy: each datagram that leaves by it would be a record, and a further datagram.
+    what: 'IPFIX on br-int, br-tun and br-ex, without a cache',
+    kinds: ['ipfix'],
+    options: { bridges: ['br-int', 'br-tun', 'br-ex'], cacheTimeout: 0, cacheFlows: 0 },
+    holds: 'all',
+  },
   { what: 'NetFlow on every br-int', kinds: ['netflow'], holds: 'ipv4', audited: true },
   { what: 'NetFlow on every bridge', kinds: ['netflow'], options: { bridges: EVERY_BRIDGE }, holds: 'ipv4' },
   {
