@@ -2,11 +2,12 @@
  * The two ends of a record, from where it was observed. docs/identity.md has the order of certainty, by what the exporter
  * tells; resolver.ts looks a single end up.
  */
+import { OVN_KEYS } from '../identity/snapshot/build.ts'
 import { EXTERNAL, KIND } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND } from '../identity/snapshot/vantage.ts'
 import type { Columns } from '../schema/columns.ts'
-import { EVIDENCE, GRADE, VNI_TYPE } from './codes.ts'
+import { EVIDENCE, GRADE, TUNNEL, VNI_TYPE } from './codes.ts'
 import { End } from './end.ts'
 import type { Place } from './place.ts'
 import { Resolver } from './resolver.ts'
@@ -183,8 +184,11 @@ export class EndFinder {
   private tunnel(c: Columns, row: number): void {
     const { place, source, destination, resolver, senders, receivers, snapshot } = this
     const type = VNI_TYPE[c.tunnel_type[row]!]!
+    // Under OVN the key is a datapath's; VXLAN has the egress port above its lowest 12 bits (ovn controller/physical.c).
     const ovn = snapshot.hosts[place.host]!.ovn
-    const network = type < 0 || ovn ? 0 : Math.max(0, snapshot.tables.byVni.get2(type, c.tunnel_key[row]! | 0))
+    const vni = c.tunnel_key[row]! | 0
+    const key = ovn && c.tunnel_type[row] === TUNNEL.vxlan ? vni & 0xfff : vni
+    const network = type < 0 ? 0 : Math.max(0, snapshot.tables.byVni.get2(ovn ? OVN_KEYS : type, key))
     if (network !== 0 || source.hasMac) {
       this.inOrByMac(c, row, network)
       return

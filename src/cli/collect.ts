@@ -97,7 +97,9 @@ async function collect(config: Config, log: Logger, { stdout }: CliContext): Pro
 export function startLine({ listeners, url, store }: Collector, config: Config): string {
   const where = [...listeners].map(([input, { port }]) => `${LISTENER_NAMES[input]}${port === 0 ? '' : ` ${port}`}`)
   const http = url === undefined ? 'HTTP off' : `HTTP ${url}`
-  const sources = [config.identity, config.os_cloud, config.ovsdb_listen].filter((source) => source !== null)
+  const sources = [config.identity, config.os_cloud, config.ovsdb_listen, config.ovn_southbound].filter(
+    (source) => source !== null,
+  )
   const identity = sources.length === 0 ? 'no identity (give --identity FILE)' : `identity ${sources.join(', ')}`
   return `ovsight ${VERSION} listens on ${config.bind}: ${where.join(', ')}; ${http}; store ${store.name}; ${identity}`
 }

@@ -259,6 +259,12 @@ export const OPTIONS = {
     default: null,
     doc: 'Where OVSDB servers call: `ptcp:6640`, `pssl:6640:ADDRESS`. Hosts have `ovs-vsctl set-manager ssl:COLLECTOR:6640`.',
   },
+  ovn_southbound: {
+    group: 'Identity',
+    type: 'text',
+    default: null,
+    doc: "OVN's southbound database, `tcp:HOST:6642`, `ssl:HOST:6642` or `unix:PATH`: ports, networks, hosts and tunnel keys of an OVN cloud, also before Neutron's lists have them or without Neutron. The file and Neutron go before it.",
+  },
   ovsdb_key: { group: 'Identity', type: 'path', default: null, doc: 'Private key (PEM) for `ssl:` and `pssl:`.' },
   ovsdb_cert: { group: 'Identity', type: 'path', default: null, doc: 'Certificate (PEM) for `ssl:` and `pssl:`.' },
   ovsdb_ca: {

@@ -177,4 +177,6 @@ export interface CloudModel {
   trunks: readonly Trunk[]
   agents: readonly Agent[]
   ovs: ReadonlyMap<string, OvsHost>
+  /** Under OVN: tunnel key of a datapath → network id. */
+  tunnelKeys?: ReadonlyMap<number, string>
 }

@@ -13,11 +13,13 @@ export interface WaitOptions {
   identity: string | null
   os_cloud: string | null
   ovsdb_listen: string | null
+  ovn_southbound: string | null
 }
 
 /** Without a source nothing will ever be known. */
-export function waitsForModel({ late_window, identity, os_cloud, ovsdb_listen }: WaitOptions): boolean {
-  return late_window > 0 && (identity !== null || os_cloud !== null || ovsdb_listen !== null)
+export function waitsForModel({ late_window, ...sources }: WaitOptions): boolean {
+  const { identity, os_cloud, ovsdb_listen, ovn_southbound } = sources
+  return late_window > 0 && [identity, os_cloud, ovsdb_listen, ovn_southbound].some((source) => source !== null)
 }
 
 /** Numbers for rows; of this thread, as good as certainly: no other row received in these minutes has one of them. Below 2^53. */

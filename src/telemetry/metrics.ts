@@ -175,7 +175,7 @@ export const METRICS = {
   ovsight_identity_sources: {
     type: 'gauge',
     labels: ['source', 'state'],
-    doc: 'Sources of the model of the cloud (file, openstack, ovsdb, ovsdb_listen), by state: ok or fault.',
+    doc: 'Sources of the model of the cloud (file, openstack, ovsdb, ovsdb_listen, ovn), by state: ok or fault.',
   },
   ovsight_identity_age_seconds: {
     type: 'gauge',

@@ -13,6 +13,7 @@ const OPTIONS: LiveOptions = {
   os_cloud: null,
   ovsdb: null,
   ovsdb_listen: null,
+  ovn_southbound: null,
   ovsdb_key: null,
   ovsdb_cert: null,
   ovsdb_ca: null,

@@ -52,6 +52,7 @@ describe('a real switch', { skip: MISSING }, () => {
           os_cloud: null,
           ovsdb: null,
           ovsdb_listen: null,
+          ovn_southbound: null,
           ovsdb_key: null,
           ovsdb_cert: null,
           ovsdb_ca: null,

@@ -11,7 +11,7 @@ export type SectionEntry<S extends SectionName = SectionName> = CloudSections[S]
 export const SECTION_NAMES = Object.keys(SECTIONS) as SectionName[]
 
 /** From the lowest to the highest. */
-export const LAYERS = ['cloud', 'file'] as const
+export const LAYERS = ['ovn', 'cloud', 'file'] as const
 export type LayerName = (typeof LAYERS)[number]
 
 /** Told of an entry that is new, different, or gone. */
@@ -23,7 +23,11 @@ type Entries = Record<SectionName, Map<string, SectionEntry>>
 const SLICE = 5_000
 
 export class Layers {
-  private readonly layers: Record<LayerName, Entries> = { cloud: noEntries(), file: noEntries() }
+  private readonly layers: Record<LayerName, Entries> = {
+    ovn: noEntries(),
+    cloud: noEntries(),
+    file: noEntries(),
+  }
   private readonly effective = noEntries()
 
   /** What all layers together say of a section, by `entryKey`. */
@@ -83,7 +87,8 @@ export class Layers {
     const own = this.layers[layer][section]
     if (entry === undefined) own.delete(key)
     else own.set(key, entry)
-    const after = this.layers.file[section].get(key) ?? this.layers.cloud[section].get(key)
+    const { file, cloud, ovn } = this.layers
+    const after = file[section].get(key) ?? cloud[section].get(key) ?? ovn[section].get(key)
     const effective = this.effective[section]
     const before = effective.get(key)
     if (after === before) return

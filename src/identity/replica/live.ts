@@ -10,12 +10,14 @@ import { loadIdentityFile } from '../sources/file.ts'
 import { loadCloud } from '../sources/openstack/clouds.ts'
 import { CloudSession } from '../sources/openstack/session.ts'
 import type { OvsdbKeys } from '../sources/ovsdb/client.ts'
-import { isTarget, parsePassive } from '../sources/ovsdb/target.ts'
+import { SOUTHBOUND, readSouthbound } from '../sources/ovn/southbound.ts'
+import { TablesKeeper } from '../sources/ovsdb/keeper.ts'
+import { isTarget, parsePassive, parseTarget } from '../sources/ovsdb/target.ts'
 import { HostSources } from './hosts.ts'
 import { OpenstackPoller } from './poller.ts'
 import { Replica } from './replica.ts'
 import { loadModelSaved, saveModel } from './saved.ts'
-import { SourceRecord, type SourceState } from './source.ts'
+import { SourceRecord, type OnFault, type SourceState } from './source.ts'
 
 /** What identity needs of the configuration; the names are those of the options. */
 export interface LiveOptions {
@@ -23,6 +25,7 @@ export interface LiveOptions {
   os_cloud: string | null
   ovsdb: string | null
   ovsdb_listen: string | null
+  ovn_southbound: string | null
   ovsdb_key: string | null
   ovsdb_cert: string | null
   ovsdb_ca: string | null
@@ -51,6 +54,8 @@ export interface SourceReport extends SourceState {
 const FILE_CHECK_MS = 2_000
 const SAVE_MS = 60_000
 const SWEEP_MS = 10_000
+/** Each change reads all of the southbound database anew. */
+const SOUTHBOUND_GATHER_MS = 1_000
 /** The first rows wait for the cloud's first answer that long, no longer. */
 const FIRST_READ_MS = 10_000
 
@@ -72,11 +77,13 @@ export class LiveIdentity {
   /** Hosts forgotten since the start. */
   forgotten = 0
   private begun = false
+  private southbound: { record: SourceRecord; keeper: TablesKeeper } | undefined
+  private puttingSouthbound: Promise<void> = Promise.resolve()
 
   private constructor(options: LiveOptions, around: LiveSurroundings) {
     this.options = options
     this.around = around
-    const onFault = (kind: string, target: string, fault: string) => {
+    const onFault: OnFault = (kind, target, fault) => {
       if (fault === '') around.log.info(`identity: ${kind} ${target} answers again`)
       else around.log.warn(`identity: ${kind} ${target}: ${fault}`)
     }
@@ -88,6 +95,7 @@ export class LiveIdentity {
       onFault,
       maxCalling: options.max_calling_hosts,
     })
+    if (options.ovn_southbound !== null) this.southbound = this.keepSouthbound(options.ovn_southbound, onFault)
     if (options.os_cloud === null) return
     const session = new CloudSession(loadCloud(options.os_cloud, around))
     this.poller = new OpenstackPoller(
@@ -121,9 +129,14 @@ export class LiveIdentity {
   get sources(): SourceReport[] {
     const now = Date.now()
     const saved = this.saved.state.freshAtMs > 0 || this.saved.state.faults > 0 ? this.saved.state : undefined
-    const states = [saved, this.file?.state, this.poller?.state, ...this.hosts.states].filter(
-      (one) => one !== undefined,
-    )
+    if (this.southbound?.record.state.ok === true) this.southbound.record.state.freshAtMs = now
+    const states = [
+      saved,
+      this.file?.state,
+      this.poller?.state,
+      this.southbound?.record.state,
+      ...this.hosts.states,
+    ].filter((one) => one !== undefined)
     return states.map((state) => ({
       ...state,
       ageMs: state.freshAtMs === 0 ? null : Math.max(0, now - state.freshAtMs),
@@ -202,13 +215,19 @@ export class LiveIdentity {
     clearInterval(this.saveTimer)
     clearInterval(this.sweepTimer)
     await this.save()
+    this.southbound?.keeper.stop()
     this.replica.stop()
     await Promise.all([this.reading, this.poller?.stop(), this.hosts.stop()])
   }
 
   private async begin(): Promise<void> {
     const { ovsdb_listen } = this.options
-    if (this.options.os_cloud !== null || this.options.ovsdb_listen !== null || this.file !== undefined)
+    if (
+      this.options.os_cloud !== null ||
+      this.options.ovsdb_listen !== null ||
+      this.southbound !== undefined ||
+      this.file !== undefined
+    )
       await this.load()
     if (this.file !== undefined) await this.readChangedFile(true)
     if (ovsdb_listen !== null) {
@@ -217,6 +236,7 @@ export class LiveIdentity {
       await this.hosts.listen(at)
     }
     if (this.poller !== undefined) await within(FIRST_READ_MS, this.poller.start())
+    this.southbound?.keeper.start()
     this.follow()
     this.replica.publish()
     this.timer = setInterval(() => void this.readFile(), FILE_CHECK_MS)
@@ -226,6 +246,34 @@ export class LiveIdentity {
     this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS)
     this.sweepTimer.unref()
     this.begun = true
+  }
+
+  /** OVN's southbound database, monitored like a switch's. Errors: config_invalid. */
+  private keepSouthbound(text: string, onFault: OnFault): { record: SourceRecord; keeper: TablesKeeper } {
+    const target = parseTarget(text)
+    if (typeof target === 'string') throw new AppError('config_invalid', `ovn_southbound: ${target}`)
+    const record = new SourceRecord('ovn', text, onFault)
+    const keys = readKeys(this.options)
+    const keeper = new TablesKeeper(
+      target,
+      (tables, atMs) => {
+        const said = readSouthbound(tables)
+        const { ports, networks, hosts } = said.sections
+        record.good(atMs, { ports: ports.length, networks: networks.length, hosts: hosts.length })
+        // One after the other: taking a large cloud over gives way to the pipeline.
+        this.puttingSouthbound = this.puttingSouthbound.then(() => this.replica.putSouthbound(said, atMs))
+      },
+      {
+        database: SOUTHBOUND,
+        gatherMs: SOUTHBOUND_GATHER_MS,
+        ...(keys === undefined ? {} : { keys }),
+        onLost: (reason) => {
+          if (record.state.ok) record.state.freshAtMs = Date.now()
+          record.bad(reason)
+        },
+      },
+    )
+    return { record, keeper }
   }
 
   /** What was known before a restart stands until the sources say more. */
@@ -272,11 +320,24 @@ function withServer(host: HostEntry, pattern: string | null): HostEntry {
   return { ...host, ovsdb: pattern.replaceAll('{address}', bracketed).replaceAll('{host}', host.name) }
 }
 
-function readKeys({ ovsdb_key, ovsdb_cert, ovsdb_ca, ovsdb, ovsdb_listen }: LiveOptions): OvsdbKeys | undefined {
+function readKeys({
+  ovsdb_key,
+  ovsdb_cert,
+  ovsdb_ca,
+  ovsdb,
+  ovsdb_listen,
+  ovn_southbound,
+}: LiveOptions): OvsdbKeys | undefined {
   if (ovsdb !== null && !isTarget(ovsdb))
     throw new AppError('config_invalid', `ovsdb: ${ovsdb} is not tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH`)
   const given = [ovsdb_key, ovsdb_cert, ovsdb_ca].filter((path) => path !== null)
-  if (given.length === 0 && !/^p?ssl:/.test(ovsdb ?? '') && !/^p?ssl:/.test(ovsdb_listen ?? '')) return undefined
+  if (
+    given.length === 0 &&
+    !/^p?ssl:/.test(ovsdb ?? '') &&
+    !/^ssl:/.test(ovn_southbound ?? '') &&
+    !/^p?ssl:/.test(ovsdb_listen ?? '')
+  )
+    return undefined
   if (ovsdb_key === null || ovsdb_cert === null || ovsdb_ca === null)
     throw new AppError('config_invalid', 'ovsdb_key, ovsdb_cert and ovsdb_ca are needed together for ssl: and pssl:')
   return { key: pem(ovsdb_key), cert: pem(ovsdb_cert), ca: pem(ovsdb_ca) }

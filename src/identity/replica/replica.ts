@@ -14,6 +14,7 @@ import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
 import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
 import { atOnce, inTurns, type Slices } from '../snapshot/slices.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
+import type { Southbound } from '../sources/ovn/southbound.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
 import { contested } from './contested.ts'
@@ -37,7 +38,11 @@ const MAX_EDITS = 2_000
 const MAX_SHARE = 0.2
 
 /** What people call the layers. */
-const ORIGINS: Readonly<Record<LayerName, string>> = { cloud: 'openstack', file: 'file' }
+const ORIGINS: Readonly<Record<LayerName, string>> = {
+  ovn: 'ovn',
+  cloud: 'openstack',
+  file: 'file',
+}
 
 /** What is saved and loaded (saved.ts). */
 export interface ReplicaState {
@@ -56,6 +61,8 @@ export class Replica {
   laidOut = 0
   readonly ledger = new Ledger()
   private readonly layers = new Layers()
+  private tunnelKeys: ReadonlyMap<number, string> = new Map()
+  private southboundAtMs = 0
   private readonly ovs = new Map<string, { ovs: OvsHost; freshAtMs: number }>()
   /** Hosts that are known only from what was saved, with when they were heard last. */
   private readonly savedOvs = new Map<string, number>()
@@ -103,6 +110,16 @@ export class Replica {
     await this.layers.put('cloud', news.sections, news.whole, onEntry)
     for (const id of news.deletedServers) this.layers.remove('cloud', 'servers', id, onEntry)
     this.cloudFreshMs = news.atMs
+  }
+
+  /** Takes over what OVN's southbound database says. */
+  async putSouthbound({ sections, tunnelKeys }: Southbound, atMs: number): Promise<void> {
+    await this.layers.put('ovn', sections, true, this.entryChange(atMs, this.southboundAtMs))
+    this.southboundAtMs = atMs
+    const same =
+      this.tunnelKeys.size === tunnelKeys.size && [...tunnelKeys].every(([key, id]) => this.tunnelKeys.get(key) === id)
+    this.tunnelKeys = tunnelKeys
+    if (!same) this.layAnew()
   }
 
   /** Takes over what a host's OVSDB says; `gapFromMs` is since when it was not heard, where it was not. */
@@ -167,7 +184,12 @@ export class Replica {
     const former = [...this.formerServers.values()].map(({ server }) => server)
     const ovs = new Map(this.dumps)
     for (const [name, host] of this.ovs) ovs.set(name, host.ovs)
-    return { ...sections, servers: former.length === 0 ? sections.servers : [...former, ...sections.servers], ovs }
+    return {
+      ...sections,
+      servers: former.length === 0 ? sections.servers : [...former, ...sections.servers],
+      ovs,
+      tunnelKeys: this.tunnelKeys,
+    }
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 /** How a source of the model stands: what `identity status` and the metrics show. */
 import { AppError } from '../../errors.ts'
 
-export const SOURCE_KINDS = ['file', 'openstack', 'ovsdb', 'ovsdb_listen', 'saved'] as const
+export const SOURCE_KINDS = ['file', 'openstack', 'ovsdb', 'ovsdb_listen', 'ovn', 'saved'] as const
 export type SourceKind = (typeof SOURCE_KINDS)[number]
 
 export interface SourceState {

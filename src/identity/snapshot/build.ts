@@ -12,6 +12,8 @@ import { Interfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.t
 
 /** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
 export const VNI_TYPES = ['vxlan', 'gre', 'geneve'] as const
+/** In the place of a type: keys of OVN's datapaths, which have a numbering of their own. */
+export const OVN_KEYS = VNI_TYPES.length
 
 /** Neutron's patch from the integration bridge to the tunnel bridge. */
 const INTEGRATION_PATCH = 'patch-tun'
@@ -216,6 +218,10 @@ function indexSegments(
     if (type === 'vlan' && segmentation !== undefined) found.push({ physnet, vlan: segmentation, network })
     const vni = VNI_TYPES.indexOf(type as (typeof VNI_TYPES)[number])
     if (vni >= 0 && segmentation !== undefined) tables.byVni.add([vni, segmentation], network)
+  }
+  for (const [key, id] of cloud.tunnelKeys ?? []) {
+    const network = topology.networkIndex.get(id)
+    if (network !== undefined) tables.byVni.add([OVN_KEYS, key], network)
   }
   for (const network of cloud.networks) {
     for (const item of [network, ...network.segments])

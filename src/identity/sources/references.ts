@@ -5,7 +5,7 @@
 import type { CloudModel } from '../cloud.ts'
 import type { Faults } from './faults.ts'
 
-type Sections = Omit<CloudModel, 'ovs'>
+type Sections = Omit<CloudModel, 'ovs' | 'tunnelKeys'>
 
 /** Adds faults and warnings for ids that occur twice and for references to nothing. */
 export function checkReferences(sections: Sections, faults: Faults): void {

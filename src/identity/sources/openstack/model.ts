@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import { SECTIONS, type CloudModel } from '../../cloud.ts'
 import type { CloudLists } from './read.ts'
 
-export type CloudSections = Omit<CloudModel, 'ovs'>
+export type CloudSections = Omit<CloudModel, 'ovs' | 'tunnelKeys'>
 
 export interface ConvertedCloud {
   sections: CloudSections

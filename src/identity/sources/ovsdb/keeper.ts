@@ -7,6 +7,7 @@
 import type { OvsdbConnection } from './client.ts'
 import { readOvsHost, type OvsHost } from './host.ts'
 import { monitor, type Monitored, type MonitorOptions } from './monitor.ts'
+import type { OvsdbTables } from './tables.ts'
 import { formatTarget, type OvsdbTarget } from './target.ts'
 
 export interface KeeperOptions extends Omit<MonitorOptions, 'onChange' | 'onClose'> {
@@ -36,15 +37,17 @@ export interface KeeperState {
 }
 
 export type OnHost = (host: OvsHost, atMs: number) => void
+export type OnTables = (tables: OvsdbTables, atMs: number) => void
 
 const BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 30_000
 const GATHER_MS = 20
 
-export class OvsdbKeeper {
+/** Keeps the tables of any database. */
+export class TablesKeeper {
   private readonly target: OvsdbTarget
   private readonly options: KeeperOptions
-  private readonly onHost: OnHost
+  private readonly onTables: OnTables
   private readonly facts: KeeperState
   private connection: OvsdbConnection | undefined
   private timer: NodeJS.Timeout | undefined
@@ -52,10 +55,10 @@ export class OvsdbKeeper {
   private failures = 0
   private stopped = false
 
-  /** `onHost` is called with the whole picture after the first snapshot and after each change. */
-  constructor(target: OvsdbTarget, onHost: OnHost, options: KeeperOptions = {}) {
+  /** `onTables` is called after the first snapshot and after each change; it must not keep them. */
+  constructor(target: OvsdbTarget, onTables: OnTables, options: KeeperOptions = {}) {
     this.target = target
-    this.onHost = onHost
+    this.onTables = onTables
     this.options = options
     this.facts = {
       target: formatTarget(target),
@@ -130,7 +133,7 @@ export class OvsdbKeeper {
     const now = Date.now()
     this.facts.freshAtMs = now
     this.facts.changes++
-    this.onHost(readOvsHost(monitored.tables), now)
+    this.onTables(monitored.tables, now)
   }
 
   private onLost(reason: Error): void {
@@ -146,5 +149,13 @@ export class OvsdbKeeper {
     const pause = Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(this.failures++, 20))
     // Full jitter over the upper half, so that a thousand hosts do not call at once after a network fault.
     this.timer = setTimeout(() => void this.connect(), pause * (0.5 + random() / 2))
+  }
+}
+
+/** Keeps what a switch says. */
+export class OvsdbKeeper extends TablesKeeper {
+  /** `onHost` is called with the whole picture after the first snapshot and after each change. */
+  constructor(target: OvsdbTarget, onHost: OnHost, options: KeeperOptions = {}) {
+    super(target, (tables, atMs) => onHost(readOvsHost(tables), atMs), options)
   }
 }

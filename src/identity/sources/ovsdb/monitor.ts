@@ -3,17 +3,19 @@
  * all rows and from then on notifies of changes.
  */
 import { OvsdbConnection, type ConnectionOptions } from './client.ts'
-import { isObject, OvsdbTables, TABLES } from './tables.ts'
+import { isObject, OvsdbTables, SWITCH, type DatabaseWanted } from './tables.ts'
 import type { OvsdbTarget } from './target.ts'
 
-const DATABASE = 'Open_vSwitch'
 const MONITOR_ID = 'ovsight'
 
 /** `monitor-requests` of RFC 7047, 4.1.5, for the wanted columns that the schema has. */
-export function monitorRequests(schema: unknown): Record<string, { columns: string[] }> {
+export function monitorRequests(
+  schema: unknown,
+  database: DatabaseWanted = SWITCH,
+): Record<string, { columns: string[] }> {
   const tables = isObject(schema) && isObject(schema['tables']) ? schema['tables'] : {}
   const requests: Record<string, { columns: string[] }> = {}
-  for (const [name, wanted] of Object.entries(TABLES)) {
+  for (const [name, wanted] of Object.entries(database.tables)) {
     const table = tables[name]
     const columns = isObject(table) && isObject(table['columns']) ? table['columns'] : {}
     const known = wanted.filter((column) => Object.hasOwn(columns, column))
@@ -31,6 +33,8 @@ export interface Monitored {
 export interface MonitorOptions extends Omit<ConnectionOptions, 'onNotification'> {
   /** Called after each update that came after the first snapshot. */
   onChange?: () => void
+  /** Default: a switch's. */
+  database?: DatabaseWanted
 }
 
 /** How a connection is made: by calling, or by being called. */
@@ -46,7 +50,8 @@ export function monitor(target: OvsdbTarget, options: MonitorOptions = {}): Prom
 
 /** The same over a connection made by `open`. */
 export async function monitorOver(open: Open, options: MonitorOptions = {}): Promise<Monitored> {
-  const tables = new OvsdbTables()
+  const { database = SWITCH } = options
+  const tables = new OvsdbTables(Object.keys(database.tables))
   let early: unknown[] | undefined = []
   const connection = await open({
     ...options,
@@ -57,9 +62,10 @@ export async function monitorOver(open: Open, options: MonitorOptions = {}): Pro
     },
   })
   try {
-    const requests = monitorRequests(await connection.request('get_schema', [DATABASE]))
-    if (requests['Bridge'] === undefined) throw new Error(`its ${DATABASE} schema has no Bridge table`)
-    tables.apply(await connection.request('monitor', [DATABASE, MONITOR_ID, requests]))
+    const { name, needs } = database
+    const requests = monitorRequests(await connection.request('get_schema', [name]), database)
+    if (requests[needs] === undefined) throw new Error(`its ${name} schema has no ${needs} table`)
+    tables.apply(await connection.request('monitor', [name, MONITOR_ID, requests]))
   } catch (error) {
     connection.close()
     throw error

@@ -51,25 +51,34 @@ export const TABLES = {
 
 export type TableName = keyof typeof TABLES
 
+/** A database and what is wanted of it. */
+export interface DatabaseWanted {
+  readonly name: string
+  /** A table without which it is not the database it should be. */
+  readonly needs: string
+  readonly tables: Readonly<Record<string, readonly string[]>>
+}
+
+/** The database of a switch. */
+export const SWITCH: DatabaseWanted = { name: 'Open_vSwitch', needs: 'Bridge', tables: TABLES }
+
+const NO_ROWS: ReadonlyMap<string, Row> = new Map()
 const TABLE_NAMES = Object.keys(TABLES) as TableName[]
 
 /** Rows by UUID, by table. Rows are replaced, never edited, so a reader may keep one. */
 export class OvsdbTables {
-  private readonly rows: Record<TableName, Map<string, Row>>
+  private readonly rows: ReadonlyMap<string, Map<string, Row>>
 
-  constructor() {
-    this.rows = Object.fromEntries(TABLE_NAMES.map((name) => [name, new Map()])) as unknown as Record<
-      TableName,
-      Map<string, Row>
-    >
+  constructor(names: readonly string[] = TABLE_NAMES) {
+    this.rows = new Map(names.map((name) => [name, new Map()]))
   }
 
-  table(name: TableName): ReadonlyMap<string, Row> {
-    return this.rows[name]
+  table(name: string): ReadonlyMap<string, Row> {
+    return this.rows.get(name) ?? NO_ROWS
   }
 
-  put(name: TableName, uuid: string, row: Row): void {
-    this.rows[name].set(uuid, row)
+  put(name: string, uuid: string, row: Row): void {
+    this.rows.get(name)?.set(uuid, row)
   }
 
   /**
@@ -80,12 +89,13 @@ export class OvsdbTables {
   apply(updates: unknown): boolean {
     let changed = false
     for (const [name, rows] of entries(updates)) {
-      if (!isTable(name)) continue
+      const table = this.rows.get(name)
+      if (table === undefined) continue
       for (const [uuid, update] of entries(rows)) {
         if (!isObject(update)) continue
         const row = update['new']
-        if (isObject(row)) this.rows[name].set(uuid, row)
-        else this.rows[name].delete(uuid)
+        if (isObject(row)) table.set(uuid, row)
+        else table.delete(uuid)
         changed = true
       }
     }
