@@ -318,9 +318,9 @@ export class Attributor {
     const { src, dst } = this.ends
     const ends = unsureBy(src.evidence, dst.evidence)
     if (ends === 0 || this.onUnsure === undefined) return
-    const { texts } = this.snapshot.endpoints
+    const { endpoints } = this.snapshot
     // Of one that is not known it is ''.
-    const known = texts[src.endpoint * TEXTS.length + PORT_ID]! || texts[dst.endpoint * TEXTS.length + PORT_ID]!
+    const known = endpoints.text(src.endpoint, PORT_ID) || endpoints.text(dst.endpoint, PORT_ID)
     this.onUnsure(this.batch!, row, ends, known)
   }
 

@@ -58,13 +58,13 @@ function rowOf(snapshot: IdentitySnapshot, reading: CounterReading): CounterRow 
   const host = hostOf(snapshot, reading.host)
   const item = interfaceOf(snapshot, host, reading)
   const endpoint = interfaces.endpoint(item) || snapshot.endpointOfDevice(reading.name)
-  const text = (name: (typeof TEXTS)[number]) => endpoints.texts[endpoint * TEXTS.length + TEXTS.indexOf(name)] ?? ''
+  const text = (name: (typeof TEXTS)[number]) => endpoints.text(endpoint, TEXTS.indexOf(name))
   return {
     time: reading.timeMs,
     source: reading.source,
     host: hosts[host]!.name || (typeof reading.host === 'string' ? reading.host : formatAddress(reading.host)),
     bridge: bridges[interfaces.bridge(item)]!.name,
-    interface: reading.name || interfaces.names[item]!,
+    interface: reading.name || interfaces.name(item),
     if_index: reading.ifIndex,
     ofport: reading.ofport > 0 ? reading.ofport : interfaces.ofport(item),
     port_id: text('port_id'),

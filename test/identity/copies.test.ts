@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Replica } from '../../src/identity/replica/replica.ts'
 import { SnapshotCopy, SnapshotSender, type ModelMessage } from '../../src/identity/snapshot/copies.ts'
+import { TEXTS } from '../../src/identity/snapshot/endpoints.ts'
+import type { IdentitySnapshot } from '../../src/identity/snapshot/snapshot.ts'
 import { packTexts, textAt } from '../../src/identity/snapshot/texts.ts'
 import { HOSTS, network, news, ovsHost, port, resolve, server, subnet, type Plug } from './replica-cloud.ts'
 
@@ -63,6 +65,7 @@ describe('a copy of the model', () => {
           replica.putOvs('c0', ovsHost('c0', [...plugs.values()]), clock.nowMs)
         }
         replica.publish()
+        sameTexts(copied, replica.snapshot)
         for (let inIf = 1; inIf <= 4; inIf++)
           for (const inName of [undefined, ...PORTS.map((one) => `tap${one}`)]) {
             const protocol = inName === undefined ? ('netflow5' as const) : ('ipfix' as const)
@@ -108,6 +111,16 @@ describe('packed texts', () => {
     assert.equal(textAt(undefined, 0), '')
   })
 })
+
+/** Whatever is asked by name is the same, also of what came with the first message. */
+function sameTexts(one: IdentitySnapshot, other: IdentitySnapshot): void {
+  assert.equal(one.endpoints.count, other.endpoints.count)
+  assert.equal(one.interfaces.count, other.interfaces.count)
+  for (let i = 0; i < one.endpoints.count; i++)
+    for (let which = 0; which < TEXTS.length; which++)
+      assert.equal(one.endpoints.text(i, which), other.endpoints.text(i, which))
+  for (let i = 0; i < one.interfaces.count; i++) assert.equal(one.interfaces.name(i), other.interfaces.name(i))
+}
 
 function emptyModel(): ModelMessage {
   const sender = new SnapshotSender()

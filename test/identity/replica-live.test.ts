@@ -205,7 +205,10 @@ describe('identity of a running collector', () => {
       const file = join(dir, 'cloud.yaml')
       writeFileSync(file, `hosts: [{name: c0, addresses: [10.0.0.1], ovsdb: "unix:${ovsdb.socket}"}]\n`)
       const identity = await start({ identity: file })
-      const named = (name: string) => identity.replica.snapshot.interfaces.names.includes(name)
+      const named = (name: string) => {
+        const { interfaces } = identity.replica.snapshot
+        return Array.from({ length: interfaces.count }, (_, item) => interfaces.name(item)).includes(name)
+      }
       await eventually('the bridge', () => named('br-int'))
       await ovsdb.vsctl('add-port', 'br-int', 'tap1')
       await eventually('the port', () => named('tap1'))

@@ -50,8 +50,7 @@ const networksNamed = (name: string) => topology.networks.flatMap((network, i) =
 const vlanNetwork = (host: string, bridge: string, vlan: number) =>
   tables.byVlan.at(tables.byVlan.get2(bridgeIndex(host, bridge), vlan), 0)
 const signed = (text: string) => parseIp(text)!.map((lane) => lane | 0) as [number, number, number, number]
-const text = (endpoint: number, name: (typeof TEXTS)[number]) =>
-  endpoints.texts[endpoint * TEXTS.length + TEXTS.indexOf(name)]
+const text = (endpoint: number, name: (typeof TEXTS)[number]) => endpoints.text(endpoint, TEXTS.indexOf(name))
 const describeEnd = (endpoint: number) =>
   `${ENDPOINT_KINDS[endpoints.kind(endpoint)]} ${text(endpoint, 'server') || text(endpoint, 'port')} ${text(endpoint, 'project')}`
 
@@ -90,7 +89,7 @@ describe('interfaces of a real cloud', () => {
     let ports = 0
     for (let item = 1; item < interfaces.count; item++) {
       if (interfaces.kind(item) === IF_KIND.port) ports++
-      assert.notEqual(interfaces.kind(item), IF_KIND.unknown, interfaces.names[item])
+      assert.notEqual(interfaces.kind(item), IF_KIND.unknown, interfaces.name(item))
     }
     assert.equal(ports, 11)
   })

@@ -11,7 +11,7 @@ const PORT_ID = TEXTS.indexOf('port_id')
 export const contested = {
   /** What OVSDB told of the very port before Neutron's list did is not another thing. */
   port({ tables, topology, endpoints }: IdentitySnapshot, port: Port): boolean {
-    const isOther = (endpoint: number) => endpoints.texts[endpoint * TEXTS.length + PORT_ID] !== port.id
+    const isOther = (endpoint: number) => endpoints.text(endpoint, PORT_ID) !== port.id
     const another = (table: LaneTable, raw: number): boolean => {
       if (raw === 0) return false
       return raw > 0 ? isOther(raw) : table.list(raw).some(isOther)

@@ -92,7 +92,7 @@ export class Endpoints {
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
   /** TEXTS.length strings an endpoint; in a copy only those that came later, see `text`. */
-  readonly texts: string[] = []
+  private readonly texts: string[] = []
   private readonly words: Int32Array
   private readonly packed: PackedTexts | undefined
   private used = 0

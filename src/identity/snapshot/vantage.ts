@@ -74,7 +74,7 @@ export interface InterfaceMemory {
 /** All interfaces of a snapshot, eight words each: half a cache line. Immutable. */
 export class Interfaces {
   /** Names, in a copy only those that came later, see `name`. */
-  readonly names: string[] = []
+  private readonly names: string[] = []
   /** Since when each holds; change them by `append` and `end` only. */
   readonly fromMs: Float64Array
   readonly toMs: Float64Array
