@@ -47,7 +47,8 @@ ports, networks and hosts as the running collector knows them.`
 
 const EXAMPLES = `
 Examples:
-  $ eval "$(ovsight completion bash)"                  in ~/.bashrc
+  $ ovsight completion bash > /etc/bash_completion.d/ovsight
+  $ eval "$(ovsight completion bash)"                  or this, in ~/.bashrc
   $ ovsight completion zsh > ~/.zfunc/_ovsight
   $ ovsight completion fish | source                   in ~/.config/fish/config.fish`
 
