@@ -1,9 +1,14 @@
-/** Everything that was said, to be searched: pairs of ends, then the stored records themselves. */
+/**
+ * Everything that was said, to be searched: pairs of ends, then the stored records themselves.
+ *
+ * The data source applies conditions that are added by hand to the table it finds in the question, with a parser of PostgreSQL's SQL: so the
+ * questions here are written in what both understand (a test holds it).
+ */
 import { FLOWS } from '../src/schema/ddl.ts'
 import type { DashboardSpec } from './build.ts'
 import { COUNT, TEXT, TIME } from './columns.ts'
 import type { PanelSpec } from './panel.ts'
-import { EVERY_STEP, records, recordsOverTime, SPAN } from './records.ts'
+import { SPAN } from './records.ts'
 import { service, SERVICE_PORT, shown } from './text-sql.ts'
 
 /** Grafana escapes every character that could end a text, and the engine takes that back: what is typed stays a value. */
@@ -15,25 +20,6 @@ const SEARCHED = (['src', 'dst'] as const)
 const FOUND = `(${TYPED} = '' OR ${SEARCHED.join(' OR ')})`
 const CHOSEN = "$__conditionalAll(src_project_id = '${project}' OR dst_project_id = '${project}', $project)"
 const WHERE = `(${CHOSEN}) AND ${FOUND}`
-/** Conditions that are added by clicking apply to the table below, wherever it stands. */
-const ADDED = `SETTINGS $__adHocFilters('${FLOWS}')`
-const COLUMNS = [
-  'src_project_id',
-  'dst_project_id',
-  'src_project',
-  'dst_project',
-  'src_network',
-  'dst_network',
-  'src_server',
-  'dst_server',
-  'src_addr',
-  'dst_addr',
-  'ip_version',
-  'ip_protocol',
-  'src_l4_port',
-  'dst_l4_port',
-  'counts_once',
-] as const
 /** Grouped by as they are, and made readable when there are few: four times as quick as the other way round. */
 const SIDES = ['src_server', 'src_project', 'src_addr', 'dst_server', 'dst_project', 'dst_addr']
 const end = (side: 'src' | 'dst') =>
@@ -44,7 +30,7 @@ const PANELS: readonly PanelSpec[] = [
     kind: 'series',
     title: 'What matches',
     question: 'When did the traffic that matches happen? Drag over a peak to look at it alone.',
-    sql: `SELECT $__timeInterval(time) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${recordsOverTime(...COLUMNS)} WHERE counts_once = 1 AND ${WHERE} GROUP BY time ${EVERY_STEP} ${ADDED}`,
+    sql: `SELECT $__timeInterval(flow_end) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${FLOWS} WHERE ${SPAN} AND counts_once = 1 AND ${WHERE} GROUP BY time ORDER BY time`,
     columns: { time: TIME, bits: { unit: 'bits_per_second' } },
     width: 24,
     height: 6,
@@ -54,7 +40,7 @@ const PANELS: readonly PanelSpec[] = [
     kind: 'table',
     title: 'Conversations',
     question: 'Who said how much to whom by which service? Each byte once, one row a direction; the largest 200.',
-    sql: `SELECT ${end('src')} AS source, src_project AS of_project, ${end('dst')} AS destination, dst_project AS to_project, ${service('port')} AS service, bytes, packets, records, first, last FROM (SELECT ${SIDES.join(', ')}, ip_version, ip_protocol, ${SERVICE_PORT} AS port, sum(r.bytes) AS bytes, sum(r.packets) AS packets, sum(r.records) AS records, min(time) AS first, max(time) AS last FROM ${records(...COLUMNS)} AS r WHERE counts_once = 1 AND ${WHERE} GROUP BY ${SIDES.join(', ')}, ip_version, ip_protocol, port ORDER BY bytes DESC LIMIT 200) ORDER BY bytes DESC ${ADDED}`,
+    sql: `SELECT ${end('src')} AS source, src_project AS of_project, ${end('dst')} AS destination, dst_project AS to_project, ${service('port')} AS service, total AS bytes, packages AS packets, records, first, last FROM (SELECT ${SIDES.join(', ')}, ip_version, ip_protocol, ${SERVICE_PORT} AS port, sum(bytes) AS total, sum(packets) AS packages, count() AS records, min(flow_end) AS first, max(flow_end) AS last FROM ${FLOWS} WHERE ${SPAN} AND counts_once = 1 AND ${WHERE} GROUP BY ${SIDES.join(', ')}, ip_version, ip_protocol, port ORDER BY total DESC LIMIT 200) AS pairs ORDER BY bytes DESC`,
     columns: {
       source: TEXT,
       of_project: { unit: 'text', title: 'of project' },
@@ -76,7 +62,7 @@ const PANELS: readonly PanelSpec[] = [
     title: 'Records',
     question:
       'What exactly was exported? The newest 500 stored records that match, every report of a packet, with role and grade: `ovsight flows` shows the same.',
-    sql: `SELECT flow_end, toString(export_protocol) AS protocol, exporter_host, bridge, in_if_name AS in_interface, ${end('src')} AS source, src_l4_port AS source_port, ${end('dst')} AS destination, dst_l4_port AS destination_port, ip_protocol, tcp_flags, bytes, packets, sampling_rate, toString(role) AS role, toString(src_grade) AS source_grade, toString(dst_grade) AS destination_grade FROM ${FLOWS} WHERE ${SPAN} AND ${WHERE} ORDER BY flow_end DESC LIMIT 500 ${ADDED}`,
+    sql: `SELECT flow_end, toString(export_protocol) AS protocol, exporter_host, bridge, in_if_name AS in_interface, ${end('src')} AS source, src_l4_port AS source_port, ${end('dst')} AS destination, dst_l4_port AS destination_port, ip_protocol, tcp_flags, bytes, packets, sampling_rate, toString(role) AS role, toString(src_grade) AS source_grade, toString(dst_grade) AS destination_grade FROM ${FLOWS} WHERE ${SPAN} AND ${WHERE} ORDER BY flow_end DESC LIMIT 500`,
     columns: {
       flow_end: { unit: 'time', title: 'time' },
       protocol: TEXT,

@@ -1,8 +1,10 @@
 /**
  * What Grafana and its ClickHouse data source make of a question before the engine sees it, by their documentation:
- * variables and their formats (grafana.com/docs, "Variable syntax"), `$__conditionalAll` and `$__adHocFilters` in the browser, then the macros of
+ * variables and their formats (grafana.com/docs, "Variable syntax"), `$__conditionalAll` and conditions added by hand in the browser, then the macros of
  * the data source's README in its backend.
  */
+import { parseFirst } from 'pgsql-ast-parser'
+
 export interface Selection {
   fromMs: number
   toMs: number
@@ -18,15 +20,26 @@ export interface Selection {
 export function expand(sql: string, selection: Selection): string {
   const { variables = {} } = selection
   const chosen = replaceVariables(conditionalAll(sql, variables), variables)
-  const filtered = chosen.replace(/\$__adHocFilters\('(\w+)'\)/g, (_, table: string) =>
+  const filtered =
     selection.adHoc === undefined
-      ? 'additional_table_filters={}'
-      : `additional_table_filters={'${table}': '${selection.adHoc.replaceAll("'", "\\'")}'}`,
-  )
+      ? chosen
+      : `${chosen} settings additional_table_filters={'${tableOf(chosen)}' : '${selection.adHoc.replaceAll("'", "\\'")}'}`
   const expanded = expandMacros(filtered, selection)
   const left = /\$(__)?\w+|\$\{\w+/.exec(expanded)
   if (left !== null) throw new Error(`${left[0]} is left over in ${expanded}`)
   return expanded
+}
+
+/** The table that conditions added by hand are applied to: that of the innermost FROM, as PostgreSQL's grammar reads it. */
+export function tableOf(sql: string): string {
+  const readable = sql.replace(/\$\{[\w.:]+\}|\$(__)?/g, 'x')
+  let statement = parseFirst(readable)
+  for (;;) {
+    const from = statement.type === 'select' ? statement.from?.[0] : undefined
+    if (from?.type === 'table') return from.name.name
+    if (from?.type !== 'statement') throw new Error(`no table in ${sql}`)
+    statement = from.statement
+  }
 }
 
 /** `$__conditionalAll(condition, $variable)`: the condition, or 1=1 while All is selected. */

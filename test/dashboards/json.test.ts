@@ -6,6 +6,7 @@ import { generatedFiles } from '../../dashboards/files.ts'
 import { UIDS } from '../../dashboards/links.ts'
 import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
 import { ROOT } from '../paths.ts'
+import { tableOf } from './expand.ts'
 
 const FOLDER = 'dashboards/json/'
 const generated = generatedFiles()
@@ -111,7 +112,9 @@ describe('the dashboards', () => {
         for (const name of used) assert.ok(own.has(name) || name.startsWith('__'), name)
         for (const { name, type, label, description } of dashboard.templating.list) {
           assert.ok(label && description, name)
-          if (type === 'adhoc') assert.match(text, /\$__adHocFilters/)
+          if (type === 'adhoc')
+            for (const { targets = [] } of questions(dashboard))
+              for (const { rawSql } of targets) assert.equal(tableOf(rawSql!), 'flows')
           else assert.ok(used.includes(name), name)
         }
       })
