@@ -17,10 +17,16 @@ export class AuditWriter {
   private readonly options: AuditWriterOptions
   private doneMs: number
   private running = false
+  private stopped = false
 
   constructor(options: AuditWriterOptions, nowMs: number) {
     this.options = options
     this.doneMs = nowMs
+  }
+
+  /** What is being asked comes to nothing, and is no fault. */
+  stop(): void {
+    this.stopped = true
   }
 
   /**
@@ -29,15 +35,15 @@ export class AuditWriter {
    */
   async tick(nowMs: number): Promise<void> {
     const { asker, everyMs, onBlock, onFault } = this.options
-    if (this.running || nowMs < this.doneMs + 2 * everyMs) return
+    if (this.stopped || this.running || nowMs < this.doneMs + 2 * everyMs) return
     this.running = true
     const span = { fromMs: nowMs - 2 * everyMs, toMs: nowMs - everyMs, explicit: true }
     this.doneMs = nowMs - everyMs
     try {
       const rows = (await audit(asker, { span }, nowMs)).map(rowOf)
-      if (rows.length > 0) onBlock(encodeRows(AUDIT_TABLE, rows))
+      if (rows.length > 0 && !this.stopped) onBlock(encodeRows(AUDIT_TABLE, rows))
     } catch (error) {
-      onFault(error)
+      if (!this.stopped) onFault(error)
     } finally {
       this.running = false
     }

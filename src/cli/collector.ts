@@ -253,6 +253,7 @@ export class Collector {
    */
   async stop(limitMs = 8_000): Promise<void> {
     for (const timer of this.timers) clearInterval(timer)
+    this.auditor.stop()
     removeCollectorNote(this.config.data)
     await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
     await this.templates.stop()

@@ -223,5 +223,10 @@ describe('the audit of ports', { skip: NO_ENGINE }, () => {
     const failing = new AuditWriter({ ...options, asker: { query: () => Promise.reject(new Error('gone')) } }, T)
     await failing.tick(T + 3 * HOUR)
     assert.equal(faults.length, 1)
+    const ending = new AuditWriter({ ...options, asker: { query: () => Promise.reject(new Error('closed')) } }, T)
+    const asked = ending.tick(T + 3 * HOUR)
+    ending.stop()
+    await asked
+    assert.equal(faults.length, 1)
   })
 })
