@@ -219,10 +219,11 @@ export class LateTruth {
     work.truncate(found.length)
     const block = this.encoder.encode([work])
     if (waitOn.rows > 0) await this.keep(waitOn.trimmed(), room.sinceMs)
-    for (const i of found) this.rooms.leave(room, picked[i]!)
     const token = `late-${this.run}-${this.blocks++}`
     await this.parts.enqueue({ table: FLOWS, ...block, token, replaces: { ids, fromMs, toMs } })
     this.counters.resolved += found.length
+    // Only now: what waits no more is safe.
+    for (const i of found) this.rooms.leave(room, picked[i]!)
     if (room.waiting === 0) await this.rooms.close(room)
   }
 
