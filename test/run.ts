@@ -1,6 +1,6 @@
 /**
  * Runs every test file on Node's own runner: `npm test`, or `npm test -- decode/ipfix` for the files whose path contains that.
- * One process a file, two at a time. A file that hangs ends after a quarter of an hour, and what a failed one left open does not keep
+ * One process a file, three at a time: many of them wait for a collector or an engine. A file that hangs ends after a quarter of an hour, and what a failed one left open does not keep
  * the runner waiting.
  */
 import { spawn } from 'node:child_process'
@@ -25,7 +25,7 @@ const child = spawn(
   [
     '--enable-source-maps',
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     '--test-timeout=900000',
     '--test-force-exit',
     '--test-reporter=spec',

@@ -122,8 +122,7 @@ describe('the error that a sampled figure states', { skip: NO_ENGINE }, () => {
   /** Stores the rows, asks `top` for every run, and says in how many of the first runs, and of all, the truth is inside. */
   async function inside(protocol: string, all: readonly Run[], batch: FlowBatch, ipfixSampling = 0) {
     new Attributor({ ipfixSampling }).attribute(batch, EMPTY_SNAPSHOT)
-    const { columns, rows, bytes } = new NativeEncoder().encode([batch])
-    await engine.store.insert({ table: FLOWS, columns, rows, bytes, token: protocol })
+    await engine.store.insert({ table: FLOWS, ...new NativeEncoder().encode([batch]), token: protocol })
     const request = { dimensions: ['dst_l4_port'], filter: `export_protocol ${protocol}`, n: String(RUNS), from: '2025-01-01', to: '2027-01-01' } // prettier-ignore
     const answer = await askTop(engine.store, request, NOW)
     const found = new Map(answer.rows.map((row) => [Number(row['dst_l4_port']), row]))

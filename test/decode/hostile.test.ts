@@ -28,13 +28,13 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords: Infinity } }),
     owns: (payload) => word(payload, 0) === 10 || word(payload, 0) === 9,
     values: 0,
+    stride: 5,
   },
   {
     name: 'ipfix, compiled at once',
     decoder: () => new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords: 0 } }),
     owns: (payload) => word(payload, 0) === 10 || word(payload, 0) === 9,
     values: 0,
-    stride: 5,
   },
   {
     name: 'sflow5',

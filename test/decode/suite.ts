@@ -10,6 +10,7 @@ import { it } from 'node:test'
 import { rowsBound, type Datagram, type Decoder } from '../../src/decode/decoder.ts'
 import { DECODE_STATUS_NAMES } from '../../src/decode/status.ts'
 import { FlowBatch } from '../../src/schema/batch.ts'
+import { SWEEP_STRIDE } from '../paths.ts'
 import { rowsOf, type Payload, type Row } from './ipfix-feed.ts'
 
 export interface Subject {
@@ -55,7 +56,7 @@ export function hostileSuite(subject: Subject): void {
     const random = randomBytes(1)
     for (const [i, payload] of subject.datagrams.entries()) {
       const bytes = payload.bytes.slice()
-      const stride = subject.stride ?? 1
+      const stride = (subject.stride ?? 1) * SWEEP_STRIDE
       for (let at = i % stride; at < bytes.length; at += stride) {
         const original = bytes[at]!
         for (let value = 0; value <= (subject.values ?? 1); value++) {
