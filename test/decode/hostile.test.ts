@@ -35,6 +35,7 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords: 0 } }),
     owns: (payload) => word(payload, 0) === 10 || word(payload, 0) === 9,
     values: 0,
+    wordStride: 7,
   },
   {
     name: 'sflow5',

@@ -24,6 +24,8 @@ export interface Subject {
   values?: number
   /** Damages every n-th byte only, another residue in each datagram. Default 1: every byte. */
   stride?: number
+  /** Of the words set to all ones and all zeros every n-th only. Default: as `stride`. */
+  wordStride?: number
 }
 
 const LONGEST = 65_535
@@ -73,7 +75,7 @@ export function hostileSuite(subject: Subject): void {
     const pair = new Pair(subject)
     for (const [i, payload] of subject.datagrams.entries()) {
       const bytes = payload.bytes.slice()
-      const stride = 2 * (subject.stride ?? 1)
+      const stride = 2 * (subject.wordStride ?? subject.stride ?? 1) * SWEEP_STRIDE
       for (let at = (2 * i) % stride; at + 4 <= bytes.length; at += stride) {
         for (const value of [0xff, 0]) pair.feed(bytes.fill(value, at, at + 4), payload)
         bytes.set(payload.bytes.subarray(at, at + 4), at)
