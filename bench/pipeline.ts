@@ -21,8 +21,9 @@ import { readCapture } from '../src/wire/capture.ts'
 import { fileBytes } from '../src/wire/source.ts'
 import { TRANSPORT, Transport } from '../src/wire/transport.ts'
 import { PCAPS } from '../test/paths.ts'
-import { type CloudSize, hostAddress, syntheticCloud, syntheticPort } from './cloud.ts'
+import { type CloudSize, hostAddress, syntheticCloud } from './cloud.ts'
 import type { Bench, Figure } from './figure.ts'
+import { NETFLOW5_RECORDS, writeRecords } from './netflow5.ts'
 
 /** Rows a second to reach on two cores, in thousands. */
 const TARGET_KROWS = 400
@@ -30,7 +31,6 @@ const HEAP_TARGET_MB = 20
 const ROWS = 2_000_000
 const HEAP_ROWS = 10_000_000
 const SIZE: CloudSize = { hosts: 50, ports: 20, networks: 25 }
-const RECORDS = 30
 /** Different datagrams; the stream repeats them. */
 const DATAGRAMS = 4_000
 
@@ -159,33 +159,15 @@ function part(batch: DatagramBatch, from: number, to: number): DatagramBatch {
 
 /** Full NetFlow v5 datagrams of fifty hosts, whose servers talk to others of their network. */
 export function netflowStream(): Stream {
-  const total = SIZE.hosts * SIZE.ports
   const payloads = Array.from({ length: DATAGRAMS }, (_, d) => {
     const host = d % SIZE.hosts
-    const bytes = Buffer.alloc(24 + RECORDS * 48)
+    const bytes = Buffer.alloc(24 + NETFLOW5_RECORDS * 48)
     bytes.writeUInt16BE(5)
-    bytes.writeUInt16BE(RECORDS, 2)
+    bytes.writeUInt16BE(NETFLOW5_RECORDS, 2)
     bytes.writeUInt32BE(3_600_000, 4)
     bytes.writeUInt32BE(1_790_000_000 + (d >> 4), 8)
-    bytes.writeUInt32BE(Math.floor(d / SIZE.hosts) * RECORDS, 16)
-    for (let r = 0; r < RECORDS; r++) {
-      const n = host + SIZE.hosts * ((d * 7 + r * 31) % SIZE.ports)
-      const from = syntheticPort(n, SIZE)
-      const to = syntheticPort((n + SIZE.networks * (1 + ((r * 13) % 5))) % total, SIZE)
-      const at = 24 + r * 48
-      writeIPv4(bytes, at, from.address)
-      writeIPv4(bytes, at + 4, to.address)
-      bytes.writeUInt16BE(from.ofport, at + 12)
-      bytes.writeUInt16BE(65_533, at + 14)
-      bytes.writeUInt32BE(1 + ((d * 17 + r) % 900), at + 16)
-      bytes.writeUInt32BE(100 + ((d * 7919 + r * 104_729) % 900_000), at + 20)
-      bytes.writeUInt32BE(3_590_000 - ((d + r) % 60_000), at + 24)
-      bytes.writeUInt32BE(3_599_000 - ((d + r) % 9_000), at + 28)
-      bytes.writeUInt16BE(1024 + ((d * 31 + r * 7) % 60_000), at + 32)
-      bytes.writeUInt16BE(r % 3 === 0 ? 443 : 1024 + ((d + r) % 40_000), at + 34)
-      bytes[at + 37] = 0x1b
-      bytes[at + 38] = r % 4 === 0 ? 17 : 6
-    }
+    bytes.writeUInt32BE(Math.floor(d / SIZE.hosts) * NETFLOW5_RECORDS, 16)
+    writeRecords(bytes, host, d, SIZE)
     return { bytes, source: parseIp(hostAddress(host))!, port: 40_000 }
   })
   const identity = buildSnapshot(syntheticCloud(SIZE), 0)
@@ -194,7 +176,7 @@ export function netflowStream(): Stream {
     input: 'netflow',
     identity,
     batch: inArena(payloads),
-    rows: DATAGRAMS * RECORDS,
+    rows: DATAGRAMS * NETFLOW5_RECORDS,
   }
 }
 
@@ -251,10 +233,6 @@ function inArena(payloads: readonly Payload[]): DatagramBatch {
     sourcePort: Uint16Array.from(payloads, ({ port }) => port),
     receivedMs: 1_790_000_000_000,
   }
-}
-
-function writeIPv4(bytes: Buffer, at: number, address: string): void {
-  bytes.set(address.split('.').map(Number), at)
 }
 
 /** CPU seconds of a process so far; 100 ticks a second on Linux. */

@@ -5,6 +5,7 @@
 import { capturedDatagrams } from '../../test/decode/captured.ts'
 import { PCAPS } from '../../test/paths.ts'
 import { syntheticPort, type CloudSize } from '../cloud.ts'
+import { NETFLOW5_RECORDS, writeIPv4, writeRecords } from '../netflow5.ts'
 
 export const CLOUD: CloudSize = { hosts: 50, ports: 20, networks: 25 }
 
@@ -43,32 +44,13 @@ function from(exporter: number): string {
 
 /** Full NetFlow v5 datagrams of hosts whose servers talk to others of their network. */
 function netflow5(): Load {
-  const RECORDS = 30
-  const total = CLOUD.hosts * CLOUD.ports
   const datagram = (host: number, d: number) => {
-    const bytes = Buffer.alloc(24 + RECORDS * 48)
+    const bytes = Buffer.alloc(24 + NETFLOW5_RECORDS * 48)
     bytes.writeUInt16BE(5)
-    bytes.writeUInt16BE(RECORDS, 2)
+    bytes.writeUInt16BE(NETFLOW5_RECORDS, 2)
     bytes.writeUInt32BE(3_600_000, 4)
     bytes.writeUInt32BE(1_790_000_000, 8)
-    for (let r = 0; r < RECORDS; r++) {
-      const n = host + CLOUD.hosts * ((d * 7 + r * 31) % CLOUD.ports)
-      const source = syntheticPort(n, CLOUD)
-      const destination = syntheticPort((n + CLOUD.networks * (1 + ((r * 13) % 5))) % total, CLOUD)
-      const at = 24 + r * 48
-      writeIPv4(bytes, at, source.address)
-      writeIPv4(bytes, at + 4, destination.address)
-      bytes.writeUInt16BE(source.ofport, at + 12)
-      bytes.writeUInt16BE(65_533, at + 14)
-      bytes.writeUInt32BE(1 + ((d * 17 + r) % 900), at + 16)
-      bytes.writeUInt32BE(100 + ((d * 7919 + r * 104_729) % 900_000), at + 20)
-      bytes.writeUInt32BE(3_590_000 - ((d + r) % 60_000), at + 24)
-      bytes.writeUInt32BE(3_599_000 - ((d + r) % 9_000), at + 28)
-      bytes.writeUInt16BE(1024 + ((d * 31 + r * 7) % 60_000), at + 32)
-      bytes.writeUInt16BE(r % 3 === 0 ? 443 : 1024 + ((d + r) % 40_000), at + 34)
-      bytes[at + 37] = 0x1b
-      bytes[at + 38] = r % 4 === 0 ? 17 : 6
-    }
+    writeRecords(bytes, host, d, CLOUD)
     return bytes
   }
   return {
@@ -76,7 +58,7 @@ function netflow5(): Load {
     input: 'netflow',
     identity: 'synthetic',
     exporters: syntheticExporters((host) => ({ before: [], datagrams: list(DATAGRAMS, (d) => datagram(host, d)) })),
-    records: RECORDS,
+    records: NETFLOW5_RECORDS,
     sequenceAt: 16,
   }
 }
@@ -205,10 +187,6 @@ function message(set: Buffer): Buffer {
   head.writeUInt16BE(16 + set.length, 2)
   head.writeUInt32BE(1_790_000_000, 4)
   return Buffer.concat([head, set])
-}
-
-function writeIPv4(bytes: Buffer, at: number, address: string): void {
-  bytes.set(address.split('.').map(Number), at)
 }
 
 function list<T>(length: number, of: (i: number) => T): T[] {

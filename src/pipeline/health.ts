@@ -5,32 +5,11 @@
 import { PROTOCOLS } from '../decode/decoder.ts'
 import { DECODE_STATUS_NAMES } from '../decode/status.ts'
 import type { SideRow } from '../schema/rows.ts'
-import type { HEALTH_TABLE } from '../schema/side-tables.ts'
+import { HEALTH_COUNTS, type HEALTH_TABLE, type HealthCount } from '../schema/side-tables.ts'
 import { isFault } from './counters.ts'
 import type { ExporterTable } from './exporters.ts'
 import { KeyTable } from './key-table.ts'
 
-/** Counts of a place, in the order in which they lie; columns of `exporter_health`. */
-export const HEALTH_COUNTS = [
-  'datagrams',
-  'bytes',
-  'records',
-  'expected',
-  'lost',
-  'reordered',
-  'duplicates',
-  'restarts',
-  'mixed',
-  'samples',
-  'lost_samples',
-  'kernel_drops',
-  'overload_drops',
-  'refused_drops',
-  'datapath_lost',
-  'unsent',
-  'rows_dropped',
-] as const
-export type HealthCount = (typeof HEALTH_COUNTS)[number]
 const COUNTS = HEALTH_COUNTS.length
 const AT = Object.fromEntries(HEALTH_COUNTS.map((name, i) => [name, i])) as Readonly<Record<HealthCount, number>>
 

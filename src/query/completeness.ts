@@ -8,7 +8,7 @@
  *
  * What the kernel or an overload drops shows as a gap in the sequence: it is a reason for what is lost, and not added to it.
  */
-import { HEALTH_TABLE } from '../schema/side-tables.ts'
+import { HEALTH_COUNTS, HEALTH_TABLE, type HealthCount } from '../schema/side-tables.ts'
 import { sentence } from './completeness-text.ts'
 import { Params, type Asker, type Plan } from './plan.ts'
 import type { Answer, RecordsRequest, Row } from './request.ts'
@@ -47,24 +47,8 @@ export interface Completeness {
   faults: string
 }
 
-const SUMS = [
-  'datagrams',
-  'records',
-  'expected',
-  'lost',
-  'reordered',
-  'duplicates',
-  'restarts',
-  'mixed',
-  'samples',
-  'lost_samples',
-  'kernel_drops',
-  'overload_drops',
-  'refused_drops',
-  'rows_dropped',
-  'datapath_lost',
-  'unsent',
-] as const
+type Sum = Exclude<HealthCount, 'bytes'>
+const SUMS = HEALTH_COUNTS.filter((name): name is Sum => name !== 'bytes')
 
 const COLUMNS = [
   'exporter',
@@ -148,7 +132,7 @@ function plan({ fromMs, toMs }: Span): Plan {
 }
 
 function read(row: Record<string, unknown>): Completeness {
-  const number = (name: (typeof SUMS)[number]) => Number(row[`s_${name}`])
+  const number = (name: Sum) => Number(row[`s_${name}`])
   const protocol = String(row['s_protocol'])
   const faults = String(row['s_faults'])
   const sampled = protocol === 'sflow5' && number('samples') > 0
@@ -160,7 +144,7 @@ function read(row: Record<string, unknown>): Completeness {
   const expected = frames ? number('datagrams') + dropped : number(sampled ? 'samples' : 'expected')
   const missing = Math.min(expected, lost + undecoded)
   const known = expected > 0 && number('mixed') <= MIXED_SHARE * number('datagrams')
-  const named = Object.fromEntries(SUMS.map((name) => [name, number(name)])) as Record<(typeof SUMS)[number], number>
+  const named = Object.fromEntries(SUMS.map((name) => [name, number(name)])) as Record<Sum, number>
   const { samples: _, lost_samples: __, records: ___, ...counts } = named
   return {
     ...counts,

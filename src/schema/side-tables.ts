@@ -73,6 +73,29 @@ const HEALTH_COLUMNS = {
   rows_dropped: { kind: 'u64', doc: 'Rows lost after decoding: the spool was full, or a block was damaged.' },
 } as const satisfies SideColumns
 
+/** Counts of the rows without `fault`: a place keeps them in this order, and questions sum them. */
+export const HEALTH_COUNTS = [
+  'datagrams',
+  'bytes',
+  'records',
+  'expected',
+  'lost',
+  'reordered',
+  'duplicates',
+  'restarts',
+  'mixed',
+  'samples',
+  'lost_samples',
+  'kernel_drops',
+  'overload_drops',
+  'refused_drops',
+  'datapath_lost',
+  'unsent',
+  'rows_dropped',
+] as const satisfies readonly (keyof typeof HEALTH_COLUMNS)[]
+
+export type HealthCount = (typeof HEALTH_COUNTS)[number]
+
 /** Counters of an interface as the switch tells them: running totals since it was made. */
 const COUNTERS_COLUMNS = {
   time: {
