@@ -22,6 +22,7 @@ import { NetflowPlaces } from './netflow-places.ts'
 import { TunnelOverhead } from './overhead.ts'
 import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
+import { finishLimited } from './rate-limit.ts'
 import { finishSampling, isScaled } from './sampling.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
@@ -94,6 +95,7 @@ export class Attributor {
       for (let row = from; row < batch.rows; row++) {
         this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '')
         withoutModel(c, row, this.ipfixSampling)
+        if (c.kept_one_in[row] !== 0) finishLimited(c, row)
         if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
       }
       return
@@ -107,6 +109,7 @@ export class Attributor {
         if (this.straightAway && this.straight.own[i] !== 0) this.resolveStraight(c, row + i, i)
         else this.resolve(c, row + i)
         this.keep(c, row + i, i)
+        if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
       }
       writeRows(batch, row, n, this.found, this.names)
     }

@@ -23,7 +23,7 @@ interface Fact {
 const COLUMNS_SHOWN = ['part', 'fact', 'value', 'meaning'] as const
 const FIRST_ADDED = COLUMN_NAMES.indexOf('src_project_id')
 /** Told in other parts, or not worth a line. */
-const TOLD: ReadonlySet<ColumnName> = new Set(['corrections', 'exporter_host', 'bridge', 'sampling_rate', 'samples', 'bytes_variance', 'l2_bytes_variance']) // prettier-ignore
+const TOLD: ReadonlySet<ColumnName> = new Set(['corrections', 'exporter_host', 'bridge', 'sampling_rate', 'samples', 'bytes_variance', 'l2_bytes_variance', 'kept_one_in']) // prettier-ignore
 
 /** Errors: usage, record_unknown; query_failed, store_unreachable. */
 export async function askExplain(asker: Asker, request: ExplainRequest): Promise<Answer> {
@@ -146,6 +146,8 @@ function estimate(record: Row): Fact[] {
   const facts: Fact[] = [{ part, fact: 'sampling_rate', value: rate, meaning: words }]
   if (Number(record['samples']) > 0)
     facts.push({ part, fact: 'samples', value: Number(record['samples']), meaning: columnFacts('samples').doc })
+  if (Number(record['kept_one_in']) > 1)
+    facts.push({ part, fact: 'kept_one_in', value: Number(record['kept_one_in']), meaning: columnFacts('kept_one_in').doc }) // prettier-ignore
   const width = Math.round(WIDTH_95 * Math.sqrt(Number(record['bytes_variance'])))
   if (width > 0)
     facts.push({ part, fact: 'bytes_error', value: width, meaning: 'bytes are within that of the truth in 95 of 100 cases' }) // prettier-ignore

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import { ROLLUP_SUMS } from '../schema/rollups.ts'
 import { didYouMean } from './nearest.ts'
 
 /**
@@ -8,12 +9,7 @@ import { didYouMean } from './nearest.ts'
 export const MEASURES = {
   bytes: { sum: 'bytes', variance: 'bytes_variance', unit: 'bytes' },
   l2_bytes: { sum: 'l2_bytes', variance: 'l2_bytes_variance', unit: 'bytes' },
-  // R(R-1) times the sum of ones: what bytes_variance is for lengths of one.
-  packets: {
-    sum: 'packets',
-    variance: 'samples * toFloat64(sampling_rate) * (toFloat64(sampling_rate) - 1)',
-    unit: 'count',
-  },
+  packets: { sum: 'packets', variance: ROLLUP_SUMS.packets_variance.of(''), unit: 'count' },
   records: { sum: 'toUInt64(1)', variance: undefined, unit: 'count' },
 } as const satisfies Record<string, { sum: string; variance: string | undefined; unit: 'bytes' | 'count' }>
 

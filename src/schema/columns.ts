@@ -95,6 +95,10 @@ export const COLUMNS = {
     doc: 'Variance of bytes as an estimate: R(R-1) times the sum of squared lengths; 0 when unsampled. Addable.',
   },
   l2_bytes_variance: { kind: 'f64', measure: true, doc: 'The same for l2_bytes.' },
+  kept_one_in: {
+    kind: 'u32',
+    doc: "1 in how many of the exporter's records the rate limit of the collector (`exporter_limit`) kept; counts and variances are of all of them. 0 = no limit was in force.",
+  },
   flow_end_reason: { kind: 'enum', of: 'flow_end_reason', doc: 'Why the record was sent.' },
   corrections: { kind: 'u8', doc: 'Corrections made to the counts; bits, see docs/counting.md.' },
   src_project_id: { kind: 'text', doc: 'Project id of the source.' },

@@ -180,6 +180,8 @@ export const CORRECTIONS = {
   no_fcs: { bit: 2, doc: 'frame check sequence taken off (sFlow frame_length)' },
   mirror_vlan: { bit: 4, doc: 'VLAN tag that the mirror inserted taken off' },
   truncated: { bit: 8, doc: 'lengths taken from the IP header, the frame was cut' },
+  rate_limit: { bit: 16, doc: 'counts multiplied by kept_one_in: they stand for records that the rate limit left out' },
+  clock: { bit: 32, doc: "times moved, since the exporter's clock is off (exporter_clocks)" },
 } as const
 
 export const ENUMS = {

@@ -6,7 +6,7 @@
  * Two groups of a block share one in about 1 of 10^19 pairs. A text is its code there, which is of this block; the hash that is stored
  * is made of the texts themselves.
  */
-import type { FlowBatch } from './batch.ts'
+import { type FlowBatch, getU64 } from './batch.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
 import type { ColumnArray, Kind } from './kinds.ts'
 import { NativeOutput } from './native-output.ts'
@@ -94,14 +94,16 @@ export class SumsEncoder {
       const lane = row * 2
       const rate = c.sampling_rate[row]!
       const samples = c.samples[row]!
+      const kept = c.kept_one_in[row]!
       // In the order of ROLLUP_SUMS.
       sums[at] = sums[at]! + c.packets[lane]! + c.packets[lane + 1]! * 0x1_0000_0000
       sums[at + 1] = sums[at + 1]! + c.bytes[lane]! + c.bytes[lane + 1]! * 0x1_0000_0000
       sums[at + 2] = sums[at + 2]! + c.l2_bytes[lane]! + c.l2_bytes[lane + 1]! * 0x1_0000_0000
       sums[at + 3] = sums[at + 3]! + 1
-      if (samples === 0 && c.bytes_variance[row] === 0 && c.l2_bytes_variance[row] === 0) continue
+      if (samples === 0 && kept === 0 && c.bytes_variance[row] === 0 && c.l2_bytes_variance[row] === 0) continue
       sums[at + 4] = sums[at + 4]! + samples
-      sums[at + 5] = sums[at + 5]! + samples * rate * (rate - 1)
+      sums[at + 5] = sums[at + 5]! + samples * rate * (rate - 1) * (kept || 1)
+      if (kept > 1) sums[at + 5] = sums[at + 5]! + (1 - 1 / kept) * getU64(c.packets, row) ** 2
       sums[at + 6] = sums[at + 6]! + c.bytes_variance[row]!
       sums[at + 7] = sums[at + 7]! + c.l2_bytes_variance[row]!
     }

@@ -62,10 +62,13 @@ export const ROLLUP_SUMS = {
   l2_bytes: { type: 'Int64', of: (t: string) => `${t}l2_bytes` },
   records: { type: 'Int64', of: () => 'toUInt64(1)' },
   samples: { type: 'Int64', of: (t: string) => `${t}samples` },
-  // R(R-1) times the sum of ones: what bytes_variance is for lengths of one.
+  // R(R-1) times the sum of ones: what bytes_variance is for lengths of one. Of the records that a rate limit kept 1 in k counts k times
+  // that, and k(k-1) times the square of what it was: attribute/rate-limit.ts.
   packets_variance: {
     type: 'Float64',
-    of: (t: string) => `${t}samples * toFloat64(${t}sampling_rate) * (toFloat64(${t}sampling_rate) - 1)`,
+    of: (t: string) =>
+      `greatest(${t}kept_one_in, 1) * ${t}samples * toFloat64(${t}sampling_rate) * (toFloat64(${t}sampling_rate) - 1) ` +
+      `+ (1 - 1 / greatest(${t}kept_one_in, 1)) * pow(toFloat64(${t}packets), 2)`,
   },
   bytes_variance: { type: 'Float64', of: (t: string) => `${t}bytes_variance` },
   l2_bytes_variance: { type: 'Float64', of: (t: string) => `${t}l2_bytes_variance` },

@@ -70,6 +70,18 @@ const HEALTH_COLUMNS = {
     doc: 'Packets the Open vSwitch datapath lost on their way to vswitchd, samples among them (sFlow 2207).',
   },
   unsent: { kind: 'u64', doc: 'Packets whose records the exporter says it did not send (IPFIX 167).' },
+  limited: {
+    kind: 'u64',
+    doc: 'Records left out by the rate limit (exporter_limit); those kept stand for them (kept_one_in of the flows).',
+  },
+  clock_moved: {
+    kind: 'u64',
+    doc: "Records whose times were moved, since the exporter's clock is off (exporter_clocks).",
+  },
+  clock_offset: {
+    kind: 'f64',
+    doc: 'How far the clock in the headers is ahead of the time of arrival (negative: behind, or late), milliseconds; 0 where nothing is told.',
+  },
   rows_dropped: { kind: 'u64', doc: 'Rows lost after decoding: the spool was full, or a block was damaged.' },
 } as const satisfies SideColumns
 
@@ -91,6 +103,8 @@ export const HEALTH_COUNTS = [
   'refused_drops',
   'datapath_lost',
   'unsent',
+  'limited',
+  'clock_moved',
   'rows_dropped',
 ] as const satisfies readonly (keyof typeof HEALTH_COLUMNS)[]
 

@@ -77,7 +77,7 @@ describe('filters', () => {
         errors++
       }
     }
-    assert.ok(trees > 100 && errors > 100, `${trees} trees, ${errors} errors`)
+    assert.ok(trees > 50 && errors > 50, `${trees} trees, ${errors} errors`)
   })
 
   it('are bounded in length, depth and values', () => {
