@@ -174,6 +174,14 @@ export const AUDIT_CAUSE = {
   unexplained: 'nothing that ovsight knows of explains it',
 } as const
 
+/** What a row of the identity history is about. */
+export const IDENTITY_KIND = {
+  project: 'a project (tenant)',
+  network: 'a network',
+  server: 'a server (VM)',
+  port: 'a port',
+} as const
+
 /** Corrections ovsight made to the counts of a record; bits, so several may hold. */
 export const CORRECTIONS = {
   tunnel_overhead: { bit: 1, doc: 'outer tunnel header taken off (NetFlow of a userspace datapath, native tunnel)' },
@@ -199,6 +207,7 @@ export const ENUMS = {
   audit_direction: AUDIT_DIRECTION,
   audit_verdict: AUDIT_VERDICT,
   audit_cause: AUDIT_CAUSE,
+  identity_kind: IDENTITY_KIND,
 } as const satisfies Record<string, Readonly<Record<string, string>>>
 
 export type EnumName = keyof typeof ENUMS

@@ -5,6 +5,7 @@
 import { CODECS } from './codecs.ts'
 import type { ColumnSpec, TableSpec } from './ddl.ts'
 import type { EnumName } from './enums.ts'
+import { IDENTITY_TABLE, IMPORTS_TABLE } from './identity-tables.ts'
 import type { Kind } from './kinds.ts'
 import { kindType } from './types.ts'
 
@@ -22,7 +23,10 @@ export interface SideTable {
   name: string
   doc: string
   columns: SideColumns
-  partitionBy: string
+  /** MergeTree when not given. */
+  engine?: string
+  /** One partition when not given. */
+  partitionBy?: string
   orderBy: readonly string[]
 }
 
@@ -199,13 +203,19 @@ export const AUDIT_TABLE = {
   orderBy: ['span_to', 'port_id', 'direction'],
 } as const satisfies SideTable
 
-export const SIDE_TABLES: readonly SideTable[] = [HEALTH_TABLE, COUNTERS_TABLE, AUDIT_TABLE]
+export const SIDE_TABLES: readonly SideTable[] = [
+  HEALTH_TABLE,
+  COUNTERS_TABLE,
+  AUDIT_TABLE,
+  IDENTITY_TABLE,
+  IMPORTS_TABLE,
+]
 
 /** Blocks whose tokens are known, so that one sent twice is stored once: a few a minute, for days. */
 const KNOWN_TOKENS = 10_000
 
 /** The table as DDL needs it. */
-export function sideTableSpec({ name, doc, columns, partitionBy, orderBy }: SideTable): TableSpec {
+export function sideTableSpec({ name, doc, columns, engine, partitionBy, orderBy }: SideTable): TableSpec {
   const specs = Object.entries(columns).map(([column, facts]): ColumnSpec => ({
     name: column,
     type: kindType(facts.kind, facts.of),
@@ -216,7 +226,8 @@ export function sideTableSpec({ name, doc, columns, partitionBy, orderBy }: Side
     name,
     doc,
     columns: specs,
-    partitionBy,
+    ...(engine === undefined ? {} : { engine }),
+    ...(partitionBy === undefined ? {} : { partitionBy }),
     orderBy,
     settings: { non_replicated_deduplication_window: KNOWN_TOKENS },
   }

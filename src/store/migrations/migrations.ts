@@ -14,6 +14,7 @@ import {
   createTable,
   identifier,
 } from '../../schema/ddl.ts'
+import { IDENTITY_TABLE, IMPORTS_TABLE, identityViews } from '../../schema/identity-tables.ts'
 import { MINUTES, ROLLUP_COLUMNS, ROLLUP_NAMES, hoursView, rollupTable, sumsSelect } from '../../schema/rollups.ts'
 import { SIDE_TABLES, sideTableSpec } from '../../schema/side-tables.ts'
 
@@ -36,6 +37,14 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'sums by minute and hour', statements: sumsByMinuteAndHour },
   // The columns themselves are added by `align`.
   { version: 5, name: 'rate limits and clocks of exporters', statements: () => [] },
+  {
+    version: 6,
+    name: 'who was what and when; imports',
+    statements: (target) => [
+      ...[IDENTITY_TABLE, IMPORTS_TABLE].map((table) => createTable(sideTableSpec(table), target)),
+      ...identityViews(target),
+    ],
+  },
 ]
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
