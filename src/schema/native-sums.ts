@@ -25,9 +25,11 @@ export interface SumsBlock {
 const MINUTE_MS = 60_000
 const KEY_SET: ReadonlySet<string> = new Set(ROLLUP_KEYS)
 const SUMS = ROLLUP_SUM_NAMES.length
-/** Odd constants of the columns, from the golden ratio; one a lane. */
-const LOW = ROLLUP_KEYS.map((_, i) => (Math.imul(i + 2, 0x9e37_79b1) | 1) >>> 0)
-const HIGH = ROLLUP_KEYS.map((_, i) => (Math.imul(i + 2, 0x85eb_ca77) ^ 0x27d4_eb2f | 1) >>> 0) // prettier-ignore
+/**
+ * Odd constants of what is hashed, low and high in turn. Multiples of one number would not do: values that differ by +1, -1, -1, +1 in
+ * four columns would leave both sums as they were.
+ */
+const LANES = Int32Array.from({ length: (ROLLUP_KEYS.length + 8) * 2 }, (_, i) => scattered(i) | 1)
 const MINUTE_LOW = 0xc2b2_ae3d
 const MINUTE_HIGH = 0x1656_67b1
 
@@ -37,6 +39,9 @@ export class SumsEncoder {
   private low = new Uint32Array(0)
   private high = new Uint32Array(0)
   private minutes = new Uint32Array(0)
+  /** Columns of zeros, which change no hash. */
+  private noWords = new Uint32Array(0)
+  private noBytes = new Uint8Array(0)
   /** Open addressing: group + 1, 0 = free. */
   private slots = new Uint32Array(1 << 10)
   private groups = 0
@@ -68,6 +73,8 @@ export class SumsEncoder {
     this.low = new Uint32Array(rows)
     this.high = new Uint32Array(rows)
     this.minutes = new Uint32Array(rows)
+    this.noWords = new Uint32Array(rows)
+    this.noBytes = new Uint8Array(rows)
   }
 
   /** Hashes of the batch's rows, a column at a time. */
@@ -80,10 +87,14 @@ export class SumsEncoder {
       low[row] = Math.imul(minute, MINUTE_LOW)
       high[row] = Math.imul(minute, MINUTE_HIGH)
     }
-    for (const name of keys) {
-      const index = ROLLUP_KEYS.indexOf(name)
-      mix(low, high, columns[name], rows, LOW[index]!, HIGH[index]!)
-    }
+    // Four columns at a time: read by themselves, most of the time would go into reading and writing the hashes.
+    const words = keys.map((name) => columns[name]).filter((values) => values instanceof Uint32Array)
+    const bytes = keys.map((name) => columns[name]).filter((values) => values instanceof Uint8Array)
+    let lane = 0
+    for (let i = 0; i < words.length; i += 4, lane += 4)
+      mixFourWords(low, high, fourOf(words, i, this.noWords), rows, LANES.subarray(lane * 2))
+    for (let i = 0; i < bytes.length; i += 4, lane++)
+      mixFourBytes(low, high, fourOf(bytes, i, this.noBytes), rows, LANES[lane * 2]!, LANES[lane * 2 + 1]!)
   }
 
   /** Adds the rows, the block's `before` … , to their groups. */
@@ -178,11 +189,11 @@ export class SumsEncoder {
       const index = ROLLUP_KEYS.indexOf(name)
       const values = this.firstValues(batches, name)
       if (columnFacts(name).kind !== 'text') {
-        mix(low, high, values, groups, LOW[index]!, HIGH[index]!)
+        mix(low, high, values, groups, LANES[index * 2]!, LANES[index * 2 + 1]!)
         column(name, columnType(name), values)
         continue
       }
-      mixTexts(low, high, values, this.texts, LOW[index]!, HIGH[index]!)
+      mixTexts(low, high, values, this.texts, LANES[index * 2]!, LANES[index * 2 + 1]!)
       output.string(name)
       output.string(columnType(name))
       if (groups === 0) continue
@@ -254,8 +265,8 @@ class TextHashes {
         low = Math.imul(low ^ (byte + 1), 0x0100_0193)
         high = Math.imul(high + byte + 1, 0x85eb_ca6b) ^ (high >>> 13)
       }
-      this.low[this.known] = low
-      this.high[this.known] = high
+      this.low[this.known] = scattered(low)
+      this.high[this.known] = scattered(high)
     }
   }
 }
@@ -295,6 +306,57 @@ function mixWords(low: Uint32Array, high: Uint32Array, values: Uint32Array, rows
     low[row] = low[row]! + Math.imul(value, a)
     high[row] = high[row]! + Math.imul(value, b)
   }
+}
+
+/** Four columns from the `i`-th on; `none` where there are no more. */
+function fourOf<T>(columns: readonly T[], i: number, none: T): Four<T> {
+  return [columns[i]!, columns[i + 1] ?? none, columns[i + 2] ?? none, columns[i + 3] ?? none]
+}
+
+/** `lanes`: the odd constants of the first column, low and high, then those of the next. */
+function mixFourWords(
+  low: Uint32Array,
+  high: Uint32Array,
+  [a, b, c, d]: Four<Uint32Array>,
+  rows: number,
+  lanes: Int32Array,
+): void {
+  const [al, ah, bl, bh, cl, ch, dl, dh] = lanes as unknown as Eight
+  for (let row = 0; row < rows; row++) {
+    const av = a[row]!
+    const bv = b[row]!
+    const cv = c[row]!
+    const dv = d[row]!
+    low[row] = (low[row]! + Math.imul(av, al) + Math.imul(bv, bl) + Math.imul(cv, cl) + Math.imul(dv, dl)) | 0
+    high[row] = (high[row]! + Math.imul(av, ah) + Math.imul(bv, bh) + Math.imul(cv, ch) + Math.imul(dv, dh)) | 0
+  }
+}
+
+/** Four bytes are one word. */
+function mixFourBytes(
+  low: Uint32Array,
+  high: Uint32Array,
+  [a, b, c, d]: Four<Uint8Array>,
+  rows: number,
+  l: number,
+  h: number,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const value = a[row]! | (b[row]! << 8) | (c[row]! << 16) | (d[row]! << 24)
+    low[row] = (low[row]! + Math.imul(value, l)) | 0
+    high[row] = (high[row]! + Math.imul(value, h)) | 0
+  }
+}
+
+type Four<T> = readonly [T, T, T, T]
+type Eight = readonly [number, number, number, number, number, number, number, number]
+
+/** The last step of MurmurHash3: numbers beside each other come far apart. */
+function scattered(value: number): number {
+  let hash = Math.imul(value + 1, 0x9e37_79b1)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35)
+  return hash ^ (hash >>> 16)
 }
 
 /** Where a hash begins to look for its group. */
