@@ -54,6 +54,8 @@ export class PacketDissector {
   l2Length = 0
   /** How many 802.1Q/802.1ad tags were seen. */
   tags = 0
+  /** Where the TCP header is that `tcp_flags` were read from; 0 when there is none. */
+  tcpAt = 0
 
   private bound: PacketColumns | undefined = undefined
   // Set by `bind`; read by the functions in packet/. The views cover the buffer all columns lie in, the numbers say where they begin.
@@ -120,19 +122,19 @@ export class PacketDissector {
 
   /** A frame from its destination MAC address on, without FCS (which does no harm). */
   ethernet(view: DataView, start: number, end: number, row: number): DecodeStatus {
-    this.ipVersion = this.ipLength = this.l2Length = this.tags = 0
+    this.ipVersion = this.ipLength = this.l2Length = this.tags = this.tcpAt = 0
     return dissectEthernet(this, view, start, end, row)
   }
 
   /** An IPv4 or IPv6 packet; the first nibble tells which. Sets `ether_type`, as if it had come in a frame. */
   ip(view: DataView, start: number, end: number, row: number): DecodeStatus {
-    this.ipVersion = this.ipLength = this.l2Length = this.tags = 0
+    this.ipVersion = this.ipLength = this.l2Length = this.tags = this.tcpAt = 0
     return dissectIp(this, view, start, end, row)
   }
 
   /** A label stack. Sets `ether_type` to MPLS, or to IP where that is below the bottom label. */
   mpls(view: DataView, start: number, end: number, row: number): DecodeStatus {
-    this.ipVersion = this.ipLength = this.l2Length = this.tags = 0
+    this.ipVersion = this.ipLength = this.l2Length = this.tags = this.tcpAt = 0
     this.u16[this.etherType + row] = 0x8847
     return dissectMpls(this, view, start, start, end, row)
   }

@@ -14,7 +14,7 @@ type Rule =
   | 'own'
 
 const RULES: Readonly<Partial<Record<ColumnName, Rule>>> = {
-  ...rules('kept', ['flow_end', 'flow_start', 'time_received', 'export_protocol', 'flow_direction', 'ether_type', 'ip_version', 'ip_protocol', 'tos', 'ttl', 'flow_label', 'ip_fragment', 'src_l4_port', 'dst_l4_port', 'tcp_flags', 'icmp_type', 'icmp_code', 'packets', 'bytes', 'l2_bytes', 'sampling_rate', 'samples', 'bytes_variance', 'l2_bytes_variance', 'kept_one_in', 'flow_end_reason', 'corrections', 'role', 'traffic_class', 'counts_sent', 'counts_received', 'counts_once']), // prettier-ignore
+  ...rules('kept', ['flow_end', 'flow_start', 'time_received', 'export_protocol', 'flow_direction', 'ether_type', 'ip_version', 'ip_protocol', 'tos', 'ttl', 'flow_label', 'ip_fragment', 'src_l4_port', 'dst_l4_port', 'tcp_flags', 'icmp_type', 'icmp_code', 'packets', 'bytes', 'l2_bytes', 'sampling_rate', 'samples', 'bytes_variance', 'l2_bytes_variance', 'kept_one_in', 'tcp_retransmits', 'flow_end_reason', 'corrections', 'role', 'traffic_class', 'counts_sent', 'counts_received', 'counts_once']), // prettier-ignore
   ...sidedRules('own', ['mac', 'project_id', 'network_id', 'network', 'server_id', 'server', 'port_id', 'port', 'router_id', 'candidates', 'grade', 'evidence']), // prettier-ignore
 }
 

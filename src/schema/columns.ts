@@ -99,6 +99,11 @@ export const COLUMNS = {
     kind: 'u32',
     doc: "1 in how many of the exporter's records the rate limit of the collector (`exporter_limit`) kept; counts and variances are of all of them. 0 = no limit was in force.",
   },
+  tcp_retransmits: {
+    kind: 'u32',
+    measure: true,
+    doc: 'TCP segments that carried what had been sent before, keep-alives excepted. Only mirrored frames tell (GRE, ERSPAN, VXLAN); 0 for all other sources.',
+  },
   flow_end_reason: { kind: 'enum', of: 'flow_end_reason', doc: 'Why the record was sent.' },
   corrections: { kind: 'u8', doc: 'Corrections made to the counts; bits, see docs/counting.md.' },
   src_project_id: { kind: 'text', doc: 'Project id of the source.' },

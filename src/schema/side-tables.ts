@@ -177,6 +177,15 @@ const AUDIT_COLUMNS = {
   note: { kind: 'text', doc: 'What speaks for that reason, as a sentence.' },
 } as const satisfies SideColumns
 
+/** What a collector tells of itself: figures of the table of metrics, as they were at a time. */
+const COLLECTOR_COLUMNS = {
+  time: { kind: 'time', doc: 'When the figure was read.' },
+  collector: { kind: 'text', doc: 'Name of the machine that the collector runs on.' },
+  metric: { kind: 'text', doc: 'Name of the metric, as docs/metrics.md has it.' },
+  label: { kind: 'text', doc: 'Values of its labels, with spaces between; empty where it has none.' },
+  value: { kind: 'f64', doc: 'The figure. Those whose name ends in `_total` count from the start of the collector.' },
+} as const satisfies SideColumns
+
 const DAYS = 'toDate'
 
 export const HEALTH_TABLE = {
@@ -203,13 +212,23 @@ export const AUDIT_TABLE = {
   orderBy: ['span_to', 'port_id', 'direction'],
 } as const satisfies SideTable
 
-export const SIDE_TABLES: readonly SideTable[] = [
+export const COLLECTOR_TABLE = {
+  name: 'collector_metrics',
+  doc: 'What collectors tell of themselves each minute: spool, insert lag, identity, disk, store.',
+  columns: COLLECTOR_COLUMNS,
+  partitionBy: `${DAYS}(time)`,
+  orderBy: ['metric', 'collector', 'label', 'time'],
+} as const satisfies SideTable
+
+export const SIDE_TABLES = [
   HEALTH_TABLE,
   COUNTERS_TABLE,
   AUDIT_TABLE,
   IDENTITY_TABLE,
   IMPORTS_TABLE,
-]
+  COLLECTOR_TABLE,
+] as const satisfies readonly SideTable[]
+export type SideTableName = (typeof SIDE_TABLES)[number]['name']
 
 /** Blocks whose tokens are known, so that one sent twice is stored once: a few a minute, for days. */
 const KNOWN_TOKENS = 10_000

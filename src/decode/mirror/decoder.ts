@@ -10,6 +10,8 @@ import { unwrapGre } from './gre.ts'
 import { unwrapVxlan } from './vxlan.ts'
 
 const TAG_LENGTH = 4
+const FIN = 1
+const SYN = 2
 
 export interface MirrorOptions extends FlowCacheOptions {
   /** Frames of another type of service are another flow. Default true. */
@@ -92,7 +94,21 @@ export class MirrorDecoder implements Decoder {
     frame.corrections = corrections
     frame.atMs = datagram.receivedMs
     frame.tos = columns.tos[0]!
+    this.measureTcp(datagram.view)
     if (!this.keyTos) columns.tos[0] = 0
     frame.from(datagram.exporter, from.point, from.domain, from.exportProtocol)
+  }
+  /** Sequence number and length of a TCP segment (RFC 9293 §3.1), of the length that the IP header tells. */
+  private measureTcp(view: DataView): void {
+    const { encapsulation: from, frame, packet } = this
+    frame.tcpLength = -1
+    const { tcpAt } = packet
+    if (tcpAt === 0 || packet.ipLength === 0) return
+    const header = (view.getUint8(tcpAt + 12) >>> 4) * 4
+    const payload = from.start + packet.l2Length + packet.ipLength - tcpAt - header
+    if (payload < 0) return
+    const flags = frame.columns.tcp_flags[0]!
+    frame.tcpSequence = view.getUint32(tcpAt + 4)
+    frame.tcpLength = payload + ((flags & SYN) >>> 1) + (flags & FIN)
   }
 }

@@ -3,12 +3,13 @@ import { setTime, setU64, type FlowBatch } from '../../schema/batch.ts'
 import { enumCodes } from '../../schema/enums.ts'
 import { KEY_WORDS, KeyWriter, type MirroredFrame } from './frame.ts'
 import { Order } from './order.ts'
+import { Retransmits } from './retransmits.ts'
 
 const REASON = enumCodes('flow_end_reason')
 const FIN_OR_RST = 0x05
 
 export interface FlowCacheOptions {
-  /** Flows held at a time; beyond it the one idle for longest is reported early and counted. About 230 bytes each. */
+  /** Flows held at a time; beyond it the one idle for longest is reported early and counted. About 260 bytes each. */
   maxFlows: number
   /** A flow is reported this long after its first frame though it goes on. Milliseconds. */
   activeTimeoutMs: number
@@ -57,6 +58,7 @@ export class FlowCache {
   private readonly ttl: Uint8Array
   private readonly flowLabel: Uint32Array
   private readonly corrections: Uint8Array
+  private readonly retransmits: Retransmits
   /** By the time of the last frame, and of the first. */
   private readonly lastSeen: Order
   private readonly firstSeen: Order
@@ -81,6 +83,7 @@ export class FlowCache {
     this.ttl = new Uint8Array(flows)
     this.flowLabel = new Uint32Array(flows)
     this.corrections = new Uint8Array(flows)
+    this.retransmits = new Retransmits(flows)
     this.lastSeen = new Order(flows)
     this.firstSeen = new Order(flows)
     this.free = Uint32Array.from({ length: flows }, (_, i) => flows - 1 - i)
@@ -106,6 +109,8 @@ export class FlowCache {
     this.l2Bytes[flow]! += frame.l2Bytes
     this.tcpFlags[flow]! |= frame.columns.tcp_flags[0]!
     this.corrections[flow]! |= frame.corrections
+    if (frame.tcpLength > 0)
+      this.retransmits.add(flow, frame.tcpSequence, frame.tcpLength, frame.columns.tcp_flags[0]!, frame.atMs)
     if (this.options.endOnTcpClose && (frame.columns.tcp_flags[0]! & FIN_OR_RST) !== 0)
       this.report(flow, REASON.end_of_flow, out)
   }
@@ -184,6 +189,7 @@ export class FlowCache {
     this.startMs[flow] = this.endMs[flow] = frame.atMs
     this.packets[flow] = this.bytes[flow] = this.l2Bytes[flow] = 0
     this.tcpFlags[flow] = this.corrections[flow] = 0
+    this.retransmits.begin(flow)
     this.tos[flow] = frame.tos
     this.ttl[flow] = frame.columns.ttl[0]!
     this.flowLabel[flow] = frame.columns.flow_label[0]!
@@ -208,6 +214,7 @@ export class FlowCache {
     columns.ttl[row] = this.ttl[flow]!
     columns.flow_label[row] = this.flowLabel[flow]!
     columns.corrections[row] = this.corrections[flow]!
+    columns.tcp_retransmits[row] = this.retransmits.counts[flow]!
     columns.sampling_rate[row] = 1
     columns.flow_end_reason[row] = reason
     out.rows = row + 1

@@ -58,6 +58,9 @@ export class MirroredFrame {
   tos = 0
   /** Bits of CORRECTIONS. */
   corrections = 0
+  /** TCP sequence number, and how much sequence space the segment takes: payload, SYN, FIN. -1 where that is not known. */
+  tcpSequence = 0
+  tcpLength = -1
 
   /** Zeroes what the dissector may have written. */
   clear(): void {

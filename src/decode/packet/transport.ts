@@ -32,6 +32,7 @@ export function dissectTransport(
     ports(packet, view, at, row)
     if (end - at < 14) return TRUNCATED
     packet.u16[packet.tcpFlags + row] = view.getUint16(at + 12) & 0x0fff
+    packet.tcpAt = at
     return OK
   }
   if (protocol === UDP || protocol === SCTP || protocol === DCCP || protocol === UDP_LITE) {

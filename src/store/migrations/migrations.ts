@@ -16,7 +16,14 @@ import {
 } from '../../schema/ddl.ts'
 import { IDENTITY_TABLE, IMPORTS_TABLE, identityViews } from '../../schema/identity-tables.ts'
 import { MINUTES, ROLLUP_COLUMNS, ROLLUP_NAMES, hoursView, rollupTable, sumsSelect } from '../../schema/rollups.ts'
-import { SIDE_TABLES, sideTableSpec } from '../../schema/side-tables.ts'
+import {
+  AUDIT_TABLE,
+  COLLECTOR_TABLE,
+  COUNTERS_TABLE,
+  HEALTH_TABLE,
+  SIDE_TABLES,
+  sideTableSpec,
+} from '../../schema/side-tables.ts'
 
 export interface Migration {
   version: number
@@ -32,7 +39,8 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     version: 3,
     name: 'health of exporters, counters of interfaces, audit',
-    statements: (target) => SIDE_TABLES.map((table) => createTable(sideTableSpec(table), target)),
+    statements: (target) =>
+      [HEALTH_TABLE, COUNTERS_TABLE, AUDIT_TABLE].map((table) => createTable(sideTableSpec(table), target)),
   },
   { version: 4, name: 'sums by minute and hour', statements: sumsByMinuteAndHour },
   // The columns themselves are added by `align`.
@@ -44,6 +52,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ...[IDENTITY_TABLE, IMPORTS_TABLE].map((table) => createTable(sideTableSpec(table), target)),
       ...identityViews(target),
     ],
+  },
+  // The column itself is added by `align`.
+  { version: 7, name: 'TCP segments sent again', statements: () => [] },
+  {
+    version: 8,
+    name: 'what collectors tell of themselves',
+    statements: (target) => [createTable(sideTableSpec(COLLECTOR_TABLE), target)],
   },
 ]
 
