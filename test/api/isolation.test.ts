@@ -12,7 +12,6 @@ import { printFilter } from '../../src/query/filter/print.ts'
 import { figureNames } from '../../src/query/measures.ts'
 import { scopedPlan } from '../../src/query/scope.ts'
 import { COLUMN_NAMES } from '../../src/schema/columns.ts'
-import { SWEEP_STRIDE } from '../paths.ts'
 import { randomTree, randomValue } from '../query/filter/trees.ts'
 import { Engine, type Record_ } from '../query/engine.ts'
 import { Random } from '../query/random.ts'
@@ -23,7 +22,7 @@ import { NO_ENGINE } from '../store/engine.ts'
  * Two stores that differ in everything blue may not know: the traffic among others, and of those that talk to blue all but the fact.
  * Whatever blue asks, both give the same bytes.
  */
-const ROUNDS = Number(process.env['OVSIGHT_ISOLATION_ROUNDS'] ?? 10 / SWEEP_STRIDE)
+const ROUNDS = Number(process.env['OVSIGHT_ISOLATION_ROUNDS'] ?? 8)
 const NOW = T0 + 600_000
 const BLUE = 'p-blue'
 

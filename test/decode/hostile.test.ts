@@ -35,7 +35,10 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords: 0 } }),
     owns: (payload) => word(payload, 0) === 10 || word(payload, 0) === 9,
     values: 0,
-    wordStride: 7,
+    // A damaged template is a new layout, and here a new program: the captures have each template several times, so that
+    // another of its bytes is damaged each time.
+    stride: 7,
+    wordStride: 11,
   },
   {
     name: 'sflow5',
@@ -47,6 +50,7 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new MirrorDecoder('gre'),
     owns: ({ bytes }) => bytes[0]! >> 4 === 4 && bytes[9] === 47,
     flush: flushMirror,
+    stride: 3,
   },
   {
     // No capture has a VXLAN mirror; these are the frames of the GRE mirror behind another header.

@@ -2,25 +2,31 @@
 import assert from 'node:assert/strict'
 import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PCAPS } from '../paths.ts'
-import { NO_ENGINE, answer, collector, temporary, type Running } from './cli.ts'
+import { NO_ENGINE, collector, temporary, type Running } from './cli.ts'
 import { ALIASES, metric, send, until } from './exports.ts'
 
 type Rows = Record<string, unknown>[]
 
 const ROWS = 88
 
+async function ask(running: Running, question: string): Promise<Rows> {
+  const answer = await fetch(`${running.url}/api/v1/${question}&n=1000`)
+  assert.equal(answer.status, 200)
+  return (await answer.json()) as Rows
+}
+
 /** What people ask, every sum of it. */
-async function totals(data: string): Promise<Rows[]> {
-  const ask = (...words: string[]) => answer<Record<string, unknown>>(['top', ...words, '-n', '1000', '--data', data])
-  return [await ask('server'), await ask('project'), await ask('src_port', 'dst_port', 'role', '--count', 'all')]
+async function totals(running: Running): Promise<Rows[]> {
+  const questions = ['dimension=server', 'dimension=project', 'dimension=src_port,dst_port,role&count=all']
+  return Promise.all(questions.map((words) => ask(running, `top?${words}`)))
 }
 
 /** Every column of every record but when it came and what numbers it. */
-async function records(data: string): Promise<string[]> {
-  const rows = await answer<Record<string, unknown>>(['flows', '-n', '1000', '--data', data])
+async function records(running: Running): Promise<string[]> {
+  const rows = await ask(running, 'flows?')
   const own = (row: Record<string, unknown>) =>
     Object.entries(row).filter(([name]) => !/^(time_received|time_stored|late_id|flow_start|flow_end|id)$/.test(name))
   return rows.map((row) => JSON.stringify(own(row))).toSorted()
@@ -66,13 +72,14 @@ async function ignorant(): Promise<{ lab: Lab; running: Running }> {
   return { lab, running }
 }
 
+/** What a collector answers that knew from the start. */
 async function knowing(): Promise<{ totals: Rows[]; records: string[] }> {
   const lab = new Lab()
   lab.learn()
   const running = await lab.start()
   await send('ipfix', running.port('IPFIX'))
   await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= ROWS)
-  const seen = { totals: await totals(lab.data), records: await records(lab.data) }
+  const seen = { totals: await totals(running), records: await records(running) }
   await running.stop()
   return seen
 }
@@ -85,22 +92,25 @@ async function untilNothingWaits(running: Running): Promise<void> {
 }
 
 describe('late truth', { skip: NO_ENGINE }, () => {
+  let right: Awaited<ReturnType<typeof knowing>>
+  before(async () => {
+    right = await knowing()
+  })
+
   it('rows stored before the model knew become those of a collector that knew from the start, to the byte', async () => {
-    const right = await knowing()
     const { lab, running } = await ignorant()
     assert.equal(await metric(running.url, 'ovsight_late_rows'), ROWS)
-    const [servers] = await totals(lab.data)
+    const [servers] = await totals(running)
     assert.deepEqual(servers, [])
     lab.learn()
     await untilNothingWaits(running)
     assert.equal(await metric(running.url, 'ovsight_late_resolved_total'), ROWS)
-    assert.deepEqual(await totals(lab.data), right.totals)
-    sameRecords(await records(lab.data), right.records)
+    assert.deepEqual(await totals(running), right.totals)
+    sameRecords(await records(running), right.records)
     await running.stop()
   })
 
   it('killed at any moment in between, nothing is lost and nothing doubled', async () => {
-    const right = await knowing()
     // Before the model knows, while it is read (every two seconds), and about when rows are replaced.
     for (const pauses of [[0], [2_300, 200, 20]]) {
       const { lab, running: first } = await ignorant()
@@ -112,8 +122,8 @@ describe('late truth', { skip: NO_ENGINE }, () => {
         running = await lab.start()
       }
       await untilNothingWaits(running)
-      assert.deepEqual(await totals(lab.data), right.totals, String(pauses))
-      sameRecords(await records(lab.data), right.records)
+      assert.deepEqual(await totals(running), right.totals, String(pauses))
+      sameRecords(await records(running), right.records)
       await running.stop()
     }
   })

@@ -1,14 +1,23 @@
 /**
- * `npm run fuzz`: every target for a while. `npm run fuzz -- ipfix sflow5 --minutes 10` some of them, longer; `--seconds`, `--seed`. An input
- * that breaks a target is left in the directory as `crash-TARGET`, and the exit code is 1.
+ * `npm run fuzz`: every target for a while. `npm run fuzz -- ipfix sflow5 --minutes 10` some of them, longer; `--seconds`, `--seed`;
+ * `--jobs 2` two at a time, each in a process of its own. An input that breaks a target is left in the directory as `crash-TARGET`, and
+ * the exit code is 1.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
-import { TARGETS } from './targets.ts'
+import { TARGETS, type Target } from './targets.ts'
 
 const { values, positionals } = parseArgs({
-  options: { minutes: { type: 'string' }, seconds: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    minutes: { type: 'string' },
+    seconds: { type: 'string' },
+    seed: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
+  },
   allowPositionals: true,
 })
 const unknown = positionals.filter((name) => !TARGETS.some((target) => target.name === name))
@@ -21,17 +30,36 @@ if (unknown.length > 0) {
 const forMs =
   Number(values.minutes ?? 0) * 60_000 + Number(values.seconds ?? (values.minutes === undefined ? 10 : 0)) * 1000
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
-console.log(`seed ${seed}, ${forMs / 1000} s each`)
-for (const target of TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const jobs = Number(values.jobs)
+if (jobs > 1 && chosen.length > 1) await inProcesses(chosen.map(({ name }) => name))
+else {
+  console.log(`seed ${seed}, ${forMs / 1000} s each`)
+  for (const target of chosen) await fuzzOne(target)
+}
+
+async function fuzzOne(target: Target): Promise<void> {
   const { fault, inputs, kept, blocks, worstUs, worst, grownBytes } = await fuzz(target, forMs, seed)
   console.log(
     `${target.name.padEnd(9)} ${String(inputs).padStart(9)} inputs, ${blocks} blocks, ${kept} kept, worst ${worstUs.toFixed(0)} µs ` +
       `(${worst.length} bytes), ${(grownBytes / 1024 ** 2).toFixed(1)} MiB`,
   )
-  if (fault === undefined) continue
+  if (fault === undefined) return
   writeFileSync(`crash-${target.name}`, fault.input)
   console.error(
     `${target.name}: ${fault.error.stack ?? fault.error.message}\n${fault.input.length} bytes in crash-${target.name}`,
   )
   process.exitCode = 1
+}
+
+/** `jobs` of them at a time, by this program itself. */
+async function inProcesses(names: string[]): Promise<void> {
+  const own = [...process.execArgv, fileURLToPath(import.meta.url), '--seconds', String(forMs / 1000), '--seed', String(seed)] // prettier-ignore
+  const next = async (): Promise<void> => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      const [code] = (await once(spawn(process.execPath, [...own, name], { stdio: 'inherit' }), 'exit')) as [number | null] // prettier-ignore
+      if (code !== 0) process.exitCode = 1
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, next))
 }
