@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ['schema', 'errors.ts'],
   query: ['schema', 'errors.ts'],
   late: ['attribute', 'schema', 'store', 'errors.ts'],
+  history: ['identity', 'schema', 'store', 'errors.ts'],
   receive: ['wire', 'errors.ts'],
   door: ['store', 'errors.ts'],
   telemetry: ['errors.ts'],

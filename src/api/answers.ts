@@ -11,18 +11,21 @@ import {
   askExplain,
   askExporters,
   askFlows,
+  askHistory,
   askMatrix,
   askNames,
   askSeries,
   askStore,
   askTop,
   DEFAULT_FLOWS_ROWS,
+  DEFAULT_HISTORY_ROWS,
   DEFAULT_TOP_ROWS,
   MAX_ROWS,
   type Answer,
   type ExplainRequest,
   type FlowsAnswer,
   type FlowsRequest,
+  type HistoryRequest,
   type MatrixRequest,
   type NamesRequest,
   type SeriesRequest,
@@ -99,6 +102,7 @@ type Request = TopRequest &
   ExplainRequest &
   NamesRequest &
   AuditRequest &
+  HistoryRequest &
   StoreRequest
 
 const text = (description: string, maxLength = 100) => ({ type: 'string', maxLength, description }) as const
@@ -213,6 +217,17 @@ export const RESOURCES = {
       to: RECORDS.to,
     },
     ask: askNames,
+  },
+  history: {
+    projects: false,
+    doc: 'who was what, and when: an object a state, the rows of `ovsight identity history -f json`',
+    parameters: {
+      of: text('A name, an id or its first eight characters, an address or a MAC address. Default: everything.'),
+      kind: text('`project`, `network`, `server` or `port`. Default: all.'),
+      at: text('Only what held then: `2026-01-31T08:00:00Z`, `-2h`, unix seconds; UTC. Default: all times.'),
+      n: limit(DEFAULT_HISTORY_ROWS, 'states'),
+    },
+    ask: askHistory,
   },
   store: {
     projects: false,

@@ -6,6 +6,7 @@ import {
   askExplain,
   askExporters,
   askFlows,
+  askHistory,
   askMatrix,
   askNames,
   askSeries,
@@ -14,6 +15,7 @@ import {
   type Answer,
   type ExplainRequest,
   type FlowsRequest,
+  type HistoryRequest,
   type MatrixRequest,
   type NamesRequest,
   type SeriesRequest,
@@ -38,6 +40,7 @@ export interface Backend {
   exporters(request: SpanRequest): Promise<Answer>
   audit(request: AuditRequest): Promise<Answer>
   store(request: StoreRequest): Promise<Answer>
+  history(request: HistoryRequest): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -82,6 +85,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     names: (request) => askNames(store, request, context.now()),
     audit: (request) => askAudit(store, request, context.now()),
     store: (request) => askStore(store, request),
+    history: (request) => askHistory(store, request, context.now()),
     exporters: (request) => askExporters(store, request, context.now()),
     close: () => store.close(),
   }

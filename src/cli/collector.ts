@@ -35,6 +35,7 @@ import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
+import { HistoryKeeping } from './history-keeping.ts'
 import { VERSION } from './version.ts'
 import { StoreKeeping } from './store-keeping.ts'
 import { writerReaders } from './writer-readings.ts'
@@ -63,6 +64,7 @@ export class Collector {
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
   private readonly keeping: StoreKeeping
+  private readonly history: HistoryKeeping
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
   private readonly templates: TemplateFile
@@ -83,6 +85,7 @@ export class Collector {
     this.spool = spool
     this.identity = identity
     this.keeping = new StoreKeeping(store, config, log)
+    this.history = new HistoryKeeping(store, identity, config, log, (block) => this.keep([block]))
     const sampled = new SampledLog(log)
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
@@ -160,6 +163,7 @@ export class Collector {
           ...listenerReaders(listeners),
           ...writerReaders(writer),
           ...this.keeping.readers,
+          ...this.history.readers,
           ...identityReaders(identity),
           ...lateReaders(late),
           ovsight_statistics_answers_total: () => [[this.statistics.answers]],
@@ -231,16 +235,19 @@ export class Collector {
       writeCollectorNote(config.data, this.url, this.access.localToken)
     }
     await this.late?.start()
+    await this.history.begin()
     await this.keeping.open()
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
+    void this.history.tick(Date.now())
     const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
       ...(await this.keeping.begin()),
       setInterval(() => this.late?.tick(), LATE_TICK_MS),
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
+      setInterval(() => void this.history.tick(Date.now()), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
       ...(config.audit_every === 0 ? [] : [setInterval(() => void this.auditor.tick(Date.now()), WATCH_MS)]),
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
@@ -254,6 +261,7 @@ export class Collector {
   async stop(limitMs = 8_000): Promise<void> {
     for (const timer of this.timers) clearInterval(timer)
     this.auditor.stop()
+    this.history.stop()
     removeCollectorNote(this.config.data)
     await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
     await this.templates.stop()

@@ -8,6 +8,7 @@ import type { LoadedModel } from '../identity/load.ts'
 import { assignTexts } from '../identity/sources/text/assign.ts'
 import { importTexts } from '../identity/sources/text/import.ts'
 import type { CliContext } from './context.ts'
+import { addHistory } from './identity-history.ts'
 import { parseShown } from './identity-kinds.ts'
 import {
   addSourceOptions,
@@ -28,9 +29,10 @@ Examples:
   $ ovsight identity show servers --identity cloud.yaml
   $ ovsight identity show ports 192.168.10.8 --os-cloud prod   everybody who has the address
   $ ovsight identity resolve --identity cloud.yaml --host c0 --ofport 2 --src 192.168.10.8 --dst 192.168.10.9
+  $ ovsight identity history web-1 --at yesterday      who that was then
   $ ovsight identity import -o cloud.yaml --host c0=10.0.10.14 vsctl-show-c0.txt ofctl-show-c0.txt ports.json nova-list.txt`
 
-/** Declares `ovsight identity status|show|resolve|import`. */
+/** Declares `ovsight identity status|show|resolve|history|import`. */
 export function addIdentity(program: Command, context: CliContext): void {
   const identity = program
     .command('identity')
@@ -63,6 +65,7 @@ export function addIdentity(program: Command, context: CliContext): void {
     write(context, flags, rows)
   })
   addResolve(identity, context)
+  addHistory(identity, context)
   addImport(identity, context)
 }
 

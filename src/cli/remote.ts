@@ -22,6 +22,7 @@ export function remoteBackend(url: string): Backend {
     names: (request) => ask('names', { ...request }),
     audit: (request) => ask('audit', { ...request }),
     store: (request) => ask('store', { ...request }),
+    history: (request) => ask('history', { ...request }),
     exporters: (request) => ask('exporters', { ...request }),
     close: () => Promise.resolve(),
   }

@@ -138,6 +138,13 @@ export const OPTIONS = {
     min: 0,
     doc: 'How long their sums by hour are kept, by whole months; `0s` = for ever.',
   },
+  keep_identity: {
+    group: 'Store',
+    type: 'duration',
+    default: 730 * DAY_MS,
+    min: 0,
+    doc: 'How long it is kept who was what in the past (table `identity_history`), from when it ended; what holds now always stays. `0s` = for ever.',
+  },
   disk_free: {
     group: 'Store',
     type: 'bytes',

@@ -16,6 +16,8 @@ const WRITER_RIGHTS = [
   'INSERT',
   'CREATE TABLE',
   'CREATE VIEW',
+  'CREATE DICTIONARY',
+  'dictGet',
   'ALTER TABLE',
   'TRUNCATE',
   'OPTIMIZE',
@@ -39,7 +41,7 @@ export function grantStatements({ database, writer, reader }: GrantsOptions): st
     `CREATE USER IF NOT EXISTS ${identifier(writer)} IDENTIFIED WITH sha256_password BY ${quote('CHANGE ME')}`,
     `CREATE USER IF NOT EXISTS ${identifier(reader)} IDENTIFIED WITH sha256_password BY ${quote('CHANGE ME TOO')} SETTINGS ${limits.join(', ')}`,
     `GRANT ${WRITER_RIGHTS.join(', ')} ON ${name}.* TO ${identifier(writer)}`,
-    `GRANT SELECT ON ${name}.* TO ${identifier(reader)}`,
+    `GRANT SELECT, dictGet ON ${name}.* TO ${identifier(reader)}`,
     ...SYSTEM_TABLES.map(
       (table) => `GRANT SELECT ON system.${table} TO ${[writer, reader].map(identifier).join(', ')}`,
     ),

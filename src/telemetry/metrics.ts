@@ -194,6 +194,16 @@ export const METRICS = {
     labels: [],
     doc: 'Hosts forgotten since they were silent for ovsdb_forget and no source names them.',
   },
+  ovsight_identity_history_states: {
+    type: 'gauge',
+    labels: [],
+    doc: 'Projects, networks, servers and ports whose state is in the table identity_history as holding now.',
+  },
+  ovsight_identity_history_rows_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Rows written to the table identity_history: states that began or ended.',
+  },
   ovsight_identity_past: {
     type: 'gauge',
     labels: [],

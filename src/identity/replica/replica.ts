@@ -179,6 +179,11 @@ export class Replica {
     return { source, since: sinceMs === undefined ? '' : new Date(sinceMs).toISOString() }
   }
 
+  /** The sections as they are now, without what is gone and kept for late records. */
+  get sections(): CloudSections {
+    return this.layers.sections()
+  }
+
   get model(): CloudModel {
     const sections = this.layers.sections()
     const former = [...this.formerServers.values()].map(({ server }) => server)
