@@ -161,6 +161,8 @@ function ofExporter(one: Exporter, { nowMs, exporters }: Readings): Found[] {
   const { clock_s: clock } = one
   if (clock !== null && (clock > 0 || clock < -BEHIND_S))
     found.push({ state: 'warn', what: `the clock of ${name} is ${Math.abs(clock)} s ${clock > 0 ? 'ahead' : 'behind, or its exports are late'}`, evidence: 'time of arrival against the time of the records', mend: 'chronyc tracking on the host, and here' }) // prettier-ignore
+  if (one.limited > 0)
+    found.push({ state: 'warn', what: `${name} sends more records than exporter_limit lets in`, evidence: `${one.limited} records left out; the others stand for them`, mend: 'sample more coarsely on the host, or raise exporter_limit' }) // prettier-ignore
   return found
 }
 

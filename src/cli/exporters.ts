@@ -52,6 +52,7 @@ function exportersTable(rows: readonly Row[]): TableColumn[] {
     column('faults', 78, text('faults'), { minWidth: 8 }),
     column('unattributed', 77, count('unattributed'), { align: 'right' }),
     column('clock', 76, rows.map((row) => (row['clock_s'] === 0 ? 'right' : row['clock_s'] === null ? '-' : `${Number(row['clock_s']) > 0 ? '+' : ''}${Number(row['clock_s'])} s`)), { align: 'right' }), // prettier-ignore
+    ...(rows.some((row) => Number(row['limited']) > 0) ? [column('limited', 75, count('limited'), { align: 'right' })] : []), // prettier-ignore
     column('bridges', 60, text('bridges'), { minWidth: 8 }),
     column('domains', 59, text('domains'), { minWidth: 8 }),
     column('evidence', 50, text('evidence')),

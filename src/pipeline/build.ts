@@ -5,11 +5,13 @@ import { MirrorDecoder } from '../decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../decode/netflow5.ts'
 import { Sflow5Decoder } from '../decode/sflow5/decoder.ts'
 import { Admission } from './admission.ts'
+import { type ClockOptions, type ClockRule, Clocks } from './clocks.ts'
 import { PROTOCOL } from './demultiplex.ts'
 import { ExporterTable } from './exporters.ts'
 import type { LearnedInterfaces } from './learned-names.ts'
 import { Observations } from './observations.ts'
 import { Pipeline, type PipelineLimits, type PipelineParts } from './pipeline.ts'
+import { RecordLimit } from './record-limit.ts'
 
 /** What the surroundings give. */
 export type PipelineEnds = Pick<PipelineParts, 'attribute' | 'emit' | 'log'> & {
@@ -23,6 +25,11 @@ export interface BuiltPipeline {
   pipeline: Pipeline
   ipfix: IpfixDecoder
   mirrors: readonly MirrorDecoder[]
+}
+
+/** What the configuration says of the clocks of exporters. */
+export function clockOptions({ exporter_clocks, clock_past, clock_future }: Config): ClockOptions {
+  return { rule: exporter_clocks as ClockRule, pastMs: clock_past, futureMs: clock_future }
 }
 
 export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partial<PipelineLimits> = {}): BuiltPipeline {
@@ -73,8 +80,11 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     gre,
     vxlan,
   }
+  const recordLimit = new RecordLimit(config.exporter_limit, config.max_exporters)
+  const clocks = new Clocks(clockOptions(config), config.max_exporters)
+  exporters.onBegin = (place) => clocks.forget(place)
   const pipeline: Pipeline = new Pipeline(
-    { ...parts, decoders, holding: [gre, vxlan, ipfix], admission, exporters, observations },
+    { ...parts, decoders, holding: [gre, vxlan, ipfix], admission, exporters, observations, recordLimit, clocks },
     {
       batchRows: config.batch_rows,
       flushAfterMs: config.flush_after,

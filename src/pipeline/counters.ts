@@ -10,6 +10,11 @@ const CAME_BY = enumValues('export_protocol').map((value) =>
   PROTOCOLS.indexOf(PROTOCOLS.find((protocol) => protocol === value) ?? 'gre'),
 )
 
+/** Index into PROTOCOLS of what a row with this `export_protocol` came by. */
+export function cameBy(exportProtocol: number): number {
+  return CAME_BY[exportProtocol]!
+}
+
 /** Why a datagram was not decoded at all. */
 export const DROP_REASONS = ['overload', 'exporters', 'not_allowed'] as const
 

@@ -24,11 +24,15 @@ export class ExporterTable {
   readonly rows: Float64Array
   /** Datagrams whose status was not ok. */
   readonly faults: Float64Array
+  /** Told of a place that another exporter has from now on. */
+  onBegin: ((place: number) => void) | undefined
 
   private readonly max: number
   private readonly table: KeyTable
   private readonly used: Uint8Array
   private readonly aliases: ReadonlyMap<string, Uint32Array>
+  /** The aliases the other way round. */
+  private readonly sources: ReadonlyMap<string, Uint32Array>
   /** The last exporter asked for: bursts come from one. */
   private readonly last = new Uint32Array(4)
   private lastPlace = -1
@@ -48,6 +52,12 @@ export class ExporterTable {
         const [from, to] = pair.split('=') as [string, string]
         // The option's own check has found both to be addresses.
         return [parseIp(from)!.join(), Uint32Array.from(parseIp(to)!)]
+      }),
+    )
+    this.sources = new Map(
+      aliases.map((pair) => {
+        const [from, to] = pair.split('=') as [string, string]
+        return [parseIp(to)!.join(), Uint32Array.from(parseIp(from)!)]
       }),
     )
   }
@@ -88,6 +98,15 @@ export class ExporterTable {
     return place
   }
 
+  /** Place of the exporter whose rows have the address at `lanes[at .. at+4)`, its alias if it has one; -1 when none has it now. */
+  find(lanes: Uint32Array, at: number): number {
+    const { table } = this
+    const place = table.find(lanes[at]!, lanes[at + 1]!, lanes[at + 2]!, lanes[at + 3]!)
+    if (place >= 0 || this.aliases.size === 0) return place
+    const from = this.sources.get(lanes.subarray(at, at + 4).join())
+    return from === undefined ? -1 : table.find(from[0]!, from[1]!, from[2]!, from[3]!)
+  }
+
   /** Id of the exporter that has a place now. */
   idAt(place: number): number {
     return this.generation[place]! * this.max + place
@@ -106,6 +125,7 @@ export class ExporterTable {
   }
 
   private begin(place: number, source: Uint32Array): void {
+    this.onBegin?.(place)
     if (this.used[place] === 1) this.generation[place]!++
     this.used[place] = 1
     this.address.set(this.aliases.get(source.join()) ?? source, place * 4)

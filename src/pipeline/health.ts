@@ -20,6 +20,8 @@ const STATUSES = DECODE_STATUS_NAMES.length
 export type HealthRow = SideRow<typeof HEALTH_TABLE>
 /** Name of the host that has an address of four lanes, empty when it is none. */
 export type HostOf = (lanes: Uint32Array) => string
+/** How far the clock of an exporter is ahead, ms, by its place; NaN = not known. */
+export type OffsetOf = (place: number) => number
 
 /** Frames that are held back as flows: each is a record when it is read. */
 const MIRRORED: readonly number[] = [PROTOCOLS.indexOf('gre'), PROTOCOLS.indexOf('vxlan')]
@@ -68,8 +70,8 @@ export class HealthRecorder {
     if (mixed) this.counts[at + AT.mixed]! += 1
   }
 
-  /** A datagram was decoded. */
-  decoded(exporterId: number, protocol: number, bytes: number, rows: number, status: number, nowMs: number): void {
+  /** A datagram was decoded. Returns where `addAt` adds to the counts of its exporter and domain. */
+  decoded(exporterId: number, protocol: number, bytes: number, rows: number, status: number, nowMs: number): number {
     const place = this.current >= 0 ? this.current : this.placeOf(exporterId, protocol, 0, nowMs)
     this.current = -1
     const at = place * COUNTS
@@ -78,6 +80,12 @@ export class HealthRecorder {
     const fault = isFault(status)
     this.counts[at + AT.records]! += MIRRORED.includes(protocol) ? (fault ? 0 : 1) : rows
     if (fault) this.countFault(place, status)
+    return place
+  }
+
+  /** Adds to a count at a place that `decoded` gave for the datagram at hand. */
+  addAt(place: number, count: HealthCount, by: number): void {
+    this.counts[place * COUNTS + AT[count]]! += by
   }
 
   /** Data that was held is lost for this reason. */
@@ -120,11 +128,11 @@ export class HealthRecorder {
   }
 
   /** The rows of all that was counted since the last call, of the minute given. */
-  take(minuteMs: number, hostOf: HostOf): HealthRow[] {
+  take(minuteMs: number, hostOf: HostOf, offsetOf: OffsetOf = () => NaN): HealthRow[] {
     const rows: HealthRow[] = []
     const { table } = this
-    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, hostOf, rows)
-    this.takeCounts(table.max, minuteMs, hostOf, rows)
+    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, hostOf, offsetOf, rows)
+    this.takeCounts(table.max, minuteMs, hostOf, offsetOf, rows)
     for (const [key, faults] of this.faults) {
       const fault = DECODE_STATUS_NAMES[key % STATUSES]!
       rows.push({ ...this.keyOf(Math.floor(key / STATUSES), minuteMs, hostOf), fault, faults })
@@ -133,12 +141,14 @@ export class HealthRecorder {
     return rows
   }
 
-  private takeCounts(place: number, minuteMs: number, hostOf: HostOf, rows: HealthRow[]): void {
+  private takeCounts(place: number, minuteMs: number, hostOf: HostOf, offsetOf: OffsetOf, rows: HealthRow[]): void {
     const own = this.counts.subarray(place * COUNTS, (place + 1) * COUNTS)
     if (own.every((value) => value === 0)) return
     const counts: Partial<Record<HealthCount, number>> = {}
     for (const [i, name] of HEALTH_COUNTS.entries()) if (own[i] !== 0) counts[name] = own[i]!
-    rows.push({ ...this.keyOf(place, minuteMs, hostOf), ...counts })
+    const at = place === this.table.max ? -1 : this.exporters.placeOfId(this.table.word(place, 0))
+    const offset = at < 0 ? NaN : Math.round(offsetOf(at))
+    rows.push({ ...this.keyOf(place, minuteMs, hostOf), ...counts, ...(offset ? { clock_offset: offset } : {}) })
     own.fill(0)
   }
 

@@ -7,14 +7,16 @@
 import { type Datagram, type Decoder, PROTOCOLS, rowsBound } from '../decode/decoder.ts'
 import { DECODE_STATUS, DECODE_STATUS_NAMES, STATUS } from '../decode/status.ts'
 import type { DatagramBatch } from '../receive/receiver.ts'
-import { FlowBatch } from '../schema/batch.ts'
+import { FlowBatch, getU64 } from '../schema/batch.ts'
 import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
 import type { SampledLog } from '../telemetry/sampled-log.ts'
 import type { Admission } from './admission.ts'
-import { PipelineCounters, isFault } from './counters.ts'
+import { PipelineCounters, cameBy, isFault } from './counters.ts'
 import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
 import type { Observations } from './observations.ts'
+import type { Clocks } from './clocks.ts'
+import { LEFT_OUT, type RecordLimit } from './record-limit.ts'
 
 /** Rows of one FlowBatch; measured best, see schema/batch.ts. A block is made of several. */
 const ROWS_PER_BATCH = 16_448
@@ -22,6 +24,9 @@ const ROWS_PER_BATCH = 16_448
 const MAX_STRINGS = 200_000
 /** Faults by exporter, protocol and status that are told apart. */
 const MAX_FAULTS = 16_384
+
+/** Protocols whose rows come out of a flow cache, by index. */
+const MIRRORED = PROTOCOLS.map((protocol) => protocol === 'gre' || protocol === 'vxlan')
 
 /** A decoder that holds flows back until they time out (mirrored frames). */
 export interface HoldingDecoder {
@@ -41,6 +46,9 @@ export interface PipelineParts {
   admission: Admission
   exporters: ExporterTable
   observations: Observations
+  /** How many records of an exporter are kept. */
+  recordLimit: RecordLimit
+  clocks: Clocks
   /** Fills the columns that attribution owns, in place. */
   attribute: (batch: FlowBatch) => void
   /**
@@ -75,6 +83,8 @@ export class Pipeline {
   private filling = 0
   /** When the first row of the block came, by the caller's clock; 0 = no rows. */
   private firstRowMs = 0
+  /** Whether rows were marked to be left out since the last block. */
+  private marked = false
   private waiting = 0
   private wake: (() => void)[] = []
 
@@ -188,8 +198,70 @@ export class Pipeline {
     exporters.datagrams[place]!++
     exporters.bytes[place]! += length
     exporters.rows[place]! += rows
-    observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
+    const health = observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
     if (isFault(status)) this.fault(place, code, status)
+    else if (this.parts.clocks.read(place, code, view, start, receivedMs)) this.warnOfClock(place, receivedMs)
+    if (rows === 0) return
+    // What a flow cache writes meanwhile may be of anybody.
+    if (MIRRORED[code] === true) this.lookAtHeld(out, before, receivedMs)
+    else this.look(out, before, place, health, receivedMs)
+  }
+
+  /** Moves impossible times of rows from `from` on, all of one exporter, and marks those beyond its rate limit. */
+  private look(out: FlowBatch, from: number, place: number, healthAt: number, nowMs: number): void {
+    const { clocks, recordLimit, observations } = this.parts
+    const moved = clocks.check(out.columns, from, out.rows, place)
+    if (moved > 0) observations.health.addAt(healthAt, 'clock_moved', moved)
+    const leftOut = recordLimit.mark(out.columns, from, out.rows, place, nowMs)
+    if (leftOut === 0) return
+    this.marked = true
+    observations.health.addAt(healthAt, 'limited', leftOut)
+    this.warnOfLimit(place, nowMs)
+  }
+
+  /** The same for rows that were held back, each of an exporter of its own. */
+  private lookAtHeld({ columns, rows }: FlowBatch, from: number, nowMs: number): void {
+    const { clocks, recordLimit, exporters, observations } = this.parts
+    const { exporter, export_protocol, observation_domain } = columns
+    for (let row = from; row < rows; row++) {
+      const place = exporters.find(exporter, row * 4)
+      const moved = clocks.check(columns, row, row + 1, place)
+      const leftOut = place < 0 ? 0 : recordLimit.mark(columns, row, row + 1, place, nowMs)
+      if (moved + leftOut === 0) continue
+      if (leftOut > 0) {
+        this.marked = true
+        this.warnOfLimit(place, nowMs)
+      }
+      const protocol = cameBy(export_protocol[row]!)
+      const domain = MIRRORED[protocol] === true ? 0 : observation_domain[row]!
+      const id = place < 0 ? -1 : exporters.idAt(place)
+      for (const [count, by] of [
+        ['clock_moved', moved],
+        ['limited', leftOut],
+      ] as const) {
+        if (by === 0) continue
+        if (id < 0) observations.health.addToNobody(count, by)
+        else observations.health.add(count, id, protocol, domain, by, nowMs)
+      }
+    }
+  }
+
+  private warnOfLimit(place: number, nowMs: number): void {
+    const { log, recordLimit, exporters } = this.parts
+    if (log?.wants('exporter_limit', nowMs) !== true) return
+    const fields = { exporter: formatAddress(exporters.address, place * 4), kept_one_in: recordLimit.keptOneIn(place) }
+    log.warn(fields, 'an exporter sends more records than exporter_limit: some are left out, the others stand for them')
+  }
+
+  private warnOfClock(place: number, nowMs: number): void {
+    const { log, clocks, exporters } = this.parts
+    if (log?.wants('clock', nowMs) !== true) return
+    const seconds = Math.round(clocks.offsetMs[place]! / 1000)
+    const fields = { exporter: formatAddress(exporters.address, place * 4), seconds }
+    log.warn(
+      fields,
+      'the clock of an exporter is off (ahead; negative: behind): exporter_clocks says what becomes of its times',
+    )
   }
 
   /** A set of IPFIX or NetFlow v9 that was held for its template is done with: `rows` of it, or -1 when it is lost. */
@@ -233,6 +305,10 @@ export class Pipeline {
   private room(rows: number): FlowBatch | undefined {
     const current = this.batches[this.filling]!
     if (current.free >= rows) return current
+    if (this.marked) {
+      current.removeRows('kept_one_in', LEFT_OUT)
+      if (current.free >= rows) return current
+    }
     if (this.filling + 1 < this.batches.length) this.filling++
     else if (!this.seal()) return undefined
     return this.batches[this.filling]!
@@ -246,6 +322,7 @@ export class Pipeline {
       const before = out.rows
       write(out)
       this.countHeldBack(out, before)
+      if (out.rows > before) this.lookAtHeld(out, before, Math.max(nowMs, getU64(out.columns.time_received, before)))
       if (out.rows > before && this.firstRowMs === 0) this.firstRowMs = nowMs
       if (out.free >= (decoder.needs ?? 1)) return true
     }
@@ -259,7 +336,10 @@ export class Pipeline {
   /** Attributes, encodes and hands over what is filled; false while too many blocks wait. */
   private seal(): boolean {
     if (this.busy) return false
-    const filled = this.batches.slice(0, this.filling + 1).filter((batch) => batch.rows > 0)
+    const begun = this.batches.slice(0, this.filling + 1)
+    if (this.marked) for (const batch of begun) batch.removeRows('kept_one_in', LEFT_OUT)
+    this.marked = false
+    const filled = begun.filter((batch) => batch.rows > 0)
     this.filling = 0
     this.firstRowMs = 0
     if (filled.length === 0) return true

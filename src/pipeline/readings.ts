@@ -45,6 +45,12 @@ export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Re
     ovsight_exporters_evicted_total: () => [[exporters.evicted]],
     ovsight_exporter_datagrams_total: () => byExporter(exporters, exporters.datagrams),
     ovsight_exporter_rows_total: () => byExporter(exporters, exporters.rows),
+    ovsight_exporter_limited_records_total: () =>
+      someExporters(exporters, (place) => parts.recordLimit.leftOut[place]!),
+    ovsight_exporter_kept_one_in: () => someExporters(exporters, (place) => parts.recordLimit.keptOneIn(place), true),
+    ovsight_exporter_clock_offset_seconds: () =>
+      someExporters(exporters, (place) => (parts.clocks.isOff(place) ? parts.clocks.offsetMs[place]! / 1000 : 0), true),
+    ovsight_exporter_clock_moved_records_total: () => someExporters(exporters, (place) => parts.clocks.moved[place]!),
     ovsight_exporter_lost_samples_total: () => byExporter(exporters, observations.lostSamples),
     ovsight_exporter_datapath_lost_packets_total: () => byExporter(exporters, observations.datapathLostPackets),
     ovsight_exporter_unsent_packets_total: () => byExporter(exporters, observations.unsentPackets),
@@ -107,6 +113,14 @@ function* byProtocol(values: Float64Array): Generator<Sample> {
 
 function* byExporter(exporters: ExporterTable, values: Float64Array): Generator<Sample> {
   for (let place = 0; place < exporters.size; place++) yield [values[place]!, labelOf(exporters, place)]
+}
+
+/** Those that are not zero. Of a gauge, which cannot be added up, only exporters with a label of their own. */
+function* someExporters(exporters: ExporterTable, value: (place: number) => number, gauge = false): Generator<Sample> {
+  for (let place = 0; place < exporters.size; place++) {
+    const label = labelOf(exporters, place)
+    if (value(place) !== 0 && !(gauge && label === 'other')) yield [value(place), label]
+  }
 }
 
 /** The first exporter at one of the first places has its own label; an exporter that is gone (-1) has none. */

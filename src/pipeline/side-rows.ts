@@ -65,7 +65,8 @@ export class SideRows {
   }
 
   private take(): RowBlock[] {
-    const { health, counters } = this.built.pipeline.parts.observations
+    const { observations, clocks } = this.built.pipeline.parts
+    const { health, counters } = observations
     for (const [input, total] of this.sources.kernelDrops?.() ?? []) {
       health.share('kernel_drops', PROTOCOLS_OF[input], total - (this.lastDrops.get(input) ?? 0))
       this.lastDrops.set(input, total)
@@ -74,7 +75,11 @@ export class SideRows {
     if (dropped > this.lastRowsDropped) health.addToNobody('rows_dropped', dropped - this.lastRowsDropped)
     this.lastRowsDropped = dropped
     const snapshot = this.sources.snapshot()
-    const rows = health.take(this.minuteMs, (lanes) => snapshot.hosts[snapshot.hostAt(lanes, 0)]!.name)
+    const rows = health.take(
+      this.minuteMs,
+      (lanes) => snapshot.hosts[snapshot.hostAt(lanes, 0)]!.name,
+      (place) => clocks.offsetMs[place]!,
+    )
     return [encodeRows(HEALTH_TABLE, rows), encodeRows(COUNTERS_TABLE, counters.take(snapshot))].filter(
       (block) => block.rows > 0,
     )

@@ -25,7 +25,7 @@ export function sentence(one: Completeness): string | undefined {
 }
 
 function reasonsOf(one: Completeness): string[] {
-  const { lost, undecoded, faults, kernel_drops, overload_drops, datapath_lost, unsent } = one
+  const { lost, undecoded, faults, kernel_drops, overload_drops, datapath_lost, unsent, limited, clock_moved } = one
   const faultNames = faults === '' ? '' : ` (${faults})`
   return [
     ...(lost > 0 ? [`${count(lost)} never arrived`] : []),
@@ -34,6 +34,8 @@ function reasonsOf(one: Completeness): string[] {
     ...(undecoded > 0 ? [`${many(undecoded, 'datagram')} could not be read${faultNames}`] : []),
     ...(datapath_lost > 0 ? [`its datapath lost ${many(datapath_lost, 'packet')} before they were sampled`] : []),
     ...(unsent > 0 ? [`records of ${many(unsent, 'packet')} were not sent`] : []),
+    ...(limited > 0 ? [`the rate limit left out ${many(limited, 'record')}, the others stand for them (exporter_limit)`] : []), // prettier-ignore
+    ...(clock_moved > 0 ? [`its clock is off, the times of ${many(clock_moved, 'record')} were moved (exporter_clocks)`] : []), // prettier-ignore
   ]
 }
 

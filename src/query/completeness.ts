@@ -43,6 +43,12 @@ export interface Completeness {
   rows_dropped: number
   datapath_lost: number
   unsent: number
+  /** Records left out by the rate limit; those kept stand for them, so nothing is missing by it. */
+  limited: number
+  /** Records whose times were moved. */
+  clock_moved: number
+  /** How far the exporter's clock is ahead by its headers, ms; 0 = right, or not told. */
+  clock_offset: number
   /** Reasons why datagrams were not decoded, `template_missing=3`. */
   faults: string
 }
@@ -71,6 +77,9 @@ const COLUMNS = [
   'rows_dropped',
   'datapath_lost',
   'unsent',
+  'limited',
+  'clock_moved',
+  'clock_offset',
   'faults',
   'note',
 ] as const
@@ -124,7 +133,7 @@ function plan({ fromMs, toMs }: Span): Plan {
   return {
     sql:
       `SELECT * EXCEPT m, ${faults} AS s_faults FROM (SELECT toString(exporter) AS s_exporter, anyLast(exporter_host) AS s_host, ` +
-      `toString(protocol) AS s_protocol, ${sums.join(', ')}, sumMapIf([toString(fault)], [faults], fault != '') AS m ` +
+      `toString(protocol) AS s_protocol, ${sums.join(', ')}, round(ifNotFinite(avgIf(clock_offset, clock_offset != 0), 0)) AS s_clock_offset, sumMapIf([toString(fault)], [faults], fault != '') AS m ` +
       `FROM ${HEALTH_TABLE.name} WHERE minute >= fromUnixTimestamp64Milli(${from}) AND minute < fromUnixTimestamp64Milli(${to}) ` +
       `GROUP BY exporter, protocol) ORDER BY s_exporter, s_protocol`,
     params: params.values,
@@ -157,6 +166,7 @@ function read(row: Record<string, unknown>): Completeness {
     lost,
     undecoded,
     unit,
+    clock_offset: Number(row['s_clock_offset']),
     faults,
   }
 }

@@ -30,9 +30,12 @@ export interface Exporter {
   evidence: string
   /** By how much its clock is ahead (or, negative, behind, or its exports late), seconds: of the records that arrived soonest. */
   clock_s: number | null
+  /** Records left out by exporter_limit, those kept standing for them; and records whose times were moved. */
+  limited: number
+  clock_moved: number
 }
 
-export const EXPORTER_COLUMNS = ['exporter', 'host', 'protocol', 'records', 'percent', 'last_seen', 'rates', 'domains', 'bridges', 'lost', 'undecoded', 'faults', 'mixed', 'unattributed', 'evidence', 'clock_s'] as const satisfies readonly (keyof Exporter)[] // prettier-ignore
+export const EXPORTER_COLUMNS = ['exporter', 'host', 'protocol', 'records', 'percent', 'last_seen', 'rates', 'domains', 'bridges', 'lost', 'undecoded', 'faults', 'mixed', 'unattributed', 'evidence', 'clock_s', 'limited', 'clock_moved'] as const satisfies readonly (keyof Exporter)[] // prettier-ignore
 
 /** Errors: time_invalid; query_failed, store_unreachable. */
 export async function askExporters(asker: Asker, request: RecordsRequest, nowMs: number): Promise<Answer> {
@@ -85,6 +88,12 @@ function address(row: Readonly<Record<string, unknown>>): string {
 /** Less than this is no fault of a clock: active timeouts and caches. */
 const CLOCK_S = 2
 
+/** The header's word goes before what the times of records let guess, which may have been moved. */
+function clockOf(lag: number | undefined, offsetMs: number): number | null {
+  const seconds = Math.abs(offsetMs) / 1000 >= CLOCK_S ? offsetMs / 1000 : lag
+  return seconds === undefined ? null : Math.abs(seconds) < CLOCK_S ? 0 : Math.round(seconds)
+}
+
 function merged(
   key: string,
   row: Readonly<Record<string, unknown>> | undefined,
@@ -109,6 +118,8 @@ function merged(
     mixed: health?.mixed ?? 0,
     unattributed: Number(row?.['unattributed'] ?? 0),
     evidence: Number(row?.['unattributed'] ?? 0) === 0 ? '' : text('evidence'),
-    clock_s: row === undefined ? null : Math.abs(lag) < CLOCK_S ? 0 : Math.round(lag),
+    clock_s: clockOf(row === undefined ? undefined : lag, health?.clock_offset ?? 0),
+    limited: health?.limited ?? 0,
+    clock_moved: health?.clock_moved ?? 0,
   }
 }

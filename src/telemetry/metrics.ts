@@ -87,6 +87,26 @@ export const METRICS = {
     labels: ['exporter'],
     doc: 'Packets whose records the exporter says it could not send (IPFIX notSentPacketTotalCount).',
   },
+  ovsight_exporter_limited_records_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'Flow records of an exporter left out by exporter_limit; those kept stand for them.',
+  },
+  ovsight_exporter_kept_one_in: {
+    type: 'gauge',
+    labels: ['exporter'],
+    doc: '1 in how many flow records of an exporter exporter_limit keeps now. Absent where it keeps all.',
+  },
+  ovsight_exporter_clock_offset_seconds: {
+    type: 'gauge',
+    labels: ['exporter'],
+    doc: 'How far the clock of an exporter is ahead (negative: behind), by the time in its headers. Absent where it is right within 2 s, or tells none.',
+  },
+  ovsight_exporter_clock_moved_records_total: {
+    type: 'counter',
+    labels: ['exporter'],
+    doc: 'Flow records of an exporter whose times were moved (exporter_clocks).',
+  },
   ovsight_sequence_streams: { type: 'gauge', labels: [], doc: 'Sequence counters followed.' },
   ovsight_sequence_streams_refused_total: {
     type: 'counter',

@@ -4,7 +4,7 @@ import { diagnose, parseMetrics, STAGES, type Readings } from '../../src/cli/dia
 import type { Exporter } from '../../src/query/exporters.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
-const EXPORTER: Exporter = { exporter: '10.0.0.1', host: 'c0', protocol: 'sflow5', records: 100, domains: '0', bridges: 'br-int', rates: '64', last_seen: new Date(NOW).toISOString(), percent: 100, lost: 0, undecoded: 0, faults: '', mixed: 0, unattributed: 0, evidence: '', clock_s: 0 } // prettier-ignore
+const EXPORTER: Exporter = { exporter: '10.0.0.1', host: 'c0', protocol: 'sflow5', records: 100, domains: '0', bridges: 'br-int', rates: '64', last_seen: new Date(NOW).toISOString(), percent: 100, lost: 0, undecoded: 0, faults: '', mixed: 0, unattributed: 0, evidence: '', clock_s: 0, limited: 0, clock_moved: 0 } // prettier-ignore
 const SOUND: Readings = { metrics: [], running: true, exporters: [EXPORTER], sources: [{ source: 'file', target: 'cloud.yaml', state: 'ok', says: '' }], hosts: [{ host: 'c0', bridges: 'br-int', exports: 'br-int:sflow' }], options: { receive_buffer: 1000 }, nowMs: NOW } // prettier-ignore
 
 /** One thing broken, what is said of it and how it is mended. */
@@ -18,6 +18,7 @@ const BROKEN: readonly (readonly [string, Partial<Readings>, RegExp, RegExp])[] 
   ['OVSDB cannot be reached', { sources: [{ source: 'ovsdb', target: 'tcp:10.0.0.1:6640', state: 'fault', says: 'connect ECONNREFUSED' }] }, /ovsdb tcp:10\.0\.0\.1:6640 cannot be read/, /create Manager/],
   ['the user of OpenStack is a reader', { sources: [{ source: 'openstack', target: 'prod', state: 'fault', says: 'ovsight needs the admin role to see all projects' }] }, /openstack prod cannot be read/, /role add/],
   ['a clock is ahead', { exporters: [{ ...EXPORTER, clock_s: 90 }] }, /90 s ahead/, /chronyc/],
+  ['an exporter sends too much', { exporters: [{ ...EXPORTER, limited: 5000 }] }, /more records than exporter_limit/, /sample more coarsely/],
   ['an exporter is silent', { exporters: [EXPORTER, { ...EXPORTER, exporter: '10.0.0.2', host: 'c1', last_seen: new Date(NOW - 3_600_000).toISOString() }] }, /c1 .* is silent/, /ovs-vsctl list sFlow/],
   ['records are lost on the way', { exporters: [{ ...EXPORTER, percent: 80, lost: 20 }] }, /80 % came/, /netstat/],
   ['an exporter is no known host', { exporters: [{ ...EXPORTER, host: '', unattributed: 50, evidence: 'no_host' }] }, /50 % of the records of 10\.0\.0\.1 sflow5 have no known end/, /add 10\.0\.0\.1 to the addresses/],

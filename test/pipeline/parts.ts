@@ -8,6 +8,8 @@ import type { Decoders } from '../../src/pipeline/demultiplex.ts'
 import { Admission } from '../../src/pipeline/admission.ts'
 import { ExporterTable } from '../../src/pipeline/exporters.ts'
 import { Observations } from '../../src/pipeline/observations.ts'
+import { Clocks } from '../../src/pipeline/clocks.ts'
+import { RecordLimit } from '../../src/pipeline/record-limit.ts'
 import { Pipeline, type PipelineLimits, type PipelineParts } from '../../src/pipeline/pipeline.ts'
 import type { NativeBlock } from '../../src/schema/native.ts'
 
@@ -38,6 +40,8 @@ export function testPipeline(parts: Partial<PipelineParts> = {}, limits: Partial
       admission: new Admission({ allow: [] }),
       exporters,
       observations,
+      recordLimit: new RecordLimit(0, max),
+      clocks: new Clocks({ rule: 'trust', pastMs: 3_600_000, futureMs: 60_000 }, max),
       ...parts,
       decoders,
     },

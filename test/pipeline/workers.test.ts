@@ -86,6 +86,23 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     assert.equal(kept.rows, 8 * 10 * RECORDS)
   })
 
+  it('each keep the limit of the exporters that they have, and count what is left out', async () => {
+    const { pool, kept, port } = await running(configured({ exporter_limit: '40' }))
+    pool.begin(EMPTY_SNAPSHOT)
+    const senders = Array.from({ length: 4 }, (_, i) => `127.0.8.${i + 1}`)
+    for (const from of senders) await send(from, port, 20)
+    let left = 0
+    await until(() => {
+      void pool.read()
+      left = sum(pool, 'ovsight_exporter_limited_records_total')
+      return kept.rows + left === 4 * 20 * RECORDS
+    })
+    for (const from of senders) assert.ok(sum(pool, 'ovsight_exporter_limited_records_total', from) > 200, from)
+    assert.ok(kept.blocks.every(({ columns }) => columns.includes('kept_one_in')))
+    assert.equal(sum(pool, 'ovsight_rows_total', 'netflow5'), 4 * 20 * RECORDS)
+    await pool.stop(20_000)
+  })
+
   it('hand over what they hold when they are told to stop', async () => {
     const { pool, kept, port } = await running(configured({ flush_after: '60s' }))
     pool.begin(EMPTY_SNAPSHOT)
