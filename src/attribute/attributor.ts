@@ -5,7 +5,7 @@
  * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
  */
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
-import { TEXTS } from '../identity/snapshot/endpoints.ts'
+import { EXTERNAL, TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, REPORTS, type Bridge } from '../identity/snapshot/vantage.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
@@ -13,7 +13,7 @@ import type { Columns } from '../schema/columns.ts'
 import { StringTable } from '../schema/strings.ts'
 import { DIRECTION, EVIDENCE, GRADE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
 import { Counting } from './counting.ts'
-import { EndFinder } from './find-ends.ts'
+import { EndFinder, isStation } from './find-ends.ts'
 import { splitInterfaces } from './interface-ids.ts'
 import { CHUNK, Found } from './found.ts'
 import { NO_NAMES, type LearnedNames } from './learned.ts'
@@ -42,6 +42,8 @@ export interface AttributorOptions {
   onReports?: (host: string, reports: number) => void
   /** Told of rows that a later model may resolve. */
   onUnsure?: OnUnsure
+  /** Whether a source may still tell of ports that OVSDB knows already; default true. */
+  portsToCome?: boolean
   /** Whether the common case is taken by itself (straight.ts): the answers are the same, only later. For tests. */
   straight?: boolean
 }
@@ -55,6 +57,9 @@ export class Attributor {
   private readonly ipfixSampling: number
   private readonly learned: LearnedNames
   private readonly onUnsure: OnUnsure | undefined
+  private readonly portsToCome: boolean
+  /** Neutron has not said anything yet. */
+  private noNetworks = true
   private batch: FlowBatch | undefined
   /** Rows of the common case so far. */
   straightRows = 0
@@ -73,6 +78,7 @@ export class Attributor {
     this.ipfixSampling = options.ipfixSampling ?? 0
     this.learned = options.names ?? NO_NAMES
     this.onUnsure = options.onUnsure
+    this.portsToCome = options.portsToCome ?? true
     this.straightAway = options.straight ?? true
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
     this.counting.onReports = options.onReports
@@ -93,10 +99,11 @@ export class Attributor {
     const c = batch.columns
     if (snapshot.empty) {
       for (let row = from; row < batch.rows; row++) {
-        this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '')
+        // First the names, so that a row which waits has them, also after a restart.
+        if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
+        this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '', '')
         withoutModel(c, row, this.ipfixSampling)
         if (c.kept_one_in[row] !== 0) finishLimited(c, row)
-        if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
       }
       return
     }
@@ -118,6 +125,7 @@ export class Attributor {
   private use(snapshot: IdentitySnapshot, strings: StringTable): void {
     if (snapshot !== this.snapshot) {
       this.snapshot = snapshot
+      this.noNetworks = snapshot.topology.networks.length <= 1
       this.place.use(snapshot)
       this.netflowPlaces.use(snapshot)
       this.ends.use(snapshot)
@@ -318,13 +326,26 @@ export class Attributor {
   }
 
   private tellUnsure(row: number): void {
+    if (this.onUnsure === undefined) return
     const { src, dst } = this.ends
-    const ends = unsureBy(src.evidence, dst.evidence)
-    if (ends === 0 || this.onUnsure === undefined) return
+    let ends = unsureBy(src.evidence, dst.evidence)
+    if (this.portsToCome) {
+      if (this.mayBeElse(src.endpoint)) ends |= UNSURE.source
+      if (this.mayBeElse(dst.endpoint)) ends |= UNSURE.destination
+    }
+    if (ends !== 0) this.onUnsure(this.batch!, row, ends, this.portOf(src.endpoint), this.portOf(dst.endpoint))
+  }
+
+  /** OVSDB alone knows the port, or no network is known whose address it could be. */
+  private mayBeElse(endpoint: number): boolean {
+    return endpoint === EXTERNAL ? this.noNetworks : this.snapshot.endpoints.isProvisional(endpoint)
+  }
+
+  /** Neutron port that an end certainly is, '' when there is none: beyond a router's port it may be another. */
+  private portOf(endpoint: number): string {
     const { endpoints } = this.snapshot
-    // Of one that is not known it is ''.
-    const known = endpoints.text(src.endpoint, PORT_ID) || endpoints.text(dst.endpoint, PORT_ID)
-    this.onUnsure(this.batch!, row, ends, known)
+    if (endpoints.isProvisional(endpoint) && !isStation(endpoints.kind(endpoint))) return ''
+    return endpoints.text(endpoint, PORT_ID)
   }
 
   /** Whose ports the interfaces are; on a trunk the VLAN says which subport's. */

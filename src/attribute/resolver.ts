@@ -6,7 +6,7 @@
  */
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { EXTERNAL, GROUP, KIND, METADATA } from '../identity/snapshot/endpoints.ts'
-import { canReach, inRanges, isBroadcast } from '../identity/snapshot/networks.ts'
+import { canReach, inRanges, isBroadcast, type Network } from '../identity/snapshot/networks.ts'
 import type { LaneTable } from '../identity/lanes.ts'
 import { EVIDENCE, GRADE } from './codes.ts'
 import type { End } from './end.ts'
@@ -241,8 +241,21 @@ export class Resolver {
     }
     // An unused address of a tenant's own range is not outside; on an external or physical network there are
     // stations that Neutron does not know.
-    if (!where.open && inRanges(where, station.a0, station.a1, station.a2, station.a3)) end.clear(EVIDENCE.no_match)
+    if (!where.open && (isIn(where, station) || this.isBehind(where, station))) end.clear(EVIDENCE.no_match)
     else end.set(EXTERNAL, GRADE.external, EVIDENCE.outside_address)
+  }
+
+  /** Whether the address is of a tenant's network to which a router leads from here. */
+  private isBehind({ routers }: Network, station: Station): boolean {
+    const { topology } = this.snapshot
+    for (let i = 0; i < routers.length; i++) {
+      const { networks } = topology.routers[routers[i]!]!
+      for (let k = 0; k < networks.length; k++) {
+        const network = topology.networks[networks[k]!]!
+        if (!network.open && isIn(network, station)) return true
+      }
+    }
+    return false
   }
 
   private found(end: End, table: LaneTable, raw: number, evidence: number): boolean {
@@ -262,4 +275,8 @@ export class Resolver {
     else if (kind === KIND.infrastructure) end.set(endpoint, GRADE.infrastructure, EVIDENCE.host_address)
     else end.set(endpoint, GRADE.address, evidence)
   }
+}
+
+function isIn(network: Network, { a0, a1, a2, a3 }: Station): boolean {
+  return inRanges(network, a0, a1, a2, a3)
 }

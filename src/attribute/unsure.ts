@@ -1,6 +1,8 @@
-/** Ends that are not known, or not told apart, for a reason that a later model may cure. */
+/**
+ * Ends that are not known, or not told apart, for a reason that a later model may cure; and ports that OVSDB knows before Neutron does,
+ * whose project and network are still to come.
+ */
 import type { FlowBatch } from '../schema/batch.ts'
-import type { Columns } from '../schema/columns.ts'
 import { enumValues, type EnumValue } from '../schema/enums.ts'
 
 /** Which ends of a record: bits. */
@@ -18,16 +20,11 @@ const IS_CURABLE = Uint8Array.from(enumValues('evidence'), (name) => (CURABLE.ha
 
 /**
  * Told of a row with such an end before anything in it is corrected by the model; what attribution writes is not there yet. `ends` are
- * bits of UNSURE, `known` is the Neutron port of the other end, '' when there is none. Only valid during the call.
+ * bits of UNSURE, `source` and `destination` the Neutron ports that they certainly are all the same, '' where none is. Only valid during the call.
  */
-export type OnUnsure = (batch: FlowBatch, row: number, ends: number, known: string) => void
+export type OnUnsure = (batch: FlowBatch, row: number, ends: number, source: string, destination: string) => void
 
 /** Bits of UNSURE, by the codes of both ends' evidence. */
 export function unsureBy(source: number, destination: number): number {
   return IS_CURABLE[source]! | (IS_CURABLE[destination]! << 1)
-}
-
-/** The same of a row that has been attributed. */
-export function unsureEnds(c: Columns, row: number): number {
-  return unsureBy(c.src_evidence[row]!, c.dst_evidence[row]!)
 }

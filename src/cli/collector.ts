@@ -32,7 +32,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { createRegistry, joinReaders } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
-import { attributeBy, flowBlock, openIdentity, openMigrated } from './engine.ts'
+import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } from './engine.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
@@ -69,6 +69,8 @@ export class Collector {
   private readonly auditor: AuditWriter
   private readonly templates: TemplateFile
   private readonly late: LateTruth | undefined
+  /** Tells those who attribute late what a host without OVSDB is seen to report. */
+  private readonly heard: (host: string, reports: number) => void
   readonly identity: LiveIdentity
   private api: FastifyInstance | undefined
   private readonly access: OpenAccess
@@ -91,15 +93,20 @@ export class Collector {
     const run = randomUUID()
     let number = 0
     this.token = () => `${run}-${number++}`
-    const names = new LearnedInterfaces()
+    // Where workers receive, they learn the names, and tell what they learn.
+    const pool = shared && this.openPool(shared)
+    this.pool = pool
+    const names = pool?.names ?? new LearnedInterfaces()
     const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
     const model = () => identity.replica.snapshot
-    const late =
+    const again = attributeLate(config, model, names)
+    this.heard = again.heard
+    this.late =
       unsure &&
       new LateTruth(
         {
           store,
-          attribute: attributeBy(config, model, names),
+          attribute: again.attribute,
           enqueue: (block) => writer.enqueue(block),
           inherited: () => writer.inheritedBlocks,
           version: () => identity.replica.published + names.changes,
@@ -107,11 +114,14 @@ export class Collector {
         },
         { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
       )
-    this.late = late
     this.built = buildPipeline(config, {
       names,
       isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-      attribute: attributeBy(config, model, names, unsure?.onUnsure),
+      attribute: attributeBy(config, model, {
+        names,
+        onReports: again.heard,
+        ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
+      }),
       emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
       log: sampled,
     })
@@ -143,17 +153,6 @@ export class Collector {
       },
       Date.now(),
     )
-    const pool =
-      shared &&
-      new WorkerPool(config, shared, workersOf(config), {
-        keep: ({ late: waiting, ...block }) =>
-          this.accept(
-            { ...block, token: this.token() },
-            waiting && { ...waiting, rows: RawRows.fromBytes(Buffer.from(waiting.rows)) },
-          ),
-        log,
-      })
-    this.pool = pool
     opened.follow((snapshot) => pool?.publish(snapshot))
     const registry = createRegistry(
       joinReaders(
@@ -165,7 +164,7 @@ export class Collector {
           ...this.keeping.readers,
           ...this.history.readers,
           ...identityReaders(identity),
-          ...lateReaders(late),
+          ...lateReaders(this.late),
           ovsight_statistics_answers_total: () => [[this.statistics.answers]],
           ovsight_statistics_failures_total: () => [[this.statistics.failures]],
           ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
@@ -212,6 +211,19 @@ export class Collector {
   /** Attributes what is stored from now on by another identity, until a source brings news. */
   use(identity: IdentitySnapshot): void {
     this.identity.replica.snapshot = identity
+  }
+
+  private openPool(shared: ReadonlyMap<Input, SharedSockets>): WorkerPool {
+    const { config, log } = this
+    return new WorkerPool(config, shared, workersOf(config), {
+      keep: ({ late: waiting, ...block }) =>
+        this.accept(
+          { ...block, token: this.token() },
+          waiting && { ...waiting, rows: RawRows.fromBytes(Buffer.from(waiting.rows)) },
+        ),
+      onReports: (host, reports) => this.heard(host, reports),
+      log,
+    })
   }
 
   /** Rows of a block that wait are safe before the block is: else a crash in between would leave them as they are. */

@@ -1,5 +1,5 @@
 /** What commands that write share: the store, the identity, and a pipeline between them. */
-import { Attributor } from '../attribute/attributor.ts'
+import { Attributor, type AttributorOptions } from '../attribute/attributor.ts'
 import type { LearnedNames } from '../attribute/learned.ts'
 import type { OnUnsure } from '../attribute/unsure.ts'
 import type { Config } from '../config/options.ts'
@@ -8,6 +8,7 @@ import { LiveIdentity } from '../identity/replica/live.ts'
 import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { loadIdentityFile } from '../identity/sources/file.ts'
+import { expectsPorts } from '../late/unsure-rows.ts'
 import type { FlowBatch } from '../schema/batch.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { NativeBlock } from '../schema/native.ts'
@@ -39,21 +40,33 @@ export function openIdentity(
   })
 }
 
+/** What attribution takes from the configuration. */
+function attributorBy(config: Config, more: AttributorOptions): Attributor {
+  const { precedence, ipfix_sampling: ipfixSampling } = config
+  return new Attributor({ precedence, ipfixSampling, portsToCome: expectsPorts(config), ...more })
+}
+
 /** Attributes batches by the snapshot of the moment, and by the names that exporters told. */
 export function attributeBy(
   config: Config,
   snapshot: () => IdentitySnapshot,
-  names?: LearnedNames,
-  onUnsure?: OnUnsure,
+  more: AttributorOptions = {},
 ): (batch: FlowBatch) => void {
-  const { precedence, ipfix_sampling: ipfixSampling } = config
-  const attributor = new Attributor({
-    precedence,
-    ipfixSampling,
-    ...(names === undefined ? {} : { names }),
-    ...(onUnsure === undefined ? {} : { onUnsure }),
-  })
+  const attributor = attributorBy(config, more)
   return (batch) => attributor.attribute(batch, snapshot())
+}
+
+/** Attribution of rows that waited. What others hear of hosts without OVSDB it is to be told, since it sees few rows itself. */
+export function attributeLate(config: Config, snapshot: () => IdentitySnapshot, names: LearnedNames) {
+  let told: OnUnsure = () => {}
+  const attributor = attributorBy(config, { names, onUnsure: (...row) => told(...row) })
+  return {
+    attribute: (batch: FlowBatch, onUnsure: OnUnsure) => {
+      told = onUnsure
+      attributor.attribute(batch, snapshot())
+    },
+    heard: (host: string, reports: number) => attributor.heard(host, reports),
+  }
 }
 
 /** A sealed batch as a block of the flow table. */

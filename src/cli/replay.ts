@@ -129,7 +129,7 @@ export async function replayInto(
     { ...config, allow: [], allow_hosts: false, interface_counters: 1 },
     {
       names,
-      attribute: attributeBy(config, () => identity, names),
+      attribute: attributeBy(config, () => identity, { names }),
       emit: (block) => writer.enqueue(flowBlock(block, replay.token(block.rows))),
     },
     { batchRows: BATCH_ROWS, flushAfterMs: Infinity, maxBlocks: 2 },

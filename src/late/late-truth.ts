@@ -7,13 +7,13 @@
  *                                                                   ▼
  *                                            block that replaces them ──► spool ──► store (delete, insert)
  *
- * A row is replaced only where an end that was not known becomes known and none becomes less so; the port of an end that was known
- * stays. Nothing is lost or doubled, whenever the process ends: a row is only replaced while the store holds it under its
+ * A row is replaced only where an end that was not known becomes known and none becomes less so; a port that was known
+ * stays, also that of an end which only OVSDB knew and of which Neutron tells more. Nothing is lost or doubled, whenever the process ends: a row is only replaced while the store holds it under its
  * number, what replaces it has another, and the spool's file is the journal (store/replace.ts).
  */
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { UNSURE, unsureEnds } from '../attribute/unsure.ts'
+import type { OnUnsure } from '../attribute/unsure.ts'
 import { AppError } from '../errors.ts'
 import { FlowBatch, getU64, setU64 } from '../schema/batch.ts'
 import { COLUMN_NAMES, columnFacts } from '../schema/columns.ts'
@@ -23,15 +23,15 @@ import { NativeEncoder } from '../schema/native.ts'
 import { StringTable } from '../schema/strings.ts'
 import { MOST_REPLACED } from '../store/replace.ts'
 import type { Block, Store } from '../store/store.ts'
-import { RawRows, type Waiting } from './raw-rows.ts'
+import { RawRows, type Standing } from './raw-rows.ts'
 import { Rooms, type Room } from './rooms.ts'
 import { RowNumbers } from './unsure-rows.ts'
 
 /** What the surroundings give. */
 export interface LateParts {
   store: Pick<Store, 'query'>
-  /** Attributes by the model of the moment, and tells nobody of rows that are still unsure. */
-  attribute: (batch: FlowBatch) => void
+  /** Attributes by the model of the moment, and tells of rows that are still unsure. */
+  attribute: (batch: FlowBatch, onUnsure: OnUnsure) => void
   /** Takes a block over; resolves when it is safe. */
   enqueue: (block: Block) => Promise<void>
   /** Blocks of an earlier process that the store has not taken yet. */
@@ -194,8 +194,10 @@ export class LateTruth {
     const { work } = this
     work.reset()
     for (const row of picked) room.rows.copyTo(work, row)
-    this.parts.attribute(work)
-    const better = picked.flatMap((row, i) => (this.isBetter(room.rows.waiting[row]!, i) ? [i] : []))
+    const unsure = new Map<number, Standing>()
+    this.parts.attribute(work, (_batch, row, ends, ...known) => unsure.set(row, { ends, known }))
+    const standing = (i: number) => unsure.get(i) ?? { ends: 0, known: this.portsOf(i) }
+    const better = picked.flatMap((row, i) => (isBetter(standing(i), room.rows.waiting[row]!) ? [i] : []))
     if (better.length === 0) return
     const times = better.map((i) => getU64(work.columns.time_received, i))
     const fromMs = times.reduce((least, ms) => Math.min(least, ms), Infinity)
@@ -209,9 +211,8 @@ export class LateTruth {
     const ids = found.map(idOf)
     const waitOn = new RawRows(found.length)
     for (const [to, i] of found.entries()) {
+      const { ends, known } = standing(i)
       moveRow(work, i, to)
-      const ends = unsureEnds(work.columns, to)
-      const known = this.knownOf(ends, to)
       const id = ends === 0 ? 0 : this.numbers.next()
       setU64(work.columns.late_id, to, id)
       if (id !== 0) waitOn.addFrom(room.rows, picked[i]!, { id, ends, known })
@@ -227,18 +228,9 @@ export class LateTruth {
     if (room.waiting === 0) await this.rooms.close(room)
   }
 
-  /** Whether an end is known now that was not, none is less so, and who was known is the same. */
-  private isBetter({ ends, known }: Waiting, i: number): boolean {
-    const now = unsureEnds(this.work.columns, i)
-    if ((ends & ~now) === 0 || (now & ~ends) !== 0) return false
-    return known === '' || this.knownOf(ends, i) === known
-  }
-
-  /** Port of the end that is not among the unsure ones. */
-  private knownOf(ends: number, i: number): string {
+  private portsOf(i: number): [source: string, destination: string] {
     const { columns: c, strings } = this.work
-    if (ends === UNSURE.source) return strings.values[c.dst_port_id[i]!]!
-    return ends === UNSURE.destination ? strings.values[c.src_port_id[i]!]! : ''
+    return [strings.values[c.src_port_id[i]!]!, strings.values[c.dst_port_id[i]!]!]
   }
 
   /** Which of these the store holds; undefined when it does not answer. */
@@ -266,6 +258,16 @@ export class LateTruth {
     if (!this.failed) this.parts.log.warn({ waiting: this.waiting }, message)
     this.failed = true
   }
+}
+
+/**
+ * Whether an end, or at least its port, is known now that was not, none is less so, and who was known is the same.
+ */
+function isBetter(now: Standing, before: Standing): boolean {
+  const isOther = (port: string, end: number) => port !== now.known[end]
+  if ((now.ends & ~before.ends) !== 0 || before.known.some((port, end) => port !== '' && isOther(port, end)))
+    return false
+  return now.ends !== before.ends || before.known.some(isOther)
 }
 
 const SHAPES = COLUMN_NAMES.map((name) => ({ name, lanes: KINDS[columnFacts(name).kind].lanes }))

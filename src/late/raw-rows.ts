@@ -16,19 +16,23 @@ const SHAPES = RAW.map((name) => {
   const { kind } = columnFacts(name)
   return { name, kind, ...KINDS[kind] }
 })
-const VERSION = 1
+const VERSION = 2
 const NEWLINE = 0x0a
 
 type Values = Record<ColumnName, Columns[ColumnName]>
 
-/** What is known of a row beside its columns. */
-export interface Waiting {
-  /** late_id, below 2^53. */
-  id: number
+/** How well the ends of a row are known. */
+export interface Standing {
   /** Which ends are not known: bits of UNSURE. */
   ends: number
-  /** Port of the end that is known, '' when none is. */
-  known: string
+  /** Ports of source and destination, as far as they were known: they stay, whatever is told later. '' where none was. */
+  known: readonly [source: string, destination: string]
+}
+
+/** What is known of a row beside its columns. */
+export interface Waiting extends Standing {
+  /** late_id, below 2^53. */
+  id: number
 }
 
 interface Facts {

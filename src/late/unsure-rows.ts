@@ -22,6 +22,11 @@ export function waitsForModel({ late_window, ...sources }: WaitOptions): boolean
   return late_window > 0 && [identity, os_cloud, ovsdb_listen, ovn_southbound].some((source) => source !== null)
 }
 
+/** Whether a source may tell of ports after OVSDB did; where none may, what OVSDB says is all. */
+export function expectsPorts({ identity, os_cloud, ovn_southbound }: WaitOptions): boolean {
+  return [identity, os_cloud, ovn_southbound].some((source) => source !== null)
+}
+
 /** Numbers for rows; of this thread, as good as certainly: no other row received in these minutes has one of them. Below 2^53. */
 export class RowNumbers {
   private last = randomInt(1, 2 ** 20) * 2 ** 32 + randomInt(2 ** 31)
@@ -42,14 +47,14 @@ export class UnsureRows {
   }
 
   /** For the attributor: numbers the row, and keeps a copy. */
-  readonly onUnsure: OnUnsure = (batch, row, ends, known) => {
+  readonly onUnsure: OnUnsure = (batch, row, ends, source, destination) => {
     if (this.told.full) {
       this.refused++
       return
     }
     const id = this.numbers.next()
     setU64(batch.columns.late_id, row, id)
-    this.told.add(batch, row, { id, ends, known })
+    this.told.add(batch, row, { id, ends, known: [source, destination] })
   }
 
   /** What was told since the last block, and how many rows found no place. undefined when nothing was. */

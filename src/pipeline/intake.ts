@@ -1,7 +1,7 @@
 /** All that one thread does of a collector's way: receivers → pipeline → blocks, and what is counted beside them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Attributor } from '../attribute/attributor.ts'
-import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
+import { UnsureRows, expectsPorts, waitsForModel } from '../late/unsure-rows.ts'
 import type { Config } from '../config/options.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { FLOWS } from '../schema/ddl.ts'
@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { type BuiltPipeline, buildPipeline } from './build.ts'
-import { LearnedInterfaces } from './learned-names.ts'
+import { LearnedInterfaces, type LearnedNews } from './learned-names.ts'
 import { type Listeners, closeListeners } from './listeners.ts'
 import { LossWatch } from './loss-watch.ts'
 import { listenerReaders, pipelineReaders } from './readings.ts'
@@ -39,11 +39,14 @@ export interface IntakeEnds {
   keep: (block: IntakeBlock) => Promise<void>
   /** Told of what a host without OVSDB is seen to report, when that is new. */
   onReports?: (host: string, reports: number) => void
+  /** Told of names of interfaces that are learned and forgotten. */
+  onNames?: (news: LearnedNews) => void
   log: Logger
 }
 
 export class Intake {
   readonly built: BuiltPipeline
+  readonly names = new LearnedInterfaces()
   readonly attributor: Attributor
   private readonly listeners: Listeners
   private readonly ends: IntakeEnds
@@ -57,7 +60,8 @@ export class Intake {
     this.listeners = listeners
     this.ends = ends
     this.sampled = new SampledLog(ends.log)
-    const names = new LearnedInterfaces()
+    const { names } = this
+    names.onNews = ends.onNames
     const { precedence, ipfix_sampling: ipfixSampling } = config
     const { onReports } = ends
     const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
@@ -65,6 +69,7 @@ export class Intake {
       precedence,
       ipfixSampling,
       names,
+      portsToCome: expectsPorts(config),
       ...(onReports === undefined ? {} : { onReports }),
       ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
     })

@@ -13,12 +13,23 @@ interface Told {
   lastMs: number
   /** What had the number before. */
   before: { name: string; lastMs: number } | undefined
+  /** Which other thread told it; undefined = it was told here. */
+  by: number | undefined
 }
 
 interface Exporter {
   byIfIndex: Map<number, Told>
   /** OpenFlow port → by datapath id. */
   byOfport: Map<number, Map<string, Told>>
+}
+
+/** A number of an exporter's. */
+type Slot = { exporter: string } & ({ ifIndex: number } | { ofport: number; datapathId: string })
+
+/** What one thread learned, for the others; without `told` the name is forgotten. Plain data. */
+export interface LearnedNews {
+  at: Slot
+  told: Omit<Told, 'by'> | undefined
 }
 
 /** What was put, for taking it out again. */
@@ -32,6 +43,8 @@ export interface LearnedKey {
 export class LearnedInterfaces implements LearnedNames {
   /** Names that were new. */
   changes = 0
+  /** Told of what is learned and forgotten here, not of what was heard. */
+  onNews: ((news: LearnedNews) => void) | undefined
   private readonly exporters = new Map<string, Exporter>()
   /** The last exporter asked for: rows of one come together. */
   private readonly last = new Uint32Array(4)
@@ -43,31 +56,46 @@ export class LearnedInterfaces implements LearnedNames {
     const { ifIndex, ofport, datapathId, name } = counters
     if (name === '') return undefined
     const key = exporter.join()
-    let known = this.exporters.get(key)
-    if (known === undefined) {
-      known = { byIfIndex: new Map(), byOfport: new Map() }
-      this.exporters.set(key, known)
-      this.stale = true
-    }
-    if (tell(known.byIfIndex, ifIndex, name, nowMs)) this.changes++
-    if (ofport >= 0) {
-      const datapaths = known.byOfport.get(ofport) ?? new Map<string, Told>()
-      tell(datapaths, datapathId, name, nowMs)
-      known.byOfport.set(ofport, datapaths)
-    }
+    this.tell({ exporter: key, ifIndex }, name, nowMs)
+    if (ofport >= 0) this.tell({ exporter: key, ofport, datapathId }, name, nowMs)
     return { exporter: key, ifIndex, ofport, datapathId }
   }
 
   remove({ exporter, ifIndex, ofport, datapathId }: LearnedKey): void {
-    const known = this.exporters.get(exporter)
-    if (known === undefined) return
-    known.byIfIndex.delete(ifIndex)
-    const datapaths = known.byOfport.get(ofport)
-    datapaths?.delete(datapathId)
-    if (datapaths?.size === 0) known.byOfport.delete(ofport)
-    if (known.byIfIndex.size > 0) return
-    this.exporters.delete(exporter)
-    this.stale = true
+    for (const at of [
+      { exporter, ifIndex },
+      { exporter, ofport, datapathId },
+    ]) {
+      if (this.get(at) === undefined) continue
+      this.set(at, undefined)
+      this.onNews?.({ at, told: undefined })
+    }
+  }
+
+  /** Takes over what thread `by` learned or forgot. What was told here goes before it. */
+  hear({ at, told }: LearnedNews, by: number): void {
+    const known = this.get(at)
+    if (known !== undefined && known.by === undefined && told?.name === known.name) return
+    if (told === undefined && known?.by !== by) return
+    this.set(at, told && { ...told, by })
+    this.changes++
+  }
+
+  /** Forgets what thread `by` told: it is gone, and its counters with it. */
+  forget(by: number): void {
+    for (const [{ at, told }] of [...this.heard()].filter((one) => one[1] === by))
+      if (told !== undefined) this.set(at, undefined)
+  }
+
+  /** All that other threads told, and which. */
+  *heard(): Generator<[news: LearnedNews, by: number]> {
+    for (const [exporter, { byIfIndex, byOfport }] of this.exporters) {
+      for (const [ifIndex, { by, ...told }] of byIfIndex)
+        if (by !== undefined) yield [{ at: { exporter, ifIndex }, told }, by]
+      for (const [ofport, datapaths] of byOfport)
+        for (const [datapathId, { by, ...told }] of datapaths)
+          if (by !== undefined) yield [{ at: { exporter, ofport, datapathId }, told }, by]
+    }
   }
 
   byIfIndex(exporter: Uint32Array, row: number, ifIndex: number, atMs: number): string {
@@ -88,6 +116,43 @@ export class LearnedInterfaces implements LearnedNames {
     return found
   }
 
+  private tell(at: Slot, name: string, nowMs: number): void {
+    const known = this.get(at)
+    if (known?.name === name) {
+      known.lastMs = nowMs
+      known.by = undefined
+      return
+    }
+    const before = known === undefined ? undefined : { name: known.name, lastMs: known.lastMs }
+    const told = { name, fromMs: nowMs, lastMs: nowMs, before }
+    this.set(at, { ...told, by: undefined })
+    this.changes++
+    this.onNews?.({ at, told })
+  }
+
+  private get(at: Slot): Told | undefined {
+    const known = this.exporters.get(at.exporter)
+    return 'ifIndex' in at ? known?.byIfIndex.get(at.ifIndex) : known?.byOfport.get(at.ofport)?.get(at.datapathId)
+  }
+
+  private set(at: Slot, told: Told | undefined): void {
+    let known = this.exporters.get(at.exporter)
+    if (known === undefined) {
+      known = { byIfIndex: new Map(), byOfport: new Map() }
+      this.exporters.set(at.exporter, known)
+      this.stale = true
+    }
+    if ('ifIndex' in at) put(known.byIfIndex, at.ifIndex, told)
+    else {
+      const datapaths = known.byOfport.get(at.ofport) ?? new Map<string, Told>()
+      put(datapaths, at.datapathId, told)
+      put(known.byOfport, at.ofport, datapaths.size === 0 ? undefined : datapaths)
+    }
+    if (known.byIfIndex.size > 0 || known.byOfport.size > 0) return
+    this.exporters.delete(at.exporter)
+    this.stale = true
+  }
+
   private find(lanes: Uint32Array, row: number): Exporter | undefined {
     const { last } = this
     const at = row * 4
@@ -105,16 +170,9 @@ export class LearnedInterfaces implements LearnedNames {
   }
 }
 
-/** Whether the name is new there. */
-function tell<K>(into: Map<K, Told>, key: K, name: string, nowMs: number): boolean {
-  const told = into.get(key)
-  if (told?.name === name) {
-    told.lastMs = nowMs
-    return false
-  }
-  const before = told === undefined ? undefined : { name: told.name, lastMs: told.lastMs }
-  into.set(key, { name, fromMs: nowMs, lastMs: nowMs, before })
-  return true
+function put<K, V>(into: Map<K, V>, key: K, value: V | undefined): void {
+  if (value === undefined) into.delete(key)
+  else into.set(key, value)
 }
 
 /** A number whose first name was told after the record has had it all along, as far as anybody knows. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { unsureEnds } from '../../src/attribute/unsure.ts'
+import { UNSURE, unsureBy, type OnUnsure } from '../../src/attribute/unsure.ts'
 import { AppError } from '../../src/errors.ts'
 import { LateTruth, type LateOptions } from '../../src/late/late-truth.ts'
 import { RawRows } from '../../src/late/raw-rows.ts'
@@ -59,7 +59,7 @@ describe('late truth', () => {
             return Promise.resolve({ columns: [], rows, elapsedS: 0, rowsRead: 0 })
           },
         },
-        attribute: (batch) => attribute(batch, false),
+        attribute,
         enqueue(block) {
           for (const id of block.replaces?.ids ?? []) assert.ok(held.delete(id), 'a row is replaced that is not there')
           blocks.push({ ...block, bytes: block.bytes.slice() })
@@ -75,15 +75,18 @@ describe('late truth', () => {
     return late
   }
 
-  function attribute(batch: FlowBatch, tells: boolean): void {
+  /** A port whose name begins with ? is one that only OVSDB knows. */
+  function attribute(batch: FlowBatch, onUnsure: OnUnsure): void {
     const { columns: c, strings } = batch
     for (let row = 0; row < batch.rows; row++) {
       const ends = model.get(c.sequence[row]!) ?? ['', '']
-      const [source, destination] = ends
+      const [source, destination] = ends.map((port) => port.replace('?', '')) as typeof ends
       c.src_evidence[row] = source === '' ? EVIDENCE.no_interface : EVIDENCE.ofport
       c.dst_evidence[row] = destination === '' ? EVIDENCE.several_matches : EVIDENCE.network_address
-      const unsure = unsureEnds(c, row)
-      if (unsure !== 0 && tells) told.onUnsure(batch, row, unsure, source || destination)
+      let unsure = unsureBy(c.src_evidence[row]!, c.dst_evidence[row]!)
+      if (ends[0].startsWith('?')) unsure |= UNSURE.source
+      if (ends[1].startsWith('?')) unsure |= UNSURE.destination
+      if (unsure !== 0) onUnsure(batch, row, unsure, source, destination)
       c.src_port_id[row] = strings.intern(source)
       c.dst_port_id[row] = strings.intern(destination)
     }
@@ -97,7 +100,7 @@ describe('late truth', () => {
       setTime(batch.columns.time_received, batch.rows, now)
       batch.rows++
     }
-    attribute(batch, true)
+    attribute(batch, told.onUnsure)
     const waiting = told.take()
     if (waiting !== undefined) await late.take(waiting.rows, waiting.refused)
     const ids = sequences.map((_, row) => getU64(batch.columns.late_id, row))
@@ -174,6 +177,33 @@ describe('late truth', () => {
     version++
     await settle()
     assert.deepEqual([blocks.length, late.waiting], [0, 2])
+  })
+
+  it('a port that only OVSDB knew is told anew once Neutron tells of it, and stays that port', async () => {
+    make()
+    model.set(1, ['?a', 'b'])
+    model.set(2, ['?a', ''])
+    model.set(3, ['?a', 'b'])
+    const [one, two] = await seal(1, 2, 3)
+    version++
+    await settle()
+    assert.equal(blocks.length, 0, 'nothing is known that was not')
+    model.set(1, ['a', 'b'])
+    model.set(2, ['?a', 'b'])
+    model.set(3, ['x', 'b'])
+    version++
+    await settle()
+    assert.deepEqual([blocks.length, blocks[0]!.replaces!.ids], [1, [one, two]])
+    assert.equal(late.waiting, 2, 'the port of one is still to come, the other would become another')
+  })
+
+  it('a port that OVSDB tells before Neutron does is better than none', async () => {
+    make()
+    const [one] = await seal(1)
+    model.set(1, ['?a', ''])
+    version++
+    await settle()
+    assert.deepEqual([blocks[0]!.replaces!.ids, late.waiting], [[one], 1])
   })
 
   it('a row whose block the store does not hold yet waits for it', async () => {
@@ -275,7 +305,7 @@ describe('rows as decoders gave them', () => {
     for (let i = 0; i < 200; i++) batch.strings.intern(`text ${i}`)
     batch.rows = 3
     const raw = new RawRows(8)
-    for (let row = 0; row < 3; row++) raw.add(batch, row, { id: row + 1, ends: 3, known: '' })
+    for (let row = 0; row < 3; row++) raw.add(batch, row, { id: row + 1, ends: 3, known: ['', ''] })
     for (const kept of [raw, raw.trimmed(), RawRows.fromBytes(raw.toBytes())!]) {
       const back = new FlowBatch(64)
       for (let row = 0; row < 3; row++) kept.copyTo(back, row)

@@ -123,6 +123,28 @@ describe('names that exporters told', () => {
     assert.equal(names.byIfIndex(one, 0, 8, 0), '')
   })
 
+  it('are told to other threads, where what they know themselves goes before it', () => {
+    const [here, there] = [new LearnedInterfaces(), new LearnedInterfaces()]
+    here.onNews = (news) => there.hear(structuredClone(news), 1)
+    here.put(one, COUNTERS, 1_000)
+    here.put(one, COUNTERS, 31_000)
+    const key = here.put(one, { ...COUNTERS, name: 'tap2' }, 61_000)!
+    for (const names of [here, there]) {
+      const at = (ms: number) => names.byIfIndex(one, 0, 7, ms)
+      assert.deepEqual([at(31_000), at(45_000), at(61_000)], ['tap1', '', 'tap2'])
+      assert.equal(names.byOfport(one, 0, 2, 61_000), 'tap2')
+    }
+    assert.equal([...there.heard()].length, 2)
+    there.put(other, COUNTERS, 0)
+    here.put(other, COUNTERS, 0)
+    here.remove(key)
+    assert.deepEqual([...there.heard()], [])
+    assert.equal(there.byIfIndex(one, 0, 7, 61_000), '')
+    here.put(one, COUNTERS, 0)
+    there.forget(1)
+    assert.deepEqual([there.byIfIndex(one, 0, 7, 0), there.byIfIndex(other, 0, 7, 0)], ['', 'tap1'])
+  })
+
   it('that are empty, or of interfaces without a port, are passed over', () => {
     const names = new LearnedInterfaces()
     assert.equal(names.put(one, { ...COUNTERS, name: '' }, 0), undefined)

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/options.ts'
 import { EMPTY_SNAPSHOT } from '../../src/identity/snapshot/build.ts'
+import type { Input } from '../../src/pipeline/demultiplex.ts'
 import { openSharedListeners, workersOf } from '../../src/pipeline/listeners.ts'
 import { WorkerPool } from '../../src/pipeline/workers/pool.ts'
 import { slowReceiveReason } from '../../src/receive/open.ts'
@@ -14,6 +15,7 @@ import type { IntakeBlock } from '../../src/pipeline/intake.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import type { MetricName, Sample } from '../../src/telemetry/metrics.ts'
 import { Lab, NETFLOW } from '../attribute/lab.ts'
+import { send as sendCapture } from '../e2e/exports.ts'
 
 const skip = slowReceiveReason()
 const RECORDS = 30
@@ -26,7 +28,7 @@ function configured(flags: Partial<Record<keyof Config, unknown>> = {}): Config 
 }
 
 /** A pool of two on a free port; blocks are kept, their rows counted while their memory is still theirs. */
-async function running(config = configured()) {
+async function running(config = configured(), input: Input = 'netflow') {
   const lines: string[] = []
   const log = createLog({ level: 'info', format: 'json', to: { write: (line: string) => lines.push(line) } })
   const listeners = await openSharedListeners(config, log, 2)
@@ -39,7 +41,7 @@ async function running(config = configured()) {
     },
     log,
   })
-  return { pool, kept, lines, port: listeners.get('netflow')!.port }
+  return { pool, kept, lines, port: listeners.get(input)!.port }
 }
 
 /** Full NetFlow v5 datagrams from one address, in sequence. */
@@ -127,6 +129,22 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     await send('127.0.6.1', port, 1, 1)
     await until(() => kept.rows === 2 * RECORDS)
     assert.ok(kept.blocks.at(-1)!.columns.includes('exporter_host'))
+    await pool.stop(20_000)
+  })
+
+  it('share the names that counter samples told one of them, and forget those of one that fails', async () => {
+    const config = configured({ netflow_port: 'off', sflow_port: '0' })
+    const { pool, port } = await running(config, 'sflow')
+    pool.begin(EMPTY_SNAPSHOT)
+    await sendCapture('sflow5', port)
+    const known = () => [...pool.names.heard()].map(([{ told }]) => told?.name)
+    await until(() => known().includes('tap425fe781-d3'))
+    const { changes } = pool.names
+    await pool.fail()
+    await until(() => known().length === 0)
+    await sendCapture('sflow5', port)
+    await until(() => known().includes('tap425fe781-d3'))
+    assert.ok(pool.names.changes > changes)
     await pool.stop(20_000)
   })
 

@@ -113,7 +113,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   const interfaces = yield* Interfaces.ofMany(devices.interfaces, spare)
   const parts: SnapshotParts = {
     asOfMs,
-    empty: cloud.hosts.length === 0 && cloud.ports.length === 0,
+    empty: cloud.hosts.length === 0 && cloud.ports.length === 0 && cloud.ovs.size === 0,
     timed: tables.byVlan.timed || tables.byFloating.timed || isTimed(endpoints) || isTimed(interfaces),
     edited: { hosts: [], ports: 0, texts: 0 },
     endpoints,

@@ -220,6 +220,7 @@ export class Devices {
       host,
       project: this.ports.names.projectNumber(project),
       mac,
+      provisional: true,
       texts: {
         project_id: project,
         project: this.ports.names.project(project),

@@ -55,6 +55,8 @@ export interface EndpointFacts {
   project?: number
   mac?: Mac | undefined
   addresses?: readonly Lanes[]
+  /** OVSDB alone knows the port so far: its addresses, and perhaps its project, are still to come. */
+  provisional?: boolean
   fromMs?: number
   toMs?: number
 }
@@ -76,6 +78,8 @@ const REPORTS_KNOWN = 0x100
 const SPANNED = 0x200
 /** It is the parent of a trunk, so that what comes by its interface may be a subport's. */
 const TRUNK = 0x400
+/** See EndpointFacts. */
+const PROVISIONAL = 0x800
 
 /** Memory of endpoints, from which a copy is made. */
 export interface EndpointMemory {
@@ -176,6 +180,7 @@ export class Endpoints {
     const [address] = fact.addresses ?? []
     if (address !== undefined) this.words.set(address, at + ADDRESS)
     if (fromMs > 0 || toMs < Number.MAX_VALUE) this.words[at + REPORTS]! |= SPANNED
+    if (fact.provisional === true) this.words[at + REPORTS]! |= PROVISIONAL
   }
 
   /** It holds until `toMs`, no longer. */
@@ -196,9 +201,14 @@ export class Endpoints {
     return this.fromMs[endpoint]! <= atMs && atMs < this.toMs[endpoint]!
   }
 
-  /** Whether it always holds and is no trunk's parent, so that nothing but its number needs to be known. */
+  /** Whether it always holds, is no trunk's parent and not provisional, so that nothing but its number needs to be known. */
   isPlain(endpoint: number): boolean {
-    return (this.words[(endpoint << STRIDE_BITS) + REPORTS]! & (SPANNED | TRUNK)) === 0
+    return (this.words[(endpoint << STRIDE_BITS) + REPORTS]! & (SPANNED | TRUNK | PROVISIONAL)) === 0
+  }
+
+  /** Whether OVSDB alone knows the port so far. */
+  isProvisional(endpoint: number): boolean {
+    return (this.words[(endpoint << STRIDE_BITS) + REPORTS]! & PROVISIONAL) !== 0
   }
 
   /** Reads `n` endpoints, for the cache's sake (see lanes.ts); numbers below 0 are none. */

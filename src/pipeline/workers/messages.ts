@@ -5,6 +5,7 @@ import type { SharedSocket } from '../../receive/shared.ts'
 import type { MetricName, Sample } from '../../telemetry/metrics.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
+import type { LearnedNews } from '../learned-names.ts'
 
 /** With what a worker starts. */
 export interface WorkerStart {
@@ -20,6 +21,9 @@ export type ToWorker =
   | { kind: 'model'; model: ModelMessage }
   /** What another worker heard of a host whose OVSDB is not known: see attribute/counting.ts. */
   | { kind: 'reports'; host: string; reports: number }
+  /** What another worker learned of interfaces from counter samples; and that one which told such is gone. */
+  | { kind: 'learned'; news: LearnedNews; by: number }
+  | { kind: 'unlearned'; by: number }
   /** A block is safe, its memory may be used again. */
   | { kind: 'safe'; number: number }
   | { kind: 'read'; request: number }
@@ -29,6 +33,7 @@ export type FromWorker =
   /** A block to be stored; the bytes of flow records are shared memory, left as they are until the answer `safe`. */
   | { kind: 'block'; number: number; block: IntakeBlock }
   | { kind: 'reports'; host: string; reports: number }
+  | { kind: 'learned'; news: LearnedNews }
   | { kind: 'samples'; request: number; samples: Samples }
   /** A line of the log, as JSON. */
   | { kind: 'log'; line: string }

@@ -14,6 +14,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import { METRICS, METRIC_NAMES, type MetricName, type Readers, type Sample } from '../../telemetry/metrics.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
+import { LearnedInterfaces } from '../learned-names.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -28,6 +29,8 @@ const PATIENCE_MS = 1_000
 export interface PoolEnds {
   /** Takes a block over; resolves when it is safe. */
   keep: (block: IntakeBlock) => Promise<void>
+  /** Told of what a host without OVSDB is seen to report, when that is new. */
+  onReports?: (host: string, reports: number) => void
   log: Logger
 }
 
@@ -56,6 +59,8 @@ export class WorkerPool {
   private readonly gone = new Map<MetricName, Map<string, Sample>>()
   /** What is known of hosts without OVSDB, for a worker that starts later. */
   private readonly reports = new Map<string, number>()
+  /** Names of interfaces that workers learned: each knows them all, and so does this thread. */
+  readonly names = new LearnedInterfaces()
   private requests = 0
   private readonly answers = new Map<number, () => void>()
   private timer: NodeJS.Timeout | undefined
@@ -155,6 +160,7 @@ export class WorkerPool {
     worker.on('error', (error) => (fault = error))
     worker.on('exit', () => this.exited(place, worker, fault))
     for (const [host, reports] of this.reports) tell(worker, { kind: 'reports', host, reports })
+    for (const [news, by] of this.names.heard()) tell(worker, { kind: 'learned', news, by })
     tell(worker, { kind: 'model', model })
   }
 
@@ -168,7 +174,14 @@ export class WorkerPool {
       case 'reports': {
         const { host, reports } = message
         this.reports.set(host, (this.reports.get(host) ?? 0) | reports)
-        for (const other of this.places) if (other !== place) tell(other.worker, { kind: 'reports', host, reports })
+        this.ends.onReports?.(host, reports)
+        this.tellOthers(place, { kind: 'reports', host, reports })
+        return
+      }
+      case 'learned': {
+        const { news } = message
+        this.names.hear(news, place.number)
+        this.tellOthers(place, { kind: 'learned', news, by: place.number })
         return
       }
       case 'samples':
@@ -186,6 +199,10 @@ export class WorkerPool {
     }
   }
 
+  private tellOthers(place: Place, message: ToWorker): void {
+    for (const other of this.places) if (other !== place) tell(other.worker, message)
+  }
+
   private exited(place: Place, worker: Worker, fault: unknown): void {
     if (place.worker !== worker) return
     place.worker = undefined
@@ -193,6 +210,9 @@ export class WorkerPool {
     if (this.stopping) return
     this.restarts++
     this.bury(place)
+    // Its successor learns them again; what nobody tells any more would never go.
+    this.names.forget(place.number)
+    this.tellOthers(place, { kind: 'unlearned', by: place.number })
     place.failures = Date.now() - place.sinceMs > SOUND_MS ? 1 : place.failures + 1
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (place.failures - 1))
     this.ends.log.error(

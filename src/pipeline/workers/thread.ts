@@ -33,6 +33,7 @@ const intake = new Intake(
         post({ kind: 'block', number, block }, sums instanceof ArrayBuffer ? [sums] : [])
       }),
     onReports: (host, reports) => post({ kind: 'reports', host, reports }),
+    onNames: (news) => post({ kind: 'learned', news }),
     log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
   },
   worker,
@@ -48,6 +49,12 @@ port.on('message', (message: ToWorker) => {
       return
     case 'reports':
       intake.attributor.heard(message.host, message.reports)
+      return
+    case 'learned':
+      intake.names.hear(message.news, message.by)
+      return
+    case 'unlearned':
+      intake.names.forget(message.by)
       return
     case 'safe':
       waiting.get(message.number)?.()
