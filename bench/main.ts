@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some; `--json FILE`
+ * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
+ * `growth` and `sustained`, which take minutes, only so; `--json FILE`
  * writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
@@ -8,12 +9,15 @@ import { parseArgs } from 'node:util'
 import { benchAttribute } from './attribute.ts'
 import { benchDecode } from './decode.ts'
 import type { Bench, Figure } from './figure.ts'
+import { benchGrowth } from './growth.ts'
 import { benchIdentity } from './identity.ts'
 import { benchPipeline } from './pipeline.ts'
 import { benchReceive } from './receive.ts'
 import { figureTable, machine, reached } from './report.ts'
 import { benchSflow } from './sflow.ts'
+import { benchStart } from './start.ts'
 import { benchStore } from './store.ts'
+import { benchSustained } from './sustained.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   decode: benchDecode,
@@ -23,12 +27,16 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   store: benchStore,
   pipeline: benchPipeline,
   receive: benchReceive,
+  start: benchStart,
 }
+/** Those that take minutes run when they are named. */
+const LONG: Readonly<Record<string, Bench>> = { growth: benchGrowth, sustained: benchSustained }
+const ALL = { ...BENCHES, ...LONG }
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
-const unknown = positionals.filter((name) => BENCHES[name] === undefined)
+const unknown = positionals.filter((name) => ALL[name] === undefined)
 if (unknown.length > 0) {
-  console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`)
+  console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}`)
   process.exit(2)
 }
 
@@ -38,7 +46,7 @@ const results: Record<string, readonly Figure[]> = {}
 for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
   console.log(`\n${name}`)
   try {
-    const figures = await BENCHES[name]!()
+    const figures = await ALL[name]!()
     results[name] = figures
     console.log(figureTable(figures))
   } catch (error) {

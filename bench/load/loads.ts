@@ -4,10 +4,10 @@
  */
 import { capturedDatagrams } from '../../test/decode/captured.ts'
 import { PCAPS } from '../../test/paths.ts'
-import { syntheticPort, type CloudSize } from '../cloud.ts'
+import { hostAddress, syntheticPort, type CloudSize } from '../cloud.ts'
 import { NETFLOW5_RECORDS, writeIPv4, writeRecords } from '../netflow5.ts'
 
-export const CLOUD: CloudSize = { hosts: 50, ports: 20, networks: 25 }
+const CLOUD: CloudSize = { hosts: 50, ports: 20, networks: 25 }
 
 export interface Exporter {
   /** Loopback address that it sends from, and the address that it is taken for. */
@@ -20,11 +20,11 @@ export interface Exporter {
 
 export interface Load {
   name: string
-  input: 'netflow' | 'ipfix' | 'sflow'
-  /** Model: the synthetic cloud of `CLOUD`, or an identity file. */
-  identity: string
+  input: 'netflow' | 'ipfix' | 'sflow' | 'gre'
+  /** Model: a synthetic cloud, or an identity file. */
+  identity: CloudSize | string
   exporters: Exporter[]
-  /** Flow records of each datagram. */
+  /** Flow records of each datagram; a mirrored frame is a packet of one. */
   records: number
   /** Where the sequence number lies in a datagram, and by how much it rises; 0 = it is left as it is. */
   sequenceAt: number
@@ -32,32 +32,72 @@ export interface Load {
 
 const EXPORTERS = 8
 const DATAGRAMS = 64
+/** Of each where exporters are many. */
+const FEW = 8
 const FULL = 7
+const MIRRORED_BYTES = 128
 
 export async function loads(): Promise<Load[]> {
-  return [netflow5(), packedIpfix(), await ovsIpfix(), await sflow()]
+  return [netflow5(), packedIpfix(), await ovsIpfix(), await sflow(), gre()]
 }
 
 function from(exporter: number): string {
-  return `127.0.64.${exporter + 1}`
+  return `127.0.${64 + (exporter >> 8)}.${(exporter & 0xff) + 1}`
 }
 
-/** Full NetFlow v5 datagrams of hosts whose servers talk to others of their network. */
-function netflow5(): Load {
+/** Full NetFlow v5 datagrams of hosts whose servers talk to others of their network; by default of eight hosts of a small cloud. */
+export function netflow5(cloud = CLOUD, exporters = EXPORTERS): Load {
   const datagram = (host: number, d: number) => {
     const bytes = Buffer.alloc(24 + NETFLOW5_RECORDS * 48)
     bytes.writeUInt16BE(5)
     bytes.writeUInt16BE(NETFLOW5_RECORDS, 2)
     bytes.writeUInt32BE(3_600_000, 4)
     bytes.writeUInt32BE(1_790_000_000, 8)
-    writeRecords(bytes, host, d, CLOUD)
+    writeRecords(bytes, host, d, cloud)
     return bytes
   }
   return {
     name: 'NetFlow v5, 30 records a datagram',
     input: 'netflow',
-    identity: 'synthetic',
-    exporters: syntheticExporters((host) => ({ before: [], datagrams: list(DATAGRAMS, (d) => datagram(host, d)) })),
+    identity: cloud,
+    exporters: list(exporters, (i) => {
+      // Spread over all hosts there are.
+      const host = Math.floor((i * cloud.hosts) / exporters)
+      const datagrams = list(exporters > EXPORTERS ? FEW : DATAGRAMS, (d) => datagram(host, d))
+      return { from: from(i), as: hostAddress(host), before: [], datagrams }
+    }),
+    records: NETFLOW5_RECORDS,
+    sequenceAt: 16,
+  }
+}
+
+/** The lab's NetFlow v5 records, as many in a datagram as fit: for a collector that is told the lab's identity. */
+export async function labNetflow5(): Promise<Load> {
+  const captured = await capturedDatagrams(`${PCAPS}netflow5/capture.pcap`, (port) => port === 2055)
+  const sources = [...new Set(captured.map(({ source }) => source))]
+  const records = sources.map((as) => {
+    const own = captured.filter(({ source }) => source === as).map(({ bytes }) => Buffer.from(bytes))
+    // One bridge: engines number their flows each by itself.
+    const header = own[0]!.subarray(0, 24)
+    const mine = own.filter((bytes) => bytes.readUInt16BE(20) === header.readUInt16BE(20))
+    const all = mine.flatMap((bytes) => list(bytes.readUInt16BE(2), (i) => bytes.subarray(24 + i * 48, 72 + i * 48)))
+    return { as, header, all }
+  })
+  return {
+    name: 'NetFlow v5 of the lab, 30 records a datagram',
+    input: 'netflow',
+    identity: `${PCAPS}netflow5/identity.yaml`,
+    exporters: records.map(({ as, header, all }, i) => ({
+      from: from(i),
+      as,
+      before: [],
+      datagrams: list(DATAGRAMS, (d) => {
+        const body = list(NETFLOW5_RECORDS, (r) => all[(d * NETFLOW5_RECORDS + r) % all.length]!)
+        const bytes = Buffer.concat([header, ...body])
+        bytes.writeUInt16BE(NETFLOW5_RECORDS, 2)
+        return bytes
+      }),
+    })),
     records: NETFLOW5_RECORDS,
     sequenceAt: 16,
   }
@@ -112,7 +152,7 @@ function packedIpfix(): Load {
   return {
     name: 'IPFIX, 21 records a message',
     input: 'ipfix',
-    identity: 'synthetic',
+    identity: CLOUD,
     exporters: syntheticExporters((host) => ({
       before: [message(template)],
       datagrams: list(DATAGRAMS, (d) => datagram(host, d)),
@@ -167,6 +207,42 @@ async function sflow(): Promise<Load> {
   }
 }
 
+/** Frames of 128 bytes mirrored through GRE: TCP between servers of a network, 64 flows of each of eight hosts. */
+function gre(): Load {
+  const frame = (host: number, d: number) => {
+    const n = host + CLOUD.hosts * ((d * 7) % CLOUD.ports)
+    const source = syntheticPort(n, CLOUD)
+    const destination = syntheticPort(n + CLOUD.networks, CLOUD)
+    // Key present, Ethernet inside (RFC 2890); then Ethernet, IPv4, TCP.
+    const bytes = Buffer.alloc(8 + MIRRORED_BYTES)
+    bytes.writeUInt32BE(0x2000_6558)
+    writeMac(bytes, 8, destination.mac)
+    writeMac(bytes, 14, source.mac)
+    bytes.writeUInt16BE(0x0800, 20)
+    bytes.writeUInt16BE(0x4500, 22)
+    bytes.writeUInt16BE(MIRRORED_BYTES - 14, 24)
+    bytes.writeUInt16BE(0x4006, 30)
+    writeIPv4(bytes, 34, source.address)
+    writeIPv4(bytes, 38, destination.address)
+    bytes.writeUInt16BE(1024 + d, 42)
+    bytes.writeUInt16BE(443, 44)
+    bytes.writeUInt16BE(0x5018, 54)
+    return bytes
+  }
+  return {
+    name: `GRE mirror, ${MIRRORED_BYTES}-byte frames`,
+    input: 'gre',
+    identity: CLOUD,
+    exporters: syntheticExporters((host) => ({ before: [], datagrams: list(DATAGRAMS, (d) => frame(host, d)) })),
+    records: 1,
+    sequenceAt: 0,
+  }
+}
+
+function writeMac(bytes: Buffer, at: number, mac: string): void {
+  bytes.write(mac.replaceAll(':', ''), at, 'hex')
+}
+
 /** Flow samples of a datagram of an IPv4 agent; the others count interfaces. */
 function flowSamples(bytes: Buffer): number {
   let count = 0
@@ -178,7 +254,7 @@ function flowSamples(bytes: Buffer): number {
 }
 
 function syntheticExporters(of: (host: number) => Pick<Exporter, 'before' | 'datagrams'>): Exporter[] {
-  return list(EXPORTERS, (host) => ({ from: from(host), as: `10.100.0.${host}`, ...of(host) }))
+  return list(EXPORTERS, (host) => ({ from: from(host), as: hostAddress(host), ...of(host) }))
 }
 
 function message(set: Buffer): Buffer {

@@ -16,10 +16,15 @@ const BUFFER_BYTES = 64 * 1024 ** 2
 export interface Subject {
   name: string
   pid: number
+  /** UDP port; 47, the protocol, for GRE. */
   port: number
+  /** What the kernel holds for it, and what it had to drop, over all its sockets. */
+  queue(): { queuedBytes: number; drops: number }
   /** Ends it; what it says it counted, where it can be asked. */
   stop(): Promise<Counted | undefined>
 }
+
+const IPPROTO_GRE = 47
 
 /** Starts ours with so many threads. */
 export async function startOwn(load: Load, workers: number): Promise<Subject> {
@@ -54,11 +59,13 @@ export async function startOwn(load: Load, workers: number): Promise<Subject> {
       })
     }
   }
-  const { port } = JSON.parse(await line()) as { port: number }
+  const told = JSON.parse(await line()) as { port: number }
+  const port = load.input === 'gre' ? IPPROTO_GRE : told.port
   return {
     name: workers === 1 ? 'ovsight' : `ovsight, ${workers} workers`,
     pid: child.pid!,
     port,
+    queue: () => queueOf(load.input, port),
     async stop() {
       child.kill('SIGTERM')
       const counted = JSON.parse(await line()) as Counted
@@ -133,12 +140,13 @@ export async function startPeer(name: string): Promise<Subject> {
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-bench-'))
   const port = await freePort()
   const child = spawn(name, peer.args(port, directory), { stdio: 'ignore' })
-  for (let i = 0; i < 100 && socketOf(port) === undefined; i++) await sleep(20)
-  if (socketOf(port) === undefined) throw new Error(`${name} does not listen on ${port}`)
+  for (let i = 0; i < 100 && socketsOf('udp', port).length === 0; i++) await sleep(20)
+  if (socketsOf('udp', port).length === 0) throw new Error(`${name} does not listen on ${port}`)
   return {
     name,
     pid: child.pid!,
     port,
+    queue: () => queueOf('netflow', port),
     async stop() {
       child.kill('SIGTERM')
       await ended(child)
@@ -148,10 +156,21 @@ export async function startPeer(name: string): Promise<Subject> {
   }
 }
 
+/** A process and those it started. */
+export function processesOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid)]
+}
+
+/** Memory of a process and those it started. */
+export function residentMib(pid: number): number {
+  const kib = processesOf(pid).map((one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1])
+  return kib.reduce((sum, one) => sum + Number(one ?? 0), 0) / 1024
+}
+
 /** CPU seconds of a process and those it started, all threads, user and system, to the nanosecond. */
 export function cpuSeconds(pid: number): number {
   let ns = 0
-  for (const own of [pid, ...childrenOf(pid)])
+  for (const own of processesOf(pid))
     for (const thread of readdirSync(`/proc/${own}/task`))
       ns += Number(readFileSync(`/proc/${own}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
   return ns / 1e9
@@ -159,25 +178,31 @@ export function cpuSeconds(pid: number): number {
 
 /** Threads of a process and of those it started, stopped or let go on, so that its queue fills. */
 export function pause(pid: number): void {
-  for (const own of [pid, ...childrenOf(pid)]) process.kill(own, 'SIGSTOP')
+  for (const own of processesOf(pid)) process.kill(own, 'SIGSTOP')
 }
 
 export function goOn(pid: number): void {
-  for (const own of [pid, ...childrenOf(pid)]) process.kill(own, 'SIGCONT')
+  for (const own of processesOf(pid)) process.kill(own, 'SIGCONT')
 }
 
-/** What the kernel holds for a UDP port, and what it had to drop, over all sockets on it. */
-export function socketOf(port: number): { queuedBytes: number; drops: number } | undefined {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  const rows = ['/proc/net/udp', '/proc/net/udp6'].flatMap((file) =>
-    (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').slice(1),
-  )
-  const own = rows.map((row) => row.trim().split(/\s+/)).filter(([, local = '']) => local.endsWith(`:${hex}`))
-  if (own.length === 0) return undefined
+/** What the kernel holds for a UDP port or for GRE, and what it had to drop, over all sockets on it. */
+export function queueOf(input: Load['input'], port: number): { queuedBytes: number; drops: number } {
+  const own = socketsOf(input === 'gre' ? 'raw' : 'udp', port)
+  if (own.length === 0) throw new Error(`nothing listens on ${port}`)
   return {
     queuedBytes: own.reduce((sum, [, , , , queues = '']) => sum + Number.parseInt(queues.split(':')[1] ?? '0', 16), 0),
     drops: own.reduce((sum, fields) => sum + Number(fields.at(-1)), 0),
   }
+}
+
+/** Rows of /proc/net/udp and udp6 with that local port, or of raw for a protocol on 127.0.0.1: a sender has a socket of it as well. */
+function socketsOf(table: 'udp' | 'raw', port: number): string[][] {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const local = table === 'raw' ? `0100007F:${hex}` : `:${hex}`
+  return [`/proc/net/${table}`, `/proc/net/${table}6`]
+    .flatMap((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').slice(1))
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, address = '']) => address.endsWith(local))
 }
 
 function childrenOf(pid: number): number[] {

@@ -16,13 +16,13 @@ import { FLOWS } from '../../src/schema/ddl.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import type { MetricName, Readers } from '../../src/telemetry/metrics.ts'
 import { syntheticCloud } from '../cloud.ts'
-import { CLOUD } from './loads.ts'
+import type { Load } from './loads.ts'
 
 /** What the bench tells it, as its only argument. */
 export interface ReceiverTask {
-  input: 'netflow' | 'ipfix' | 'sflow'
+  input: Load['input']
   workers: number
-  identity: string
+  identity: Load['identity']
   aliases: string[]
   bufferBytes: number
 }
@@ -30,8 +30,9 @@ export interface ReceiverTask {
 /** What it counted. */
 export interface Counted {
   datagrams: number
-  /** Rows in blocks. */
+  /** Rows in blocks; of mirrors also their packets. */
   rows: number
+  packets: number
   kernelDrops: number
   overload: number
   lost: number
@@ -44,7 +45,7 @@ const { config } = loadConfig({
   flags: {
     ...off,
     data,
-    [`${task.input}_port`]: '0',
+    ...(task.input === 'gre' ? { gre: 'on' } : { [`${task.input}_port`]: '0' }),
     bind: '127.0.0.1',
     flush_after: '200ms',
     receive_buffer: `${task.bufferBytes}B`,
@@ -55,8 +56,13 @@ const { config } = loadConfig({
 const log = createLog({ level: 'error', format: 'json' })
 const snapshot = await model(task.identity)
 let rows = 0
+let packets = 0
 const keep = (block: IntakeBlock) => {
-  if (block.table === FLOWS) rows += block.rows
+  if (block.table === FLOWS) {
+    rows += block.rows
+    // Of flows only mirrors' have several; reading them costs.
+    packets += task.input === 'gre' ? packetsOf(block) : 0
+  }
   return Promise.resolve()
 }
 const running = await (task.workers > 1 ? inWorkers() : inThisThread())
@@ -84,6 +90,7 @@ async function end(): Promise<void> {
   const counted: Counted = {
     datagrams: sum(readers, 'ovsight_receive_datagrams_total'),
     rows,
+    packets,
     kernelDrops: sum(readers, 'ovsight_receive_kernel_drops_total'),
     overload: sum(readers, 'ovsight_datagrams_dropped_total'),
     lost: sum(readers, 'ovsight_exporter_lost_records_total'),
@@ -95,7 +102,17 @@ function sum(readers: Readers, name: MetricName): number {
   return [...(readers[name]?.() ?? [])].reduce((total, [value]) => total + value, 0)
 }
 
-async function model(identity: string): Promise<IdentitySnapshot> {
-  if (identity === 'synthetic') return buildSnapshot(syntheticCloud(CLOUD), 0)
+/** Sum of a block's packets, read out of its bytes. */
+function packetsOf({ bytes, rows: count }: IntakeBlock): number {
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const column = '\x07packets\x06UInt64'
+  const at = block.indexOf(column) + column.length
+  let total = 0
+  for (let row = 0; row < count; row++) total += Number(block.readBigUInt64LE(at + row * 8))
+  return total
+}
+
+async function model(identity: Load['identity']): Promise<IdentitySnapshot> {
+  if (typeof identity !== 'string') return buildSnapshot(syntheticCloud(identity), 0)
   return buildSnapshot((await loadIdentityFile(identity, { askServers: false })).cloud, 0)
 }

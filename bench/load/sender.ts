@@ -1,7 +1,7 @@
 /** Sends a load over loopback, many datagrams a system call (sendmmsg(2) through koffi), and counts what the kernel took. */
 import { createRequire } from 'node:module'
 import type * as Koffi from 'koffi'
-import { loadLibc, SOCK_CLOEXEC, SOCK_DGRAM, type Libc } from '../../src/receive/libc.ts'
+import { loadLibc, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, type Libc } from '../../src/receive/libc.ts'
 import { AF_INET, sockaddr } from '../../src/receive/sockaddr.ts'
 import type { Load } from './loads.ts'
 
@@ -80,11 +80,12 @@ export class Sender {
   }
 
   private lane(from: string, datagrams: readonly Buffer[], port: number, open?: number): Lane {
-    const fd = open ?? this.libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+    const raw = this.load.input === 'gre'
+    const fd = open ?? this.libc.socket(AF_INET, (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, raw ? port : 0)
     const own = sockaddr(from, 0).bytes
     if (open === undefined && this.libc.bind(fd, own, own.length) < 0) throw new Error(`bind ${from}`)
     const to = new ArrayBuffer(16)
-    new Uint8Array(to).set(sockaddr('127.0.0.1', port).bytes)
+    new Uint8Array(to).set(sockaddr('127.0.0.1', raw ? 0 : port).bytes)
     const headers = new Uint8Array(new ArrayBuffer(datagrams.length * HEADER_BYTES))
     const words = new DataView(headers.buffer)
     const iovecs = new ArrayBuffer(datagrams.length * 16)

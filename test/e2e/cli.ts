@@ -41,6 +41,7 @@ export async function answer<Row>(words: readonly string[]): Promise<Row[]> {
 
 /** A collector that has said what it listens on. */
 export interface Running {
+  pid: number
   line: string
   url: string
   /** UDP port of a listener, by its name in the start line. */
@@ -58,6 +59,7 @@ export async function collector(words: readonly string[]): Promise<Running> {
   const done = ended(child)
   const line = await startLine(child, done)
   return {
+    pid: child.pid!,
     line,
     url: /HTTP (http:[^;]+);/.exec(line)?.[1] ?? '',
     port: (name) => Number(new RegExp(`${name} (\\d+)`).exec(line)?.[1]),
