@@ -25,7 +25,7 @@ export interface ApiOptions {
 }
 
 /** Longest request head: a filter of the greatest length, every character in percent-encoding. */
-const MAX_HEAD_BYTES = 96 * 1024
+const MAX_HEAD_BYTES = 176 * 1024
 /** No request has a body. */
 const MAX_BODY_BYTES = 1024
 const REQUEST_TIMEOUT_MS = 10_000

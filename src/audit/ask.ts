@@ -54,7 +54,7 @@ export async function askAudit(asker: Asker, request: AuditRequest, nowMs: numbe
   const notes: string[] = []
   if (found.length === 0 && !span.explicit) {
     // A replayed capture is old.
-    const whole = await wholeSpan(asker)
+    const whole = (await wholeSpan(asker))?.span
     if (whole !== undefined) {
       found = await audit(asker, { span: whole, word }, nowMs)
       if (found.length > 0) notes.push(`nothing in the last hour; this is all there is, ${spanText((span = whole))}`)

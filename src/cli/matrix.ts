@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
+import { errorName } from '../query/figures.ts'
 import { DEFAULT_MATRIX_ROWS } from '../query/ask-matrix.ts'
 import { checkMatrix, type Row } from '../query/ask.ts'
 import { ENTITY_NAMES } from '../query/dimensions.ts'
 import type { CliContext } from './context.ts'
 import { addQuestionOptions, answerQuestion, flowsRequest, type QuestionOptions } from './questions.ts'
 import type { TableColumn } from './table.ts'
-import { formatBytes, formatCount } from './units.ts'
+import { formatBytes, formatCount, formatError, withError } from './units.ts'
 
 const DESCRIPTION = [
   'Who talks to whom: what went from each to each.',
@@ -53,22 +54,17 @@ export function addMatrix(program: Command, context: CliContext): void {
 function gridTable(rows: readonly Row[], entity: string, by: string): TableColumn[] {
   const format = by.endsWith('bytes') ? formatBytes : formatCount
   const [sources, destinations] = [endsBy(rows, 'src', entity, by), endsBy(rows, 'dst', entity, by)]
+  const written = ({ value, variance }: Sum) => withError(format(value), formatError(Math.sqrt(variance), value))
   const cells = new Map(
-    rows.map((row) => [`${keyOf(row, 'src', entity)}\n${keyOf(row, 'dst', entity)}`, Number(row[by])]),
+    rows.map((row) => [`${keyOf(row, 'src', entity)}\n${keyOf(row, 'dst', entity)}`, written(sumOf(row, by))]),
   )
-  const total = sources.reduce((sum, { value }) => sum + value, 0)
-  const column = ({ key, label, value }: End, i: number): TableColumn => ({
+  const total = sources.reduce(added, NOTHING)
+  const column = ({ key, label, ...sum }: End, i: number): TableColumn => ({
     title: label,
     align: 'right',
     weight: 90 - i,
     minWidth: 8,
-    cells: [
-      ...sources.map((source) => {
-        const cell = cells.get(`${source.key}\n${key}`)
-        return cell === undefined ? '·' : format(cell)
-      }),
-      format(value),
-    ],
+    cells: [...sources.map((source) => cells.get(`${source.key}\n${key}`) ?? '·'), written(sum)],
   })
   return [
     {
@@ -84,31 +80,45 @@ function gridTable(rows: readonly Row[], entity: string, by: string): TableColum
       align: 'right',
       weight: 99,
       keep: true,
-      cells: [...sources.map(({ value }) => format(value)), format(total)],
+      cells: [...sources.map(written), written(total)],
     },
   ]
 }
 
-interface End {
+/** A figure, and the square of its error where it is an estimate: squares of pairs can be added. */
+interface Sum {
+  readonly value: number
+  readonly variance: number
+}
+
+const NOTHING: Sum = { value: 0, variance: 0 }
+
+function sumOf(row: Row, by: string): Sum {
+  return { value: Number(row[by]), variance: Number(row[errorName(by)] ?? 0) ** 2 }
+}
+
+function added(a: Sum, b: Sum): Sum {
+  return { value: a.value + b.value, variance: a.variance + b.variance }
+}
+
+interface End extends Sum {
   readonly key: string
   readonly label: string
-  readonly value: number
 }
 
 /** The ends of one side, the largest first; an id behind the names that several have. */
 function endsBy(rows: readonly Row[], side: 'src' | 'dst', entity: string, by: string): End[] {
-  const ends = new Map<string, { row: Row; value: number }>()
+  const ends = new Map<string, Sum & { row: Row }>()
   for (const row of rows) {
     const key = keyOf(row, side, entity)
-    const before = ends.get(key)?.value ?? 0
-    ends.set(key, { row, value: before + Number(row[by]) })
+    ends.set(key, { row, ...added(ends.get(key) ?? NOTHING, sumOf(row, by)) })
   }
   const names = [...ends.values()].map(({ row }) => String(row[`${side}_${entity}`]))
   return [...ends]
-    .map(([key, { row, value }]) => {
+    .map(([key, { row, value, variance }]) => {
       const name = String(row[`${side}_${entity}`])
       const twice = names.filter((other) => other === name).length > 1
-      return { key, value, label: twice ? `${name} ${ownerOf(row, side, entity)}` : name }
+      return { key, value, variance, label: twice ? `${name} ${ownerOf(row, side, entity)}` : name }
     })
     .toSorted((a, b) => b.value - a.value || a.label.localeCompare(b.label))
 }

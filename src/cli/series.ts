@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { errorName } from '../query/figures.ts'
 import { DEFAULT_SERIES } from '../query/ask-series.ts'
 import { checkSeries, type Answer, type Row } from '../query/ask.ts'
 import type { CliContext } from './context.ts'
@@ -6,7 +7,7 @@ import { tableWidth } from './output.ts'
 import { area, between, sparkline, squeezed } from './plot.ts'
 import { addQuestionOptions, answerQuestion, flowsRequest, type QuestionOptions } from './questions.ts'
 import { layoutTable } from './table.ts'
-import { formatBytes, formatCount } from './units.ts'
+import { formatBytes, formatCount, formatError, withError } from './units.ts'
 
 const DESCRIPTION = [
   'Figures over time: of all records, or of the groups that moved most, each with a series of its own, all others as one.',
@@ -71,9 +72,9 @@ export function seriesText({ columns, rows }: Answer, by: string, width: number)
     const places = Math.max(1, Math.min(MAX_PLACES, Math.floor(WIDE / values.length)))
     const lines = area(values.flatMap((value) => Array.from({ length: places }, () => value)), HEIGHT, format) // prettier-ignore
     const indent = ' '.repeat(label0 + 2)
-    const sum = rows.reduce((all, row) => all + Number(row[by]), 0)
+    const sum = summed(rows, by, format)
     const each = values.length === times.length ? step : stepText(times, Math.ceil(times.length / values.length))
-    return `${[...lines, indent + between(label(first), label(last), values.length * places), `${by} ${format(sum)}, a column ${each}`].join('\n')}\n`
+    return `${[...lines, indent + between(label(first), label(last), values.length * places), `${by} ${sum}, a column ${each}`].join('\n')}\n`
   }
   return severalText(rows, columns, by, {
     times: times.length,
@@ -106,12 +107,13 @@ function severalText(
   const label = (of: readonly Row[]) =>
     of[0]?.['row'] === 'other' ? 'other' : shown.map((name) => String(of[0]?.[name] ?? '') || '-').join(' ')
   const values = series.map((of) => of.map((row) => Number(row[by])))
-  const [sums, peaks] = [values.map((all) => all.reduce((a, b) => a + b, 0)), values.map((all) => Math.max(...all))]
-  const taken = Math.min(30, Math.max(...series.map((of) => label(of).length))) + 2 + 10 + 10
+  const [sums, peaks] = [series.map((of) => summed(of, by, format)), values.map((all) => Math.max(...all))]
+  const widest = Math.max(8, ...sums.map((sum) => sum.length)) + 2
+  const taken = Math.min(30, Math.max(...series.map((of) => label(of).length))) + 2 + widest + 10
   const lines = layoutTable(
     [
       { title: shown.join(' '), weight: 100, keep: true, minWidth: 10, cells: series.map(label) },
-      { title: by, weight: 99, keep: true, align: 'right', cells: sums.map(format) },
+      { title: by, weight: 99, keep: true, align: 'right', cells: sums },
       { title: 'peak', weight: 98, align: 'right', cells: peaks.map(format) },
       {
         title: foot,
@@ -124,6 +126,13 @@ function severalText(
     width,
   )
   return `${lines.join('\n')}\n`
+}
+
+/** The sum of a figure, with its error: the errors of steps are of other records. */
+function summed(rows: readonly Row[], by: string, format: (value: number) => string): string {
+  const sum = rows.reduce((all, row) => all + Number(row[by]), 0)
+  const square = rows.reduce((all, row) => all + Number(row[errorName(by)] ?? 0) ** 2, 0)
+  return withError(format(sum), formatError(Math.sqrt(square), sum))
 }
 
 function stepText(times: readonly string[], each = 1): string {

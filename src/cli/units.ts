@@ -43,3 +43,8 @@ function scaled(value: number, unit: string): string {
   const digits = step === 0 ? String(Math.round(rest)) : rest.toFixed(rest < 9.995 ? 2 : rest < 99.95 ? 1 : 0)
   return `${digits} ${PREFIXES[step]}${unit}`.trimEnd()
 }
+
+/** A figure with its error behind it, where it has one. */
+export function withError(figure: string, error: string): string {
+  return error === '' ? figure : `${figure} ${error}`
+}

@@ -21,13 +21,14 @@ export const DEFAULT_MATRIX_ROWS = 1000
 export async function askMatrix(asker: Asker, request: MatrixRequest, nowMs: number): Promise<Answer> {
   const { query, span } = readMatrix(request, nowMs)
   const within = await withinSpan(asker, span)
+  const { sampled } = within.contents
   const unknown = await settleNames(asker, query.tree, within.span)
-  const { rows } = await asker.query(matrixPlan(query, within.span))
+  const { rows } = await asker.query(matrixPlan(query, within.span, sampled))
   const cut =
     rows.length === query.limit ? [`these are the ${rows.length} largest pairs; -n gives more, --filter fewer`] : []
   return {
-    columns: matrixColumns(query),
-    rows: matrixRows(query, rows),
+    columns: matrixColumns(query, sampled),
+    rows: matrixRows(query, sampled, rows),
     span: within.span,
     notes: [...within.notes, ...unknown, ...cut, ...whyNone(rows.length, within, request)],
   }

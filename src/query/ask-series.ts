@@ -40,9 +40,10 @@ export async function askSeries(asker: Asker, request: SeriesRequest, nowMs: num
   const within = await withinSpan(asker, span)
   const unknown = await settleNames(asker, query.tree, within.span)
   const stepMs = stepFor(within.span, step)
-  const grid = { query, span: within.span, stepMs, steps: stepsOf(within.span, stepMs) }
+  const { sampled } = within.contents
+  const grid = { query, sampled, span: within.span, stepMs, steps: stepsOf(within.span, stepMs) }
   const rows = within.contents.records === 0 ? [] : await (query.dimensions.length === 0 ? whole : grouped)(asker, grid)
-  const figures = figuresOf(isSided(query.dimensions), false).map(({ name }) => name)
+  const figures = figuresOf(isSided(query.dimensions), sampled).map(({ name }) => name)
   const shows = shownBy(query.dimensions).map(({ as }) => as)
   return {
     columns: ['time', ...(query.dimensions.length === 0 ? [] : ['row']), ...shows, ...figures],
@@ -71,6 +72,7 @@ function readSeries(request: SeriesRequest, nowMs: number) {
 
 interface Grid {
   readonly query: TopQuery
+  readonly sampled: boolean
   readonly span: Span
   readonly stepMs: number
   readonly steps: readonly number[]
@@ -78,13 +80,13 @@ interface Grid {
 
 type Figures = Readonly<Record<string, number>>
 
-async function whole(asker: Asker, { query, span, stepMs, steps }: Grid): Promise<Record<string, Cell>[]> {
-  const { rows } = await asker.query(wholePlan(query, span, stepMs))
-  const figures = byStep(query, rows)
-  return steps.map((ms) => ({ time: isoTime(ms), ...(figures.get(ms / stepMs) ?? zeros(query)) }))
+async function whole(asker: Asker, { query, sampled, span, stepMs, steps }: Grid): Promise<Record<string, Cell>[]> {
+  const { rows } = await asker.query(wholePlan(query, span, stepMs, sampled))
+  const figures = byStep(query, sampled, rows)
+  return steps.map((ms) => ({ time: isoTime(ms), ...(figures.get(ms / stepMs) ?? zeros(query, sampled)) }))
 }
 
-async function grouped(asker: Asker, { query, span, stepMs, steps }: Grid): Promise<Record<string, Cell>[]> {
+async function grouped(asker: Asker, { query, sampled, span, stepMs, steps }: Grid): Promise<Record<string, Cell>[]> {
   const { rows: found } = await asker.query(topPlan(query, span, false))
   if (found.length === 0) return []
   if (found.length * steps.length > MAX_ROWS)
@@ -94,34 +96,43 @@ async function grouped(asker: Asker, { query, span, stepMs, steps }: Grid): Prom
     )
   const hashes = found.map((row) => Number(row['group_hash']))
   const [groups, others] = await Promise.all([
-    asker.query(groupsPlan(query, span, stepMs, { hashes })),
-    asker.query(othersPlan(query, span, stepMs, { hashes })),
+    asker.query(groupsPlan(query, span, stepMs, sampled, { hashes })),
+    asker.query(othersPlan(query, span, stepMs, sampled, { hashes })),
   ])
   const shows = shownBy(query.dimensions).map(({ as }) => as)
   const heads = topRows(query, false, found).map((row) => Object.fromEntries(shows.map((as) => [as, row[as] ?? ''])))
   const series = heads.map((head, i) => ({
     head: { row: 'group', ...head },
-    figures: byStep(query, groups.rows.filter((row) => Number(row['group_hash']) === hashes[i])), // prettier-ignore
+    figures: byStep(query, sampled, groups.rows.filter((row) => Number(row['group_hash']) === hashes[i])), // prettier-ignore
   }))
   const other = {
     head: { row: 'other', ...Object.fromEntries(shows.map((as) => [as, ''])) },
-    figures: byStep(query, others.rows),
+    figures: byStep(query, sampled, others.rows.filter(holdsAny)),
   }
   const all = other.figures.size === 0 ? series : [...series, other]
   return steps.flatMap((ms) =>
     all.map(({ head, figures }) => ({
       time: isoTime(ms),
       ...head,
-      ...(figures.get(ms / stepMs) ?? zeros(query)),
+      ...(figures.get(ms / stepMs) ?? zeros(query, sampled)),
     })),
   )
 }
 
-function byStep({ dimensions }: TopQuery, rows: readonly Record<string, unknown>[]): Map<number, Figures> {
-  const figures = figuresOf(isSided(dimensions), false)
+/** The steps of all others hold nothing where there is nobody else. */
+function holdsAny(row: Record<string, unknown>): boolean {
+  return Object.entries(row).some(([name, value]) => name !== 'step' && Number(value) !== 0)
+}
+
+function byStep(
+  { dimensions }: TopQuery,
+  sampled: boolean,
+  rows: readonly Record<string, unknown>[],
+): Map<number, Figures> {
+  const figures = figuresOf(isSided(dimensions), sampled)
   return new Map(rows.map((row) => [Number(row['step']), figureCells(figures, row)]))
 }
 
-function zeros({ dimensions }: TopQuery): Figures {
-  return Object.fromEntries(figuresOf(isSided(dimensions), false).map(({ name }) => [name, 0]))
+function zeros({ dimensions }: TopQuery, sampled: boolean): Figures {
+  return Object.fromEntries(figuresOf(isSided(dimensions), sampled).map(({ name }) => [name, 0]))
 }

@@ -1,7 +1,6 @@
-import { parseConversations } from './conversations.ts'
-import { askConversations } from './ask-conversations.ts'
+import { whatIsMissing } from './completeness.ts'
+import { readConversations } from './ask-conversations.ts'
 import { parseDimensions } from './dimensions.ts'
-import { figuresOf } from './figures.ts'
 import { parseBy } from './measures.ts'
 import { settleNames } from './names.ts'
 import type { Asker } from './plan.ts'
@@ -19,8 +18,18 @@ import {
 } from './request.ts'
 import { isSided } from './sums.ts'
 import { isoTime, parseSpan, type Span } from './times.ts'
-import { figureCells, topColumns, topPlan, topRows, totalsPlan, trendPlan, trendStepMs, type TopQuery } from './top.ts'
-import { whyNone, withinSpan } from './within.ts'
+import {
+  topColumns,
+  topPlan,
+  topRows,
+  TOTALS,
+  totalsPlan,
+  totalsRow,
+  trendPlan,
+  trendStepMs,
+  type TopQuery,
+} from './top.ts'
+import { whyNone, withinSpan, type Within } from './within.ts'
 import { AppError } from '../errors.ts'
 
 export interface TopRequest extends RecordsRequest {
@@ -59,11 +68,33 @@ interface Read {
   readonly compareMs: number | undefined
 }
 
-/** Errors: column_unknown, filter_invalid, name_ambiguous, time_invalid, usage; query_failed, store_unreachable. */
+/**
+ * The figures, and what is missing in them. Errors: column_unknown, filter_invalid, name_ambiguous, time_invalid, usage; query_failed,
+ * store_unreachable.
+ */
 export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
-  if (parseFlag('--bidirectional', request.bidirectional)) return askConversations(asker, request, nowMs)
-  const { query, span, extras, compareMs } = readTop(request, nowMs)
+  const [span, figures] = parseFlag('--bidirectional', request.bidirectional)
+    ? readConversations(request, nowMs)
+    : readFigures(request, nowMs)
   const within = await withinSpan(asker, span)
+  const [answer, completeness] = await Promise.all([
+    figures(asker, within),
+    asker.scope === undefined ? whatIsMissing(asker, within.span) : [],
+  ])
+  return { ...answer, completeness }
+}
+
+function readFigures(request: TopRequest, nowMs: number): [Span, (asker: Asker, within: Within) => Promise<Answer>] {
+  const read = readTop(request, nowMs)
+  return [read.span, (asker, within) => askFigures(asker, request, read, within)]
+}
+
+async function askFigures(
+  asker: Asker,
+  request: TopRequest,
+  { query, extras, compareMs }: Read,
+  within: Within,
+): Promise<Answer> {
   const unknown = await settleNames(asker, query.tree, within.span)
   const { sampled } = within.contents
   const { rows: found } = await asker.query(topPlan(query, within.span, sampled))
@@ -89,12 +120,8 @@ export async function askTop(asker: Asker, request: TopRequest, nowMs: number): 
 
 /** Finds the mistakes of a request without asking anybody. Errors: column_unknown, filter_invalid, time_invalid, usage. */
 export function checkTop(request: TopRequest, nowMs: number): void {
-  if (parseFlag('--bidirectional', request.bidirectional)) {
-    parseConversations(request.dimensions)
-    parseCondition(request.filter)
-    parseSpan(request, nowMs)
-    parseLimit(request.n, DEFAULT_TOP_ROWS)
-  } else readTop(request, nowMs)
+  if (parseFlag('--bidirectional', request.bidirectional)) readConversations(request, nowMs)
+  else readTop(request, nowMs)
 }
 
 export function readTop(request: TopRequest, nowMs: number): Read {
@@ -178,10 +205,8 @@ function changeCells(beforeName: string, changeName: string, before: number, now
 /** Rows `other` and `total`. */
 async function totalsOf(asker: Asker, { query, span, sampled, hashes }: Adding): Promise<Record<string, Cell>[]> {
   const { rows } = await asker.query(totalsPlan(query, span, sampled, { hashes }))
-  const figures = figuresOf(isSided(query.dimensions), sampled)
-  return ['other', 'total'].flatMap((name) =>
-    rows.filter(({ row }) => row === name).map((row) => ({ row: name, ...figureCells(figures, row) })),
-  )
+  const sums = rows[0] ?? {}
+  return (['other', 'total'] as const).map((name) => ({ row: name, ...totalsRow(query, sampled, name, sums) }))
 }
 
 async function trendsOf(asker: Asker, { query, span, hashes }: Adding): Promise<Map<number, number[]>> {
@@ -204,10 +229,9 @@ async function beforeOf(
     hashes.length === 0 ? { rows: [] } : asker.query(topPlan(limited, past, false, { hashes })),
     asker.query(totalsPlan(query, past, false, { hashes })),
   ])
-  const by = (rows: readonly Record<string, unknown>[], key: string) =>
-    new Map(rows.map((row) => [String(row[key]), Number(row[query.by])]))
-  const [ofGroups, ofTotals] = [by(groups.rows, 'group_hash'), by(totals.rows, 'row')]
-  const none = (ofTotals.get('total') ?? 0) === 0
+  const ofGroups = new Map(groups.rows.map((row) => [String(row['group_hash']), Number(row[query.by])]))
+  const ofTotals = new Map<string, number>(TOTALS.map((name) => [name, totalsRow(query, false, name, totals.rows[0] ?? {})[query.by] ?? 0])) // prettier-ignore
+  const none = ofTotals.get('total') === 0
   return {
     notes: none ? [`nothing to compare with from ${isoTime(past.fromMs)} to ${isoTime(past.toMs)}`] : [],
     value: (row, hash) => (hash === undefined ? ofTotals.get(String(row['row'])) : ofGroups.get(String(hash))) ?? 0,

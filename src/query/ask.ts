@@ -1,13 +1,8 @@
-import { askTop as askFigures, type TopRequest } from './ask-top.ts'
-import { whatIsMissing } from './completeness.ts'
-import type { Asker } from './plan.ts'
-import type { Answer } from './request.ts'
-
 /**
  * Questions as people put them, in words, and their answers. The command line and the API both come through here, so they
  * take the same words, refuse the same mistakes and give the same rows.
  */
-export { checkTop, DEFAULT_TOP_ROWS, type TopRequest } from './ask-top.ts'
+export { askTop, checkTop, DEFAULT_TOP_ROWS, type TopRequest } from './ask-top.ts'
 export { askCompleteness } from './completeness.ts'
 export { askMatrix, checkMatrix, type MatrixRequest } from './ask-matrix.ts'
 export { askSeries, checkSeries, type SeriesRequest } from './ask-series.ts'
@@ -18,9 +13,3 @@ export { askNames, type NamesRequest } from './ask-names.ts'
 export { askExplain, checkExplain, type ExplainRequest } from './explain.ts'
 export { askStore, type StoreRequest } from './store-status.ts'
 export { MAX_ROWS, type Answer, type Cell, type Row } from './request.ts'
-
-/** The figures, and what is missing in them. Errors: column_unknown, those of `askFlows`. */
-export async function askTop(asker: Asker, request: TopRequest, nowMs: number): Promise<Answer> {
-  const answer = await askFigures(asker, request, nowMs)
-  return { ...answer, completeness: asker.scope === undefined ? await whatIsMissing(asker, answer.span) : [] }
-}

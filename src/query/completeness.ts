@@ -101,7 +101,7 @@ export async function askCompleteness(asker: Asker, request: RecordsRequest, now
   let span = parseSpan(request, nowMs)
   let found = await completeness(asker, span)
   if (found.length === 0 && !span.explicit) {
-    span = (await wholeSpan(asker)) ?? span
+    span = (await wholeSpan(asker))?.span ?? span
     found = await completeness(asker, span)
   }
   const notes = found.length === 0 ? ['nothing was received in that time'] : []

@@ -3,6 +3,7 @@ import { COLUMN_NAMES, COLUMNS, columnFacts, type ColumnName } from '../schema/c
 import { FLOWS } from '../schema/ddl.ts'
 import { ENTITIES, ENTITY_NAMES, MAX_DIMENSIONS } from './dimensions.ts'
 import { columnParty, entityParty, type Party } from './ends.ts'
+import { errorName, figureValue, halfWidth, variancesOf } from './figures.ts'
 import { MEASURE_NAMES, MEASURES } from './measures.ts'
 import { didYouMean } from './nearest.ts'
 import { Params, type Plan } from './plan.ts'
@@ -33,7 +34,7 @@ const PARTY_NAMES: readonly string[] = [
   ),
 ]
 
-/** The figures of a conversation, in order. */
+/** What a conversation can be sorted by, in order. */
 export const CONVERSATION_FIGURES: readonly string[] = MEASURE_NAMES.flatMap((measure) => [
   ...WAYS.map((way) => `${way}_${measure}`),
   measure,
@@ -88,8 +89,17 @@ export function parseConversationsBy(by: string | undefined): string {
   )
 }
 
+/** The figures of a conversation, in order; errors last. `sampled` adds these. */
+function conversationFigures(sampled: boolean): readonly string[] {
+  const errors = MEASURE_NAMES.filter((measure) => sampled && MEASURES[measure].variance !== undefined)
+  return [
+    ...CONVERSATION_FIGURES,
+    ...errors.flatMap((measure) => [...WAYS.map((way) => `${way}_${measure}`), measure].map(errorName)),
+  ]
+}
+
 /** The plan; its rows are for `conversationRows`. */
-export function conversationsPlan(query: ConversationsQuery, span: Span): Plan {
+export function conversationsPlan(query: ConversationsQuery, span: Span, sampled: boolean): Plan {
   const params = new Params()
   const { parties, plain } = query
   const where = [
@@ -97,6 +107,7 @@ export function conversationsPlan(query: ConversationsQuery, span: Span): Plan {
     query.condition(params),
     query.count === 'once' ? 'counts_once = 1' : undefined,
   ].filter((part) => part !== undefined)
+  const variances = sampled ? variancesOf() : []
   const order = (side: 'src' | 'dst') =>
     `tuple(${parties.flatMap(({ unknown, key }) => [unknown(side), key(side)].filter((part) => part !== undefined)).join(', ')})`
   const swap = `${order('src')} > ${order('dst')}`
@@ -108,6 +119,7 @@ export function conversationsPlan(query: ConversationsQuery, span: Span): Plan {
     ...shows.flatMap(({ sql }, i) => [`${sql('src')} AS ns${i}`, `${sql('dst')} AS nd${i}`]),
     ...plain.flatMap((column, i) => [`${column} AS kp${i}`, `${readExpression(column)} AS np${i}`]),
     ...MEASURE_NAMES.map((measure, i) => `${MEASURES[measure].sum} AS m${i}`),
+    ...variances.map(({ variance }, i) => `${variance} AS v${i}`),
   ]
   const names = [
     ...shows.flatMap(({ as }, i) => [
@@ -121,13 +133,18 @@ export function conversationsPlan(query: ConversationsQuery, span: Span): Plan {
     `sum(if(swap, m${i}, 0)) AS b_to_a_${measure}`,
     `sum(m${i}) AS ${measure}`,
   ])
+  const errors = variances.flatMap(({ measure }, i) => [
+    `${halfWidth(`sum(if(swap, 0, v${i}))`)} AS ${errorName(`a_to_b_${measure}`)}`,
+    `${halfWidth(`sum(if(swap, v${i}, 0))`)} AS ${errorName(`b_to_a_${measure}`)}`,
+    `${halfWidth(`sum(v${i})`)} AS ${errorName(measure)}`,
+  ])
   const keys = [
     ...parties.flatMap((_, i) => [either(`ks${i}`, `kd${i}`), either(`kd${i}`, `ks${i}`)]),
     ...plain.map((_, i) => `kp${i}`),
   ]
   const sorted = [`${query.by} DESC`, ...conversationNames(query)]
   const sql =
-    `SELECT ${[...names, ...sums].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
+    `SELECT ${[...names, ...sums, ...errors].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
     `GROUP BY ${keys.join(', ')} ORDER BY ${sorted.join(', ')} LIMIT ${query.limit}`
   return { sql, params: params.values }
 }
@@ -138,12 +155,13 @@ function conversationNames({ parties, plain }: Pick<ConversationsQuery, 'parties
 }
 
 /** Names of the columns of an answer, in order. */
-export function conversationColumns(query: Pick<ConversationsQuery, 'parties' | 'plain'>): string[] {
-  return [...conversationNames(query), ...CONVERSATION_FIGURES]
+export function conversationColumns(query: Pick<ConversationsQuery, 'parties' | 'plain'>, sampled: boolean): string[] {
+  return [...conversationNames(query), ...conversationFigures(sampled)]
 }
 
 export function conversationRows(
   { parties, plain }: Pick<ConversationsQuery, 'parties' | 'plain'>,
+  sampled: boolean,
   rows: readonly Record<string, unknown>[],
 ): Record<string, Cell>[] {
   const shows = parties.flatMap(({ shows: all }) => all)
@@ -153,7 +171,7 @@ export function conversationRows(
         shows.map(({ as, of }) => [`${end}_${as}`, readable(of, row[`${end}_${as}`])] as const),
       ),
       ...plain.map((column) => [column, readable(column, row[column])] as const),
-      ...CONVERSATION_FIGURES.map((name) => [name, Number(row[name])] as const),
+      ...conversationFigures(sampled).map((name) => [name, figureValue(name, row)] as const),
     ]),
   )
 }

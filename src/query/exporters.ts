@@ -44,7 +44,7 @@ export async function askExporters(asker: Asker, request: RecordsRequest, nowMs:
   const notes: string[] = []
   if (rows.length === 0 && !span.explicit) {
     // A replayed capture is old.
-    span = (await wholeSpan(asker)) ?? span
+    span = (await wholeSpan(asker))?.span ?? span
     rows = await exporters(asker, span)
   }
   if (rows.length === 0) notes.push('nothing was received in that time')

@@ -20,6 +20,7 @@ export interface Sum {
 /** A result column: what it is called, and what of the sums it is. */
 export interface Figure {
   readonly name: string
+  readonly measure: MeasureName
   readonly sql: string
 }
 
@@ -27,9 +28,9 @@ export interface Figure {
 const WIDTH_95 = 1.96
 
 /** The sums of a report, in the order in which every set has them. */
-export function sumsOf(sided: boolean, sampled: boolean): Sum[] {
+export function sumsOf(sided: boolean, sampled: boolean, measures: readonly MeasureName[] = MEASURE_NAMES): Sum[] {
   const sets: readonly SetName[] = sided ? SETS : ['all']
-  return sets.flatMap((set) => MEASURE_NAMES.flatMap((measure) => sumsOfMeasure(set, measure, sampled)))
+  return sets.flatMap((set) => measures.flatMap((measure) => sumsOfMeasure(set, measure, sampled)))
 }
 
 function sumsOfMeasure(set: SetName, measure: MeasureName, sampled: boolean): Sum[] {
@@ -39,20 +40,21 @@ function sumsOfMeasure(set: SetName, measure: MeasureName, sampled: boolean): Su
   return [figure, { set, alias: alias('v', set, measure), of: variance, type: 'Float64' }]
 }
 
-/** The figures of a report, in order; errors last. */
-export function figuresOf(sided: boolean, sampled: boolean): Figure[] {
+/** The figures of a report, in order; errors last. `suffix` stands behind the aliases of the sums. */
+export function figuresOf(sided: boolean, sampled: boolean, suffix = ''): Figure[] {
   const directions = sided ? DIRECTIONS : (['both'] as const)
   const each = MEASURE_NAMES.flatMap((measure) => directions.map((direction) => ({ measure, direction })))
   const figures = each.map(({ measure, direction }) => ({
     name: figureName(direction, measure),
-    sql: combined('m', direction, measure, sided),
+    measure,
+    sql: combined('m', direction, measure, sided, suffix),
   }))
   const errors = each
     .filter(({ measure }) => sampled && MEASURES[measure].variance !== undefined)
     .map(({ measure, direction }) => ({
       name: errorName(figureName(direction, measure)),
-      // Differences of floating sums may fall a hair below zero.
-      sql: `${WIDTH_95} * sqrt(greatest(0, ${combined('v', direction, measure, sided)}))`,
+      measure,
+      sql: halfWidth(combined('v', direction, measure, sided, suffix)),
     }))
   return [...figures, ...errors]
 }
@@ -61,15 +63,35 @@ export function errorName(figure: string): string {
   return `${figure}_error`
 }
 
+/** SQL of the error of an estimate with this variance. Differences of floating sums may fall a hair below zero. */
+export function halfWidth(variance: string): string {
+  return `${WIDTH_95} * sqrt(greatest(0, ${variance}))`
+}
+
+/** The measures that sampling makes estimates, and the variance of one record. */
+export function variancesOf(): { measure: MeasureName; variance: string }[] {
+  return MEASURE_NAMES.flatMap((measure) => {
+    const { variance } = MEASURES[measure]
+    return variance === undefined ? [] : [{ measure, variance }]
+  })
+}
+
+/** A figure of a row as a number; errors are rounded. */
+export function figureValue(name: string, row: Readonly<Record<string, unknown>>): number {
+  const value = Number(row[name])
+  return name.endsWith('_error') ? Math.round(value) : value
+}
+
 function combined(
   what: 'm' | 'v',
   direction: (typeof DIRECTIONS)[number],
   measure: MeasureName,
   sided: boolean,
+  suffix: string,
 ): string {
-  if (!sided) return alias(what, 'all', measure)
-  if (direction !== 'both') return alias(what, direction, measure)
-  const [sent, received, overlap] = SETS.map((set) => alias(what, set, measure))
+  if (!sided) return `${alias(what, 'all', measure)}${suffix}`
+  if (direction !== 'both') return `${alias(what, direction, measure)}${suffix}`
+  const [sent, received, overlap] = SETS.map((set) => `${alias(what, set, measure)}${suffix}`)
   return `(${sent} + ${received} - ${overlap})`
 }
 

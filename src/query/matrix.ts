@@ -1,6 +1,7 @@
 import { FLOWS } from '../schema/ddl.ts'
 import type { EntityName } from './dimensions.ts'
 import { entityParty } from './ends.ts'
+import { errorName, figureValue, halfWidth, variancesOf } from './figures.ts'
 import { MEASURE_NAMES, MEASURES } from './measures.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell, Condition } from './request.ts'
@@ -30,13 +31,22 @@ const WEIGHTS = [
   ['', 'counts_once'],
 ] as const
 
-/** The figures of a pair, in order. */
+/** What pairs can be sorted by, in order. */
 export const MATRIX_FIGURES: readonly string[] = MEASURE_NAMES.flatMap((measure) =>
   WEIGHTS.map(([prefix]) => `${prefix}${measure}`),
 )
 
+/** The figures of a pair, in order; errors last. `sampled` adds these. */
+function matrixFigures(sampled: boolean): readonly string[] {
+  const errors = sampled ? variancesOf() : []
+  return [
+    ...MATRIX_FIGURES,
+    ...errors.flatMap(({ measure }) => WEIGHTS.map(([prefix]) => errorName(`${prefix}${measure}`))),
+  ]
+}
+
 /** The plan; its rows are for `matrixRows`. */
-export function matrixPlan(query: MatrixQuery, span: Span): Plan {
+export function matrixPlan(query: MatrixQuery, span: Span, sampled: boolean): Plan {
   const params = new Params()
   const { key, shows } = entityParty(query.entity)
   const where = [
@@ -44,11 +54,13 @@ export function matrixPlan(query: MatrixQuery, span: Span): Plan {
     query.condition(params),
     'counts_sent + counts_received + counts_once > 0',
   ].filter((part) => part !== undefined)
+  const variances = sampled ? variancesOf() : []
   const inner = [
     `${key('src')} AS ks`,
     `${key('dst')} AS kd`,
     ...shows.flatMap(({ sql }, i) => [`${sql('src')} AS ns${i}`, `${sql('dst')} AS nd${i}`]),
     ...MEASURE_NAMES.map((measure, i) => `${MEASURES[measure].sum} AS m${i}`),
+    ...variances.map(({ variance }, i) => `${variance} AS v${i}`),
     ...WEIGHTS.map(([, column], i) => `${column} AS w${i}`),
   ]
   const names = matrixShows(query).map(
@@ -57,9 +69,12 @@ export function matrixPlan(query: MatrixQuery, span: Span): Plan {
   const sums = MEASURE_NAMES.flatMap((measure, m) =>
     WEIGHTS.map(([prefix], w) => `sum(m${m} * w${w}) AS ${prefix}${measure}`),
   )
+  const errors = variances.flatMap(({ measure }, v) =>
+    WEIGHTS.map(([prefix], w) => `${halfWidth(`sum(v${v} * w${w})`)} AS ${errorName(`${prefix}${measure}`)}`),
+  )
   const order = [`${query.by} DESC`, ...matrixShows(query)]
   const sql =
-    `SELECT ${[...names, ...sums].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
+    `SELECT ${[...names, ...sums, ...errors].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
     `GROUP BY ks, kd ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
   return onSums({ sql, params: params.values }, span)
 }
@@ -69,12 +84,13 @@ function matrixShows({ entity }: Pick<MatrixQuery, 'entity'>): string[] {
   return (['src', 'dst'] as const).flatMap((side) => shows.map(({ as }) => `${side}_${as}`))
 }
 
-export function matrixColumns(query: Pick<MatrixQuery, 'entity'>): string[] {
-  return [...matrixShows(query), ...MATRIX_FIGURES]
+export function matrixColumns(query: Pick<MatrixQuery, 'entity'>, sampled: boolean): string[] {
+  return [...matrixShows(query), ...matrixFigures(sampled)]
 }
 
 export function matrixRows(
   { entity }: Pick<MatrixQuery, 'entity'>,
+  sampled: boolean,
   rows: readonly Record<string, unknown>[],
 ): Record<string, Cell>[] {
   const { shows } = entityParty(entity)
@@ -83,7 +99,7 @@ export function matrixRows(
       ...(['src', 'dst'] as const).flatMap((side) =>
         shows.map(({ as, of }) => [`${side}_${as}`, readable(of, row[`${side}_${as}`])] as const),
       ),
-      ...MATRIX_FIGURES.map((name) => [name, Number(row[name])] as const),
+      ...matrixFigures(sampled).map((name) => [name, figureValue(name, row)] as const),
     ]),
   )
 }

@@ -40,16 +40,17 @@ const EQUALS: ReadonlySet<string> = new Set(['=', '!=', 'in', 'not in'])
 export async function settleNames(asker: Asker, tree: Tree | undefined, span: Span): Promise<string[]> {
   if (tree === undefined) return []
   const asked = namesOf(tree, new Set())
-  const notes: string[] = []
-  for (const field of NAMED) {
-    const own = asked.filter((one) => one.field === field)
-    if (own.length === 0) continue
-    const known = await knownAs(asker, field, own.map(({ name }) => name), span) // prettier-ignore
-    for (const one of own) settle(one, known)
-    const unknown = new Set(own.map(({ name }) => name).filter((name) => !known.some((one) => one.id === name || one.name === name))) // prettier-ignore
-    if (unknown.size > 0) notes.push(...(await unknownNotes(asker, field, unknown, span)))
-  }
-  return notes
+  const each = await Promise.all(
+    NAMED.map(async (field) => {
+      const own = asked.filter((one) => one.field === field)
+      if (own.length === 0) return []
+      const known = await knownAs(asker, field, own.map(({ name }) => name), span) // prettier-ignore
+      for (const one of own) settle(one, known)
+      const unknown = new Set(own.map(({ name }) => name).filter((name) => !known.some((one) => one.id === name || one.name === name))) // prettier-ignore
+      return unknown.size === 0 ? [] : unknownNotes(asker, field, unknown, span)
+    }),
+  )
+  return each.flat()
 }
 
 async function unknownNotes(asker: Asker, field: Named, unknown: ReadonlySet<string>, span: Span): Promise<string[]> {

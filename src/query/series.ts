@@ -49,21 +49,23 @@ export function stepsOf({ fromMs, toMs }: Span, step: number): number[] {
 type SeriesQuery = Pick<TopQuery, 'count' | 'condition'> & { readonly dimensions: readonly Dimension[] }
 
 /** All records: `step` (its number since 1970) and figures. */
-export function wholePlan(query: SeriesQuery, span: Span, stepMs: number): Plan {
-  return bucketPlan(query, stepMs, (bucket, params) =>
-    unionSql(query, conditions(query, span, params), false, { bucket }),
+export function wholePlan(query: SeriesQuery, span: Span, stepMs: number, sampled: boolean): Plan {
+  return bucketPlan(query, stepMs, sampled, (bucket, params) =>
+    unionSql(query, conditions(query, span, params), sampled, [{ suffix: '' }], bucket),
   )
 }
 
 /** The groups with these hashes: `group_hash`, `step` and figures. */
-export function groupsPlan(query: TopQuery, span: Span, stepMs: number, among: Among): Plan {
+export function groupsPlan(query: TopQuery, span: Span, stepMs: number, sampled: boolean, among: Among): Plan {
   return bucketPlan(
     query,
     stepMs,
+    sampled,
     (bucket, params) =>
-      groupedSql(query, conditions(query, span, params), false, {
+      groupedSql(query, conditions(query, span, params), sampled, {
         bucket,
         hashed: true,
+        nameless: true,
         ...memberOf(query, among, params),
       }),
     'h AS group_hash, ',
@@ -71,21 +73,28 @@ export function groupsPlan(query: TopQuery, span: Span, stepMs: number, among: A
 }
 
 /** All other groups as one: `step` and figures. */
-export function othersPlan(query: TopQuery, span: Span, stepMs: number, besides: Among): Plan {
-  return bucketPlan(query, stepMs, (bucket, params) =>
-    unionSql(query, conditions(query, span, params), false, { bucket, ...besidesOf(query, besides, params) }),
+export function othersPlan(query: TopQuery, span: Span, stepMs: number, sampled: boolean, besides: Among): Plan {
+  return bucketPlan(query, stepMs, sampled, (bucket, params) =>
+    unionSql(
+      query,
+      conditions(query, span, params),
+      sampled,
+      [{ suffix: '', ...besidesOf(query, besides, params) }],
+      bucket,
+    ),
   )
 }
 
 function bucketPlan(
   { dimensions }: SeriesQuery,
   stepMs: number,
+  sampled: boolean,
   inner: (bucket: string, params: Params) => string,
   more = '',
 ): Plan {
   const params = new Params()
   const bucket = `intDiv(toUnixTimestamp64Milli(flow_end), ${params.bind('Int64', stepMs)})`
-  const figures = figuresOf(isSided(dimensions), false).map(selected)
+  const figures = figuresOf(isSided(dimensions), sampled).map(selected)
   return {
     sql: `SELECT ${more}t AS step, ${figures.join(', ')} FROM (${inner(bucket, params)})`,
     params: params.values,

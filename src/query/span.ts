@@ -28,7 +28,8 @@ export async function contents(asker: Asker, span: Span): Promise<Contents> {
 const RECORDS: Plan = {
   sql:
     `SELECT count() AS records, toUnixTimestamp64Milli(min(flow_end)) AS first_ms, ` +
-    `toUnixTimestamp64Milli(max(flow_end)) AS last_ms FROM ${FLOWS}`,
+    `toUnixTimestamp64Milli(max(flow_end)) AS last_ms, ` +
+    `max(samples) > 0 OR max(bytes_variance) > 0 AS sampled FROM ${FLOWS}`,
   params: {},
 }
 
@@ -39,24 +40,33 @@ const HOURS: Plan = {
   params: {},
 }
 
+/** All that is stored; what lies in it is known where it was counted on the way. */
+export interface Whole {
+  readonly span: Span
+  readonly contents?: Contents
+}
+
 /**
  * The span from the oldest to the newest record, or from the first hour of sums where the records of it are gone; undefined when there
  * is none. Errors: query_failed, store_unreachable.
  */
-export async function wholeSpan(asker: Asker): Promise<Span | undefined> {
+export async function wholeSpan(asker: Asker): Promise<Whole | undefined> {
   const [records, hours] = await Promise.all([
     held(asker, RECORDS),
     asker.scope === undefined ? held(asker, HOURS) : undefined,
   ])
-  if (hours === undefined) return records === undefined ? undefined : wholeOf(records.firstMs, records.lastMs)
-  if (records === undefined) return wholeOf(hours.firstMs, hours.lastMs + HOUR_MS - 1)
-  return wholeOf(hours.firstMs + HOUR_MS <= records.firstMs ? hours.firstMs : records.firstMs, records.lastMs)
+  if (records === undefined) return hours && { span: wholeOf(hours.firstMs, hours.lastMs + HOUR_MS - 1) }
+  if (hours !== undefined && hours.firstMs + HOUR_MS <= records.firstMs)
+    return { span: wholeOf(hours.firstMs, records.lastMs) }
+  return { span: wholeOf(records.firstMs, records.lastMs), contents: records }
 }
 
-async function held(asker: Asker, plan: Plan): Promise<{ firstMs: number; lastMs: number } | undefined> {
+async function held(asker: Asker, plan: Plan): Promise<(Contents & { firstMs: number; lastMs: number }) | undefined> {
   const row = (await asker.query(plan)).rows[0]
-  if (row === undefined || Number(row['records'] ?? 0) === 0) return undefined
-  return { firstMs: Number(row['first_ms']), lastMs: Number(row['last_ms']) }
+  const records = Number(row?.['records'] ?? 0)
+  if (row === undefined || records === 0) return undefined
+  const [firstMs, lastMs] = [Number(row['first_ms']), Number(row['last_ms'])]
+  return { records, sampled: Number(row['sampled'] ?? 0) === 1, firstMs, lastMs }
 }
 
 function wholeOf(firstMs: number, lastMs: number): Span {

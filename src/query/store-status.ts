@@ -25,7 +25,7 @@ const TIMES: Readonly<Record<string, string>> = {
 export async function askStore(asker: Asker, request: StoreRequest): Promise<Answer> {
   const columns = parseFlag('columns', request.columns)
   const rows = columns ? await columnRows(asker) : await tableRows(asker)
-  const span = (await wholeSpan(asker)) ?? { fromMs: 0, toMs: 1, explicit: false }
+  const span = (await wholeSpan(asker))?.span ?? { fromMs: 0, toMs: 1, explicit: false }
   const notes =
     columns && rows.length === 0
       ? ['the parts are small, and do not tell what a column weighs; ask again with more rows']

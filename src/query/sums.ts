@@ -1,7 +1,8 @@
 import { columnFacts, type ColumnName } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { Dimension, Shown, Side } from './dimensions.ts'
-import { sumsOf, type SetName } from './figures.ts'
+import { SETS, sumsOf, type SetName } from './figures.ts'
+import type { MeasureName } from './measures.ts'
 import { readExpression } from './values.ts'
 
 /**
@@ -9,7 +10,8 @@ import { readExpression } from './values.ts'
  * sets of records.
  *
  * Measured on 10 M rows, two cores: an aggregation a side 1.1 s, the pairs of ends first 1.7 s, arrayJoin of the two ends 4 s.
- * Grouping by the hashes of two texts takes 0.4 s where the texts themselves take 1.4 s; one text is quicker as it is.
+ * Grouping by the hashes of two texts takes 0.4 s where the texts themselves take 1.4 s; one text is quicker as it is. On a few records
+ * the engine spends its time on reading the statement, so what can be summed in one SELECT is.
  */
 export interface Summed {
   readonly dimensions: readonly Dimension[]
@@ -25,6 +27,10 @@ export interface Grouping {
   readonly hashed?: boolean
   /** Conditions on the group that a record falls into when it is seen from a side. */
   readonly member?: (side: Side) => readonly string[]
+  /** Whether the groups show nothing but their hash. */
+  readonly nameless?: boolean
+  /** What is summed; all measures where it is not said. */
+  readonly measures?: readonly MeasureName[]
 }
 
 export function isSided(dimensions: readonly Dimension[]): boolean {
@@ -41,123 +47,147 @@ export function shownBy(dimensions: readonly Dimension[]): Shown[] {
   return [...shows.values()]
 }
 
-/** A set of records to sum. */
-interface RecordSet {
-  readonly name: SetName
-  /** The ends whose entities the records are of; the group is that of the first. */
-  readonly sides: readonly Side[]
-  readonly where: readonly string[]
-  /** How often each record counts; undefined is once. */
-  readonly times?: string
-}
-
-function recordSets({ dimensions, count }: Summed, where: readonly string[]): RecordSet[] {
-  if (!isSided(dimensions))
-    return [{ name: 'all', sides: ['src'], where: count === 'all' ? where : [...where, 'counts_once = 1'] }]
-  if (count === 'all')
-    return [
-      { name: 'sent', sides: ['src'], where },
-      { name: 'received', sides: ['dst'], where },
-      { name: 'overlap', sides: ['src', 'dst'], where },
-    ]
-  // Between two own ends a record is to count once if a server end is counted, and not at all otherwise.
-  const twice = 'counts_sent + counts_received'
-  return [
-    { name: 'sent', sides: ['src'], where: ['counts_sent = 1', ...where] },
-    { name: 'received', sides: ['dst'], where: ['counts_received = 1', ...where] },
-    {
-      name: 'overlap',
-      sides: ['src', 'dst'],
-      where: [`${twice} > counts_once`, ...where],
-      times: `(${twice} - counts_once)`,
-    },
-  ]
-}
-
 /**
- * Sums of every group: columns d0, d1, … as `shownBy` has them, the aliases of `sumsOf`, and `t` and `h` where asked for. Without the
- * group of ends that are not known.
+ * Between two own ends a record is to count once if a server end is counted, and not at all otherwise; `both` says whether they are.
+ * Where a record is sent or received, this is never negative.
  */
-export function groupedSql(query: Summed, where: readonly string[], sampled: boolean, grouping: Grouping = {}): string {
-  const { dimensions } = query
-  const sets = recordSets(query, where)
-  if (!isSided(dimensions)) return groupSql(query, sets[0]!, sampled, grouping)
-  const same = dimensions.filter(({ sided }) => sided).map(({ key }) => `${hash(key('src'))} = ${hash(key('dst'))}`)
-  const parts = sets.map((set) =>
-    groupSql(query, set.sides.length === 1 ? set : { ...set, where: [...set.where, ...same] }, sampled, grouping),
-  )
-  const names = shownBy(dimensions).map((_, i) => `any(d${i}) AS d${i}`)
-  const sums = sumsOf(true, sampled).map(({ alias }) => `sum(${alias}) AS ${alias}`)
-  const known = dimensions.flatMap(({ sided }, i) => (sided ? [`k${i} != ${groupKey(dimensions, `''`)}`] : []))
-  const { keys, extra } = extras(query, grouping)
-  return (
-    `SELECT ${[...extra, ...names, ...sums].join(', ')} FROM (${parts.join(' UNION ALL ')}) ` +
-    `WHERE ${known.join(' OR ')} GROUP BY ${keys.join(', ')}`
-  )
+function overlap({ count }: Summed, both: string): string {
+  return count === 'all' ? both : `${both} * toInt64(counts_sent + counts_received - counts_once)`
 }
 
-/** Names of the keys, and what is selected beside names and sums. */
-function extras({ dimensions }: Summed, { bucket, hashed }: Grouping): { keys: string[]; extra: string[] } {
+/** Records seen from one side: those that may count there, and how often each does in which set; `0` is not at all. */
+interface SideSets {
+  readonly where: readonly string[]
+  readonly weights: Readonly<Record<Exclude<SetName, 'all'>, string>>
+}
+
+/** The overlap is of the source's group as well as of the destination's: it goes with what was sent. */
+function sideSets(query: Summed, side: Side): SideSets {
+  const { dimensions, count } = query
+  const all = count === 'all'
+  if (side === 'dst')
+    return { where: all ? [] : ['counts_received = 1'], weights: { sent: '0', received: '1', overlap: '0' } }
+  const same = dimensions.filter(({ sided }) => sided).map(({ key }) => `${hash(key('src'))} = ${hash(key('dst'))}`)
+  const both = `(${same.join(' AND ')})`
   return {
-    keys: [...dimensions.map((_, i) => `k${i}`), ...(bucket === undefined ? [] : ['t'])],
-    extra: [...(bucket === undefined ? [] : ['t']), ...(hashed === true ? ['any(h) AS h'] : [])],
+    where: all ? [] : [`(counts_sent = 1 OR (counts_received = 1 AND ${both}))`],
+    weights: { sent: all ? '1' : 'counts_sent', received: '0', overlap: overlap(query, both) },
   }
 }
 
-/** Sums of one set of records by group; the sums of the other sets are zero. */
-function groupSql(query: Summed, set: RecordSet, sampled: boolean, grouping: Grouping): string {
-  const { dimensions } = query
-  const side = set.sides[0]!
-  const { bucket, hashed, member } = grouping
-  const keys = dimensions.map(({ key }, i) => `${keyExpression(dimensions, key(side))} AS k${i}`)
-  const extra = [
-    ...(bucket === undefined ? [] : [`${bucket} AS t`]),
-    ...(hashed === true ? [`any(${groupHash(dimensions, side)}) AS h`] : []),
-  ]
-  const names = shownBy(dimensions).map(({ column }, i) => `any(${readExpression(column(side))}) AS d${i}`)
-  const where = [...set.where, ...(member?.(side) ?? [])]
+/**
+ * Sums of every group: columns s0, s1, … as `shownBy` has them, the aliases of `sumsOf`, and `t` and `h` where asked for. Without the
+ * group of ends that are not known.
+ */
+export function groupedSql(query: Summed, where: readonly string[], sampled: boolean, grouping: Grouping = {}): string {
+  const { dimensions, count } = query
+  const { bucket, hashed, measures } = grouping
+  const sided = isSided(dimensions)
+  const wanted = sumsOf(sided, sampled, measures)
+  const of = [...new Set(wanted.map((sum) => sum.of))]
+  const parts = sided
+    ? (['src', 'dst'] as const).map((side) => {
+        const sets = sideSets(query, side)
+        const weights = SETS.map((set) => `${sets.weights[set]} AS w_${set}`)
+        return sideSql(dimensions, side, [...sets.where, ...where], [...summands(of), ...weights], grouping)
+      })
+    : [sideSql(dimensions, 'src', count === 'all' ? where : [...where, 'counts_once = 1'], summands(of), grouping)]
+  const names = grouping.nameless === true ? [] : shownBy(dimensions).map((_, i) => `any(d${i}) AS s${i}`)
+  const sums = wanted.map(({ alias, of: what, set, type }) => `to${type}(sum(x${of.indexOf(what)}${set === 'all' ? '' : ` * w_${set}`})) AS ${alias}`) // prettier-ignore
+  const known = dimensions.flatMap((dimension, i) => dimension.sided ? [`k${i} != ${groupKey(dimensions, `''`)}`] : []) // prettier-ignore
+  const time = bucket === undefined ? [] : ['t']
+  // Other than the names inside, which it would be taken for.
+  const outer = [...time, ...(hashed === true ? ['any(g) AS h'] : []), ...names, ...sums]
   return (
-    `SELECT ${[...extra, ...keys, ...names, ...setSums(query, set, sampled)].join(', ')} ` +
-    `FROM ${FLOWS} WHERE ${where.join(' AND ')} GROUP BY ${extras(query, grouping).keys.join(', ')}`
+    `SELECT ${outer.join(', ')} FROM (${parts.join(' UNION ALL ')})` +
+    (known.length === 0 ? '' : ` WHERE ${known.join(' OR ')}`) +
+    ` GROUP BY ${[...dimensions.map((_, i) => `k${i}`), ...time].join(', ')}`
   )
 }
 
-function setSums({ dimensions }: Summed, { name, times }: RecordSet, sampled: boolean): string[] {
-  return sumsOf(isSided(dimensions), sampled).map(({ set, alias, of, type }) => {
-    const own = times === undefined ? `sum(${of})` : `sum(${of} * ${times})`
-    return `to${type}(${set === name ? own : '0'}) AS ${alias}`
-  })
+/** What is summed of a record, as x0, x1, … */
+function summands(of: readonly string[]): string[] {
+  return of.map((expression, i) => `${expression} AS x${i}`)
+}
+
+/** Records seen from a side: the keys of their group, what it shows, and values. */
+function sideSql(
+  dimensions: readonly Dimension[],
+  side: Side,
+  where: readonly string[],
+  values: readonly string[],
+  { bucket, hashed, member, nameless }: Grouping,
+): string {
+  const keys = dimensions.map(({ key }, i) => `${keyExpression(dimensions, key(side))} AS k${i}`)
+  const extra = [
+    ...(bucket === undefined ? [] : [`${bucket} AS t`]),
+    ...(hashed === true ? [`${groupHash(dimensions, side)} AS g`] : []),
+  ]
+  const names = shownBy(dimensions).map(({ column }, i) => `${readExpression(column(side))} AS d${i}`)
+  const conditions = [...where, ...(member?.(side) ?? [])]
+  return (
+    `SELECT ${[...extra, ...keys, ...(nameless === true ? [] : names), ...values].join(', ')} ` +
+    `FROM ${FLOWS} WHERE ${conditions.join(' AND ')}`
+  )
+}
+
+/** Many groups as if they were one entity. */
+export interface Union {
+  /** Stands behind the aliases of `sumsOf`. */
+  readonly suffix: string
+  /** Which ends are in it. */
+  readonly member?: Grouping['member']
 }
 
 /**
- * Sums of many groups as if they were one entity: each byte with an end in it once. `member` says which ends are in it; ends that are
- * not known never are.
+ * Sums of unions of groups, each byte with an end in one once, in one pass: the aliases of `sumsOf` with the suffix of each union. Ends
+ * that are not known are in none.
  */
 export function unionSql(
   query: Summed,
   where: readonly string[],
   sampled: boolean,
-  { bucket, member }: Pick<Grouping, 'bucket' | 'member'> = {},
+  unions: readonly Union[],
+  bucket?: string,
 ): string {
-  const sided = isSided(query.dimensions)
-  const known = (side: Side) =>
-    sided
-      ? `(${query.dimensions.flatMap(({ sided: own, key }) => (own ? [`${key(side)} != ''`] : [])).join(' OR ')})`
-      : ''
-  const parts = recordSets(query, where).map((set) => {
-    const inside = set.sides.flatMap((side) => [known(side), ...(member?.(side) ?? [])]).filter(Boolean)
-    const conditions = [...set.where, ...inside].join(' AND ')
-    const time = bucket === undefined ? [] : [`${bucket} AS t`]
-    return (
-      `SELECT ${[...time, ...setSums(query, set, sampled)].join(', ')} FROM ${FLOWS} WHERE ${conditions}` +
-      (bucket === undefined ? '' : ' GROUP BY t')
-    )
-  })
-  const sums = sumsOf(sided, sampled).map(({ alias }) => `sum(${alias}) AS ${alias}`)
+  const { dimensions, count } = query
+  const sided = isSided(dimensions)
+  const wanted = sumsOf(sided, sampled)
+  const of = [...new Set(wanted.map((sum) => sum.of))]
+  const weights = unions.map(({ member }) => unionWeights(query, member))
+  const inner = [
+    ...(bucket === undefined ? [] : [`${bucket} AS t`]),
+    ...summands(of),
+    ...weights.flatMap((all, u) => all.map(([set, weight]) => `${weight} AS w${u}_${set}`)),
+  ]
+  const counted = sided ? '(counts_sent = 1 OR counts_received = 1)' : 'counts_once = 1'
+  const conditions = count === 'all' ? where : [counted, ...where]
+  const sums = unions.flatMap(({ suffix }, u) =>
+    wanted.map((sum) => `to${sum.type}(sum(x${of.indexOf(sum.of)} * w${u}_${sum.set})) AS ${sum.alias}${suffix}`),
+  )
   return (
-    `SELECT ${[...(bucket === undefined ? [] : ['t']), ...sums].join(', ')} FROM (${parts.join(' UNION ALL ')})` +
+    `SELECT ${[...(bucket === undefined ? [] : ['t']), ...sums].join(', ')} ` +
+    `FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${conditions.join(' AND ')})` +
     (bucket === undefined ? '' : ' GROUP BY t')
   )
+}
+
+/** How often a record counts in each set of a union. */
+function unionWeights(query: Summed, member: Grouping['member']): (readonly [SetName, string])[] {
+  const { dimensions, count } = query
+  const all = (conditions: readonly string[]) => (conditions.length === 0 ? '1' : `(${conditions.join(' AND ')})`)
+  if (!isSided(dimensions)) return [['all', all(member?.('src') ?? [])]]
+  const inside = (side: Side) => {
+    const known = dimensions.flatMap(({ sided, key }) => (sided ? [`${key(side)} != ''`] : []))
+    return all([`(${known.join(' OR ')})`, ...(member?.(side) ?? [])])
+  }
+  const [src, dst] = [inside('src'), inside('dst')]
+  const times = (weight: string, flag: string) => (count === 'all' ? weight : `${weight} * ${flag}`)
+  return [
+    ['sent', times(src, 'counts_sent')],
+    ['received', times(dst, 'counts_received')],
+    ['overlap', overlap(query, `(${src} AND ${dst})`)],
+  ]
 }
 
 /**

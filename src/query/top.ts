@@ -1,5 +1,5 @@
 import type { Dimension } from './dimensions.ts'
-import { errorName, figuresOf, type Figure } from './figures.ts'
+import { figuresOf, figureValue, type Figure } from './figures.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell } from './request.ts'
 import { onSums } from './rollup.ts'
@@ -31,7 +31,7 @@ export function conditions(query: Pick<TopQuery, 'condition'>, span: Span, param
 
 /**
  * The plan of a report; its rows are for `topRows`, and each has its group's hash in `group_hash`. `sampled` adds the errors of
- * estimates, which cost as much again as the figures. Groups are k0, k1, … inside, what they show d0, d1, …; only the outermost SELECT
+ * estimates, which cost as much again as the figures. What groups show is s0, s1, … inside; only the outermost SELECT
  * names them, so that no alias hides a column.
  */
 export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: Among): Plan {
@@ -39,7 +39,7 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   const where = conditions(query, span, params)
   const inner = groupedSql(query, where, sampled, { hashed: true, ...memberOf(query, among, params) })
   const shows = shownBy(query.dimensions)
-  const names = shows.map(({ as }, i) => `d${i} AS ${as}`)
+  const names = shows.map(({ as }, i) => `s${i} AS ${as}`)
   const figures = figuresOf(isSided(query.dimensions), sampled).map(selected)
   const order = [`${query.by} DESC`, ...shows.map(({ as }) => as)]
   const sql =
@@ -48,17 +48,30 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   return onSums({ sql, params: params.values }, span)
 }
 
-/** Two rows, `row` = `total` and `other`: every known group, and those beside the given ones, each byte once. */
+/** What `totalsPlan` sums: every known group, and those beside the given ones. */
+export const TOTALS = ['total', 'other'] as const
+
+/** One row with the figures of each of TOTALS, each byte once; for `totalsRow`. */
 export function totalsPlan(query: TopQuery, span: Span, sampled: boolean, besides: Among): Plan {
   const params = new Params()
   const where = conditions(query, span, params)
-  const figures = figuresOf(isSided(query.dimensions), sampled).map(selected)
-  const others = besidesOf(query, besides, params)
-  const rows = [
-    `SELECT 'total' AS row, ${figures.join(', ')} FROM (${unionSql(query, where, sampled)})`,
-    `SELECT 'other' AS row, ${figures.join(', ')} FROM (${unionSql(query, where, sampled, others)})`,
-  ]
-  return onSums({ sql: rows.join(' UNION ALL '), params: params.values }, span)
+  const unions = [{ suffix: '_total' }, { suffix: '_other', ...besidesOf(query, besides, params) }]
+  const figures = TOTALS.flatMap((row) =>
+    figuresOf(isSided(query.dimensions), sampled, `_${row}`).map(({ name, sql }) => `${sql} AS ${name}_${row}`),
+  )
+  const sql = `SELECT ${figures.join(', ')} FROM (${unionSql(query, where, sampled, unions)})`
+  return onSums({ sql, params: params.values }, span)
+}
+
+/** The figures of one of TOTALS in the row of `totalsPlan`. */
+export function totalsRow(
+  { dimensions }: Pick<TopQuery, 'dimensions'>,
+  sampled: boolean,
+  of: (typeof TOTALS)[number],
+  row: Record<string, unknown>,
+): Record<string, number> {
+  const figures = figuresOf(isSided(dimensions), sampled)
+  return figureCells(figures, Object.fromEntries(figures.map(({ name }) => [name, row[`${name}_${of}`]])))
 }
 
 /** Of each of the given groups the figure that `by` names, in buckets of time: `group_hash`, `bucket` (from 0), `value`. */
@@ -68,8 +81,9 @@ export function trendPlan(query: TopQuery, span: Span, buckets: number, among: A
   const from = params.bind('Int64', span.fromMs)
   const step = params.bind('Int64', trendStepMs(span, buckets))
   const bucket = `intDiv(toUnixTimestamp64Milli(flow_end) - ${from}, ${step})`
-  const inner = groupedSql(query, where, false, { bucket, hashed: true, ...memberOf(query, among, params) })
   const figure = figuresOf(isSided(query.dimensions), false).find(({ name }) => name === query.by)!
+  const only = { measures: [figure.measure], nameless: true, ...memberOf(query, among, params) }
+  const inner = groupedSql(query, where, false, { bucket, hashed: true, ...only })
   return { sql: `SELECT h AS group_hash, t AS bucket, ${figure.sql} AS value FROM (${inner})`, params: params.values }
 }
 
@@ -91,7 +105,7 @@ export function besidesOf({ dimensions }: TopQuery, { hashes }: Among, params: P
   return { member: (side) => [`${groupHash(dimensions, side)} NOT IN ${list}`] }
 }
 
-export function selected({ name, sql }: Figure): string {
+export function selected({ name, sql }: Pick<Figure, 'name' | 'sql'>): string {
   return `${sql} AS ${name}`
 }
 
@@ -115,10 +129,7 @@ export function topRows(
   }))
 }
 
-/** Figures of a row as numbers; errors are rounded. */
+/** Figures of a row as numbers. */
 export function figureCells(figures: readonly Figure[], row: Record<string, unknown>): Record<string, number> {
-  const errors = new Set(figures.map(({ name }) => errorName(name)))
-  return Object.fromEntries(
-    figures.map(({ name }) => [name, errors.has(name) ? Math.round(Number(row[name])) : Number(row[name])] as const),
-  )
+  return Object.fromEntries(figures.map(({ name }) => [name, figureValue(name, row)] as const))
 }

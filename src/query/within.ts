@@ -21,11 +21,11 @@ export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
   const whole = await wholeSpan(asker)
   if (whole === undefined) return { span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
-    const note = `no records from ${spanText(span)}; there are from ${spanText(whole)}`
+    const note = `no records from ${spanText(span)}; there are from ${spanText(whole.span)}`
     return { span, contents: found, notes: [note] }
   }
-  const note = `no records in the last 15 minutes; this is all there is, ${spanText(whole)}`
-  return { span: whole, contents: await contents(asker, whole), notes: [note] }
+  const note = `no records in the last 15 minutes; this is all there is, ${spanText(whole.span)}`
+  return { span: whole.span, contents: whole.contents ?? (await contents(asker, whole.span)), notes: [note] }
 }
 
 /** The span, or a wider one where its ends lie in what is kept as sums only. */

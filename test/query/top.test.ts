@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { askTop, type TopRequest } from '../../src/query/ask.ts'
+import { askFlows, askMatrix, askSeries, askTop, type TopRequest } from '../../src/query/ask.ts'
+import type { Asker } from '../../src/query/plan.ts'
 import { Engine } from './engine.ts'
 import { RECORDS, T0 } from './records.ts'
 import { NO_ENGINE } from '../store/engine.ts'
@@ -193,6 +194,51 @@ describe('top', { skip: NO_ENGINE }, () => {
   })
 })
 
+describe('what an answer costs', { skip: NO_ENGINE }, () => {
+  let engine: Engine
+  const asked: string[] = []
+  const counting: Asker = { query: (plan) => (asked.push(plan.sql), engine.store.query(plan)) }
+  before(async () => {
+    engine = await Engine.open()
+    await engine.insert(RECORDS)
+  })
+  after(() => engine.close())
+
+  /** Statements, and how many times the table of records is read in them. */
+  const cost = async (question: (asker: Asker) => Promise<unknown>): Promise<[number, number]> => {
+    asked.length = 0
+    await question(counting)
+    return [asked.length, asked.reduce((sum, sql) => sum + sql.split(/FROM flows\b/).length - 1, 0)]
+  }
+
+  it('is a number of statements, and of passes over the records, that does not grow', async () => {
+    const costs = {
+      // What is in the span and at its ends, both ends for the name, the groups, and their trend; other and total in one pass; what is missing.
+      top: await cost((asker) => askTop(asker, { dimensions: ['server'], with: 'all', filter: 'project red' }, NOW)),
+      plain: await cost((asker) => askTop(asker, { dimensions: ['server'] }, NOW)),
+      old: await cost((asker) => askTop(asker, { dimensions: ['server'] }, NOW * 2)),
+      conversations: await cost((asker) => askTop(asker, { dimensions: ['port'], bidirectional: 'true' }, NOW)),
+      matrix: await cost((asker) => askMatrix(asker, { of: 'project' }, NOW)),
+      series: await cost((asker) => askSeries(asker, { dimensions: ['project'] }, NOW)),
+      flows: await cost((asker) => askFlows(asker, { filter: 'project red' }, NOW)),
+    }
+    assert.deepEqual(costs, { top: [7, 9], plain: [4, 4], old: [5, 4], conversations: [4, 3], matrix: [3, 3], series: [5, 7], flows: [4, 5] }) // prettier-ignore
+  })
+
+  it('and is paid for the longest filters, too', async () => {
+    const many = (one: string) => Array.from({ length: 250 }, (_, i) => `${one} ${i}`).join(' or ')
+    for (const filter of [
+      many('host'),
+      many('server'),
+      `port_id in [${'a'.repeat(16_000)}]`,
+      `${'('.repeat(90)}vlan 1${')'.repeat(90)}`,
+    ]) {
+      const { rows } = await askTop(engine.store, { dimensions: ['server', 'project'], with: 'all', compare: '1d', filter }, NOW) // prettier-ignore
+      assert.deepEqual(rows, [], filter.slice(0, 30))
+    }
+  })
+})
+
 describe('top over sampled records', { skip: NO_ENGINE }, () => {
   it('carries the half width of the 95 % interval of every figure, overlap taken off', async () => {
     const engine = await Engine.open()
@@ -218,6 +264,20 @@ describe('top over sampled records', { skip: NO_ENGINE }, () => {
     assert.equal(rows[0]?.['packets_error'], Math.round(1.96 * Math.sqrt(2 * 8 * 7)))
     const unsided = await askTop(engine.store, { dimensions: ['src_project_id'] }, NOW)
     assert.equal(unsided.rows[0]?.['bytes_error'], width)
+    // The same traffic seen otherwise has the same error.
+    const [conversations, matrix, series] = await Promise.all([
+      askTop(engine.store, { dimensions: ['server'], bidirectional: 'true' }, NOW),
+      askMatrix(engine.store, { of: 'project' }, NOW),
+      askSeries(engine.store, { dimensions: [] }, NOW),
+    ])
+    for (const answer of [conversations, matrix, series]) {
+      assert.ok(answer.columns.includes('bytes_error'))
+      assert.deepEqual(answer.rows.map((row) => row['bytes_error']).filter((error) => error !== 0), [width]) // prettier-ignore
+    }
+    assert.deepEqual([conversations.rows[0]?.['a_to_b_bytes_error'], conversations.rows[0]?.['b_to_a_bytes_error']], [width, 0]) // prettier-ignore
+    assert.equal(matrix.rows[0]?.['sent_bytes_error'], width)
+    const several = await askSeries(engine.store, { dimensions: ['server'] }, NOW)
+    assert.equal(several.rows.find((row) => row['server'] === 'a' && row['sent_bytes'] === 1600)?.['bytes_error'], width) // prettier-ignore
     await engine.close()
   })
 })

@@ -16,7 +16,7 @@ export interface Token {
 }
 
 /** A longer filter is not read at all. */
-export const MAX_LENGTH = 8192
+export const MAX_LENGTH = 16_384
 
 const SPACE = /\s*/y
 const SIGN = /==|!=|<>|<=|>=|&&|\|\||[()[\],=!<>]/y

@@ -59,15 +59,15 @@ const ip: FieldType = {
   read: (given) =>
     parsePrefix(given) ?? new Refusal(`${quote(given)} is neither an address nor a prefix like 10.0.0.0/8`),
   write: String,
-  equals: (column, values, params) =>
-    anyOf(
-      values.map((value) => {
-        const { first, last } = prefixRange(String(value))
-        return first === last
-          ? `${column} = ${params.bind('IPv6', first)}`
-          : `${column} BETWEEN ${params.bind('IPv6', first)} AND ${params.bind('IPv6', last)}`
-      }),
-    ),
+  equals: (column, values, params) => {
+    const ranges = values.map((value) => prefixRange(String(value)))
+    const single = ranges.filter(({ first, last }) => first === last).map(({ first }) => first)
+    const wide = ranges.filter(({ first, last }) => first !== last)
+    return anyOf([
+      ...(single.length === 0 ? [] : [oneOrList(column, single, params, 'IPv6')]),
+      ...wide.map(({ first, last }) => `${column} BETWEEN ${params.bind('IPv6', first)} AND ${params.bind('IPv6', last)}`), // prettier-ignore
+    ])
+  },
   one: (value, params) => params.bind('IPv6', value),
 }
 
@@ -172,7 +172,12 @@ function readNumber(given: string, column: ColumnName): number | Refusal {
   return value <= largest ? value : new Refusal(`${quote(given)} is more than ${column} can be, ${largest}`)
 }
 
-function oneOrList(expression: string, values: readonly Value[], params: Params, type: 'String' | 'UInt64'): string {
+function oneOrList(
+  expression: string,
+  values: readonly Value[],
+  params: Params,
+  type: 'String' | 'UInt64' | 'IPv6',
+): string {
   if (values.length === 1) return `${expression} = ${params.bind(type, values[0]!)}`
   return `${expression} IN ${params.bind(`Array(${type})`, values)}`
 }
