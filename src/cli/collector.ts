@@ -1,5 +1,6 @@
 /** A running collector: receivers → pipeline → spool → store, and the HTTP API beside it. */
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
@@ -29,7 +30,7 @@ import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
 import type { SharedSockets } from '../receive/shared.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { createRegistry, joinReaders } from '../telemetry/metrics.ts'
+import { createRegistry, joinReaders, type Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } from './engine.ts'
@@ -37,6 +38,8 @@ import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
 import { VERSION } from './version.ts'
+import { collectorRows } from './collector-rows.ts'
+import { StoreFigures } from './store-figures.ts'
 import { StoreKeeping } from './store-keeping.ts'
 import { writerReaders } from './writer-readings.ts'
 
@@ -46,6 +49,8 @@ const LATE_TICK_MS = 500
 const SIDE_TICK_MS = 1_000
 /** What is counted beside the flows is written this often. */
 const SIDE_WRITE_MS = 10_000
+/** What the collector tells of itself is written this often. */
+const SELF_MS = 60_000
 
 export class Collector {
   readonly store: Store
@@ -64,6 +69,8 @@ export class Collector {
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
   private readonly keeping: StoreKeeping
+  private readonly figures: StoreFigures
+  private readonly readers: Readers
   private readonly history: HistoryKeeping
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
@@ -87,6 +94,7 @@ export class Collector {
     this.spool = spool
     this.identity = identity
     this.keeping = new StoreKeeping(store, config, log)
+    this.figures = new StoreFigures(store)
     this.history = new HistoryKeeping(store, identity, config, log, (block) => this.keep([block]))
     const sampled = new SampledLog(log)
     // Tokens are of this run: no other block ever has one of them.
@@ -154,24 +162,24 @@ export class Collector {
       Date.now(),
     )
     opened.follow((snapshot) => pool?.publish(snapshot))
-    const registry = createRegistry(
-      joinReaders(
-        {
-          ovsight_info: () => [[1, VERSION, process.version, store.name]],
-          ...pipelineReaders(this.built),
-          ...listenerReaders(listeners),
-          ...writerReaders(writer),
-          ...this.keeping.readers,
-          ...this.history.readers,
-          ...identityReaders(identity),
-          ...lateReaders(this.late),
-          ovsight_statistics_answers_total: () => [[this.statistics.answers]],
-          ovsight_statistics_failures_total: () => [[this.statistics.failures]],
-          ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
-        },
-        pool?.readers ?? { ovsight_workers: () => [[0]], ovsight_worker_restarts_total: () => [[0]] },
-      ),
+    this.readers = joinReaders(
+      {
+        ovsight_info: () => [[1, VERSION, process.version, store.name]],
+        ...pipelineReaders(this.built),
+        ...listenerReaders(listeners),
+        ...writerReaders(writer),
+        ...this.keeping.readers,
+        ...this.figures.readers,
+        ...this.history.readers,
+        ...identityReaders(identity),
+        ...lateReaders(this.late),
+        ovsight_statistics_answers_total: () => [[this.statistics.answers]],
+        ovsight_statistics_failures_total: () => [[this.statistics.failures]],
+        ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
+      },
+      pool?.readers ?? { ovsight_workers: () => [[0]], ovsight_worker_restarts_total: () => [[0]] },
     )
+    const registry = createRegistry(this.readers)
     this.access = openAccess(config, identity, log)
     this.api = buildApi({
       store,
@@ -239,6 +247,12 @@ export class Collector {
     for (const block of blocks) void this.writer.enqueue({ ...block, token: this.token() })
   }
 
+  /** Figures of the collector itself, into the store beside what it collects. */
+  private async tellOfItself(): Promise<void> {
+    await Promise.all([this.figures.look(), this.pool?.read()])
+    this.keep([collectorRows(this.readers, hostname(), Date.now())])
+  }
+
   private async begin(): Promise<void> {
     const { config, api, built, receivers, pool } = this
     if (config.http_port !== null && api !== undefined) {
@@ -253,6 +267,7 @@ export class Collector {
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
     void this.history.tick(Date.now())
+    void this.figures.look()
     const watch = new LossWatch(this.log, receivers, built)
     this.timers = [
       ...(await this.keeping.begin()),
@@ -261,6 +276,7 @@ export class Collector {
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => void this.history.tick(Date.now()), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
+      setInterval(() => void this.tellOfItself(), SELF_MS),
       ...(config.audit_every === 0 ? [] : [setInterval(() => void this.auditor.tick(Date.now()), WATCH_MS)]),
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
     ]

@@ -40,6 +40,7 @@ const SHOWN: readonly Shown[] = [
   { title: 'dst', weight: 100, keep: true, minWidth: 15, cell: (row) => endText(row, 'dst') },
   { title: 'dst_addr', weight: 40, cell: (row) => (row['dst_server'] === '' ? '' : String(row['dst_addr'])) },
   { title: 'flags', weight: 35, cell: (row) => flagLetters(Number(row['tcp_flags'])) },
+  { title: 'retransmits', weight: 12, align: 'right', cell: (row) => zeroless(row['tcp_retransmits']) },
   { title: 'packets', weight: 80, align: 'right', cell: (row) => formatCount(Number(row['packets'])) },
   { title: 'bytes', weight: 90, keep: true, align: 'right', cell: (row) => formatBytes(Number(row['bytes'])) },
   { title: 'role', weight: 60, cell: text('role') },

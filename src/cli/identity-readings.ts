@@ -7,6 +7,9 @@ import type { LateTruth } from '../late/late-truth.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
 import { parseShown } from './identity-kinds.ts'
 
+/** Sources with figures of their own: a cloud has one a host. */
+const STALEST = 100
+
 export function identityReaders(identity: LiveIdentity): Readers {
   const { replica } = identity
   const byKind = (value: (sources: SourceReport[]) => number | undefined) => () => {
@@ -23,6 +26,11 @@ export function identityReaders(identity: LiveIdentity): Readers {
       const ages = sources.map(({ ageMs }) => ageMs)
       return ages.some((age) => age === null) ? undefined : Math.max(...(ages as number[])) / 1e3
     }),
+    ovsight_identity_source_age_seconds: () =>
+      identity.sources
+        .map(({ kind, target, ageMs }): Sample => [ageMs === null ? process.uptime() : ageMs / 1e3, kind, target])
+        .sort(([a], [b]) => b - a)
+        .slice(0, STALEST),
     ovsight_identity_faults_total: byKind((sources) => sources.reduce((sum, { faults }) => sum + faults, 0)),
     ovsight_identity_entries: () => Object.entries(replica.counts).map(([section, count]): Sample => [count, section]),
     ovsight_identity_calls_refused_total: () => [

@@ -55,19 +55,24 @@ export class StoreKeeping {
 
   /** Sets how long rows are kept, and begins to look at the disk. Rows are taken in whether or not that works. */
   async begin(): Promise<NodeJS.Timeout[]> {
-    const { keep_flows, keep_minutes, keep_hours, disk_free } = this.config
+    const { config } = this
     const seconds = (ms: number) => Math.ceil(ms / 1000)
+    const health = seconds(config.keep_health)
     try {
       await keepFor(this.store, {
-        flows: seconds(keep_flows),
-        flows_1m: seconds(keep_minutes),
-        flows_1h: seconds(keep_hours),
+        flows: seconds(config.keep_flows),
+        flows_1m: seconds(config.keep_minutes),
+        flows_1h: seconds(config.keep_hours),
+        exporter_health: health,
+        collector_metrics: health,
+        interface_counters: seconds(config.keep_counters),
+        audit: seconds(config.keep_audit),
       })
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       this.log.warn({ code: error.code }, `how long rows are kept is not set: ${error.message}`)
     }
-    if (disk_free === 0) return []
+    if (config.disk_free === 0) return []
     await this.guard.look()
     return [setInterval(() => void this.guard.look(), LOOK_MS)]
   }

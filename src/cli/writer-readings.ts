@@ -12,6 +12,7 @@ export function writerReaders(writer: Writer): Readers {
     ovsight_rows_quarantined_total: () => [[counters.quarantinedRows]],
     ovsight_spool_blocks: () => [[writer.spoolBlocks]],
     ovsight_spool_bytes: () => [[writer.spoolBytes]],
+    ovsight_insert_lag_seconds: () => [[writer.lagMs(Date.now()) / 1e3]],
     ovsight_spool_failures_total: () => [[counters.spoolFailures]],
     ovsight_inserts_total: () => [[counters.inserts]],
     ovsight_inserted_rows_total: () => [[counters.insertedRows]],

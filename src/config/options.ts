@@ -145,6 +145,27 @@ export const OPTIONS = {
     min: 0,
     doc: 'How long it is kept who was what in the past (table `identity_history`), from when it ended; what holds now always stays. `0s` = for ever.',
   },
+  keep_health: {
+    group: 'Store',
+    type: 'duration',
+    default: 90 * DAY_MS,
+    min: 0,
+    doc: 'How long it is kept what exporters delivered and what collectors tell of themselves (`exporter_health`, `collector_metrics`); `0s` = for ever.',
+  },
+  keep_counters: {
+    group: 'Store',
+    type: 'duration',
+    default: 15 * DAY_MS,
+    min: 0,
+    doc: 'How long counters of interfaces are kept (`interface_counters`); an audit needs flow records and counters of its span. `0s` = for ever.',
+  },
+  keep_audit: {
+    group: 'Store',
+    type: 'duration',
+    default: 365 * DAY_MS,
+    min: 0,
+    doc: 'How long the verdicts of the audit are kept (`audit`); `0s` = for ever.',
+  },
   disk_free: {
     group: 'Store',
     type: 'bytes',

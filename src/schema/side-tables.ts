@@ -3,7 +3,7 @@
  * counted themselves, and how the two agree. DDL, rows as Native blocks (rows.ts) and docs/fields.md follow.
  */
 import { CODECS } from './codecs.ts'
-import type { ColumnSpec, TableSpec } from './ddl.ts'
+import { type ColumnSpec, type TableSpec, TIME_STORED } from './ddl.ts'
 import type { EnumName } from './enums.ts'
 import { IDENTITY_TABLE, IMPORTS_TABLE } from './identity-tables.ts'
 import type { Kind } from './kinds.ts'
@@ -25,7 +25,7 @@ export interface SideTable {
   columns: SideColumns
   /** MergeTree when not given. */
   engine?: string
-  /** One partition when not given. */
+  /** One partition when not given: then rows are kept for ever, else for as long as an option says (store/retention.ts). */
   partitionBy?: string
   orderBy: readonly string[]
 }
@@ -228,7 +228,6 @@ export const SIDE_TABLES = [
   IMPORTS_TABLE,
   COLLECTOR_TABLE,
 ] as const satisfies readonly SideTable[]
-export type SideTableName = (typeof SIDE_TABLES)[number]['name']
 
 /** Blocks whose tokens are known, so that one sent twice is stored once: a few a minute, for days. */
 const KNOWN_TOKENS = 10_000
@@ -244,7 +243,7 @@ export function sideTableSpec({ name, doc, columns, engine, partitionBy, orderBy
   return {
     name,
     doc,
-    columns: specs,
+    columns: partitionBy === undefined ? specs : [...specs, TIME_STORED],
     ...(engine === undefined ? {} : { engine }),
     ...(partitionBy === undefined ? {} : { partitionBy }),
     orderBy,

@@ -4,19 +4,35 @@
  */
 import { type DdlTarget, type FLOWS, identifier, quote } from '../schema/ddl.ts'
 import type { RollupName } from '../schema/rollups.ts'
+import type { AUDIT_TABLE, COLLECTOR_TABLE, COUNTERS_TABLE, HEALTH_TABLE } from '../schema/side-tables.ts'
 import type { Store } from './store.ts'
 
+/** Tables of flows and their sums: what makes room when a disk is nearly full. */
+type FlowTable = typeof FLOWS | RollupName
+type SideName = (typeof HEALTH_TABLE | typeof COUNTERS_TABLE | typeof AUDIT_TABLE | typeof COLLECTOR_TABLE)['name']
+
 /** Seconds that rows of a table are kept; 0 = for ever. */
-export type Retention = Readonly<Record<typeof FLOWS | RollupName, number>>
+export type Retention = Readonly<Record<FlowTable | SideName, number>>
 
 /** When a row of each table was stored. */
-const STORED = { flows: 'time_stored', flows_1m: 'day_stored', flows_1h: 'day_stored' } as const
+const FLOWS_STORED = {
+  flows: 'time_stored',
+  flows_1m: 'day_stored',
+  flows_1h: 'day_stored',
+} as const satisfies Record<FlowTable, string>
+const STORED = {
+  ...FLOWS_STORED,
+  exporter_health: 'time_stored',
+  interface_counters: 'time_stored',
+  audit: 'time_stored',
+  collector_metrics: 'time_stored',
+} as const satisfies Record<keyof Retention, string>
 
 /** Only parts of which every row is to go are removed; a change of the time is written into parts without writing their rows. */
 const SETTINGS = 'ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1'
 
 /** Makes the tables keep rows for as long. Does nothing where they do. Errors: store_unreachable, store_refused, query_failed. */
-export async function keepFor(store: Store, retention: Retention): Promise<void> {
+export async function keepFor(store: Store, retention: Partial<Retention>): Promise<void> {
   const { database } = store
   const { rows } = await store.query({
     sql: 'SELECT name, create_table_query AS made FROM system.tables WHERE database = {database:String}',
@@ -37,7 +53,7 @@ function statements({ database }: DdlTarget, table: keyof Retention, made: strin
 
 /** A partition of a table. */
 export interface Partition {
-  table: keyof Retention
+  table: FlowTable
   /** Name of the partition in the engine, and the day or month it holds. */
   id: string
   name: string
@@ -54,9 +70,9 @@ export async function oldestPartition(store: Store): Promise<Partition | undefin
     sql:
       `SELECT table, partition_id AS id, any(partition) AS name, sum(rows) AS n, sum(bytes_on_disk) AS bytes FROM system.parts ` +
       `WHERE active AND rows > 0 AND database = {database:String} AND table IN {tables:Array(String)} GROUP BY table, id ORDER BY table, id`,
-    params: { database: store.database, tables: Object.keys(STORED) },
+    params: { database: store.database, tables: Object.keys(FLOWS_STORED) },
   })
-  for (const table of Object.keys(STORED) as (keyof Retention)[]) {
+  for (const table of Object.keys(FLOWS_STORED) as FlowTable[]) {
     const own = rows.filter((row) => row['table'] === table)
     const [oldest] = own
     if (own.length < 2 || oldest === undefined) continue

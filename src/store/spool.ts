@@ -34,6 +34,8 @@ export interface Spooled extends FileBlock {
   readonly crc32: number
   /** Whether this process wrote it; another's is checked before it is used. */
   readonly own: boolean
+  /** When this process wrote or found it. */
+  readonly sinceMs: number
   readonly sums?: SumsFile & { readonly crc32: number }
 }
 
@@ -173,7 +175,15 @@ export class Spool {
 
   private spooled(number: number, facts: FactsFile, own: boolean): Spooled {
     const { bytes: bytesInFile, crc32: sum, sums } = facts
-    const block = { ...blockFacts(facts), number, crc32: sum, own, file: this.path(number, DATA), bytesInFile }
+    const block = {
+      ...blockFacts(facts),
+      number,
+      crc32: sum,
+      own,
+      sinceMs: Date.now(),
+      file: this.path(number, DATA),
+      bytesInFile,
+    }
     if (sums === undefined) return block
     const { columns, rows } = sums
     const file = this.path(number, SUMS)

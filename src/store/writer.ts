@@ -87,6 +87,13 @@ export class Writer {
     return this.spool.bytes
   }
 
+  /** How long the block that waits for longest has been in the spool; 0 when none waits. */
+  lagMs(nowMs: number): number {
+    let sinceMs = nowMs
+    for (const block of this.spool.waiting) sinceMs = Math.min(sinceMs, block.sinceMs)
+    return nowMs - sinceMs
+  }
+
   /** Blocks of an earlier process that the store has not taken. */
   get inheritedBlocks(): number {
     let count = 0

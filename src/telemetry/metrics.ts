@@ -178,10 +178,22 @@ export const METRICS = {
   },
   ovsight_spool_blocks: { type: 'gauge', labels: [], doc: 'Blocks on disk that the store has not taken yet.' },
   ovsight_spool_bytes: { type: 'gauge', labels: [], doc: 'Their size.' },
+  ovsight_insert_lag_seconds: {
+    type: 'gauge',
+    labels: [],
+    doc: 'How long the block that waits for longest has been in the spool; 0 when none waits.',
+  },
   ovsight_spool_failures_total: {
     type: 'counter',
     labels: [],
     doc: 'Attempts to write a block to the spool that failed, for want of disk space for example.',
+  },
+  ovsight_store_rows: { type: 'gauge', labels: ['table'], doc: 'Rows of a table of the store, read once a minute.' },
+  ovsight_store_bytes: { type: 'gauge', labels: ['table'], doc: 'What they take on disk.' },
+  ovsight_store_free_bytes: {
+    type: 'gauge',
+    labels: ['disk'],
+    doc: 'Room on a disk of the store, read once a minute. Disks that are no local ones do not tell.',
   },
   ovsight_disk_guard_rows_total: {
     type: 'counter',
@@ -201,6 +213,11 @@ export const METRICS = {
     type: 'gauge',
     labels: ['source'],
     doc: 'Age of the stalest source of a kind: how long ago it was last heard. Absent while one was never heard.',
+  },
+  ovsight_identity_source_age_seconds: {
+    type: 'gauge',
+    labels: ['source', 'target'],
+    doc: 'How long ago a source was last heard, or since the collector began when it never was; the 100 stalest.',
   },
   ovsight_identity_faults_total: { type: 'counter', labels: ['source'], doc: 'Faults of sources of a kind.' },
   ovsight_identity_entries: { type: 'gauge', labels: ['section'], doc: 'What the model knows, by section.' },

@@ -58,6 +58,15 @@ describe('how long rows are kept', { skip: NO_ENGINE }, () => {
     await keepFor(store, { flows: 0, flows_1m: 0, flows_1h: 0 })
   })
 
+  it('is set for each table beside the flows as well', async () => {
+    const kept = { exporter_health: 11, collector_metrics: 12, interface_counters: 13, audit: 14 }
+    await keepFor(store, kept)
+    for (const [table, seconds] of Object.entries(kept))
+      assert.equal(await ttlOf(table), `TTL time_stored + toIntervalSecond(${seconds})`)
+    await keepFor(store, { exporter_health: 0, collector_metrics: 0, interface_counters: 0, audit: 0 })
+    assert.equal(await ttlOf('audit'), undefined)
+  })
+
   it('counts from when rows were stored: an old capture stays, and goes when its time has come', async () => {
     await keepFor(store, { flows: 86_400, flows_1m: 0, flows_1h: 0 })
     await store.insert(flowBlock(100))

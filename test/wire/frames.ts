@@ -91,8 +91,8 @@ export function udp(src: number, dst: number, payload: Bytes, length = 8 + paylo
 }
 
 /** `flags` are the lower twelve bits of the word at 12. */
-export function tcp(src: number, dst: number, flags: number, payload: Bytes = new Uint8Array(0)): Bytes {
-  return join(u16(src, dst), u32(1, 2), u16(0x5000 | flags, 0xffff, 0, 0), payload)
+export function tcp(src: number, dst: number, flags: number, payload: Bytes = new Uint8Array(0), sequence = 1): Bytes {
+  return join(u16(src, dst), u32(sequence, 2), u16(0x5000 | flags, 0xffff, 0, 0), payload)
 }
 
 export function icmp(type: number, code: number): Bytes {

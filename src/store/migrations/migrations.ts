@@ -60,6 +60,8 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'what collectors tell of themselves',
     statements: (target) => [createTable(sideTableSpec(COLLECTOR_TABLE), target)],
   },
+  // The column itself is added by `align`.
+  { version: 9, name: 'when rows beside the flows were stored', statements: () => [] },
 ]
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
