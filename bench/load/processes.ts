@@ -161,16 +161,16 @@ export function processesOf(pid: number): number[] {
   return [pid, ...childrenOf(pid)]
 }
 
-/** Memory of a process and those it started. */
-export function residentMib(pid: number): number {
-  const kib = processesOf(pid).map((one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1])
+/** Memory of a process, and of those it started unless `all` is false. */
+export function residentMib(pid: number, all = true): number {
+  const kib = (all ? processesOf(pid) : [pid]).map((one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1])
   return kib.reduce((sum, one) => sum + Number(one ?? 0), 0) / 1024
 }
 
-/** CPU seconds of a process and those it started, all threads, user and system, to the nanosecond. */
-export function cpuSeconds(pid: number): number {
+/** CPU seconds of a process, and of those it started unless `all` is false; all threads, user and system, to the nanosecond. */
+export function cpuSeconds(pid: number, all = true): number {
   let ns = 0
-  for (const own of processesOf(pid))
+  for (const own of all ? processesOf(pid) : [pid])
     for (const thread of readdirSync(`/proc/${own}/task`))
       ns += Number(readFileSync(`/proc/${own}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
   return ns / 1e9
