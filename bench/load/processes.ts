@@ -163,7 +163,9 @@ export function processesOf(pid: number): number[] {
 
 /** Memory of a process, and of those it started unless `all` is false. */
 export function residentMib(pid: number, all = true): number {
-  const kib = (all ? processesOf(pid) : [pid]).map((one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1])
+  const kib = (all ? processesOf(pid) : [pid]).map(
+    (one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1],
+  )
   return kib.reduce((sum, one) => sum + Number(one ?? 0), 0) / 1024
 }
 

@@ -44,7 +44,6 @@ export interface Running {
   pid: number
   line: string
   url: string
-  pid: number
   /** UDP port of a listener, by its name in the start line. */
   port(name: string): number
   /** Ends it and answers what it said. */
@@ -62,7 +61,6 @@ export async function collector(words: readonly string[]): Promise<Running> {
   return {
     pid: child.pid!,
     line,
-    pid: child.pid!,
     url: /HTTP (http:[^;]+);/.exec(line)?.[1] ?? '',
     port: (name) => Number(new RegExp(`${name} (\\d+)`).exec(line)?.[1]),
     stop(signal = 'SIGTERM') {

@@ -5,7 +5,7 @@
  * same is counted. The genuine exporter sends to the port that is flooded.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cpuSeconds, residentMib, socketOf } from '../../bench/load/processes.ts'
+import { cpuSeconds, queueOf, residentMib } from '../../bench/load/processes.ts'
 import { Flood, LONGEST, type FloodInput } from './datagrams.ts'
 import { BURST, Spoofer } from './spoof.ts'
 
@@ -52,8 +52,13 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
   const spoofer = new Spoofer()
   const lengths = new Uint32Array(BURST)
   const sources = new Uint32Array(BURST)
+  const queues = Object.entries(ports).map(
+    ([input, port]) =>
+      () =>
+        queueOf(input as FloodInput, port),
+  )
   const room = async () => {
-    for (const port of Object.values(ports)) while ((socketOf(port)?.queuedBytes ?? 0) > LONG_BYTES) await sleep(1)
+    for (const queue of queues) while (queue().queuedBytes > LONG_BYTES) await sleep(1)
   }
   let genuine = 0
   const sendGenuine = (count: number) => {
@@ -74,7 +79,7 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
     }
   }
   const drained = async () => {
-    while (Object.values(ports).some((port) => (socketOf(port)?.queuedBytes ?? 0) > 0)) await sleep(20)
+    while (queues.some((queue) => queue().queuedBytes > 0)) await sleep(20)
     await sleep(1_500)
   }
   for (let i = 0; i < WARM_DATAGRAMS; i += BURST) {
@@ -110,7 +115,7 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
     residentMiB: resident,
     grownMiB: Math.max(most, residentMib(pid, false)) - resident,
     genuine: { sent: genuine, received: valueOf(page, line) },
-    kernelDrops: Object.values(ports).reduce((sum, port) => sum + (socketOf(port)?.drops ?? 0), 0),
+    kernelDrops: queues.reduce((sum, queue) => sum + queue().drops, 0),
     metricsBytes: page.length,
     metricsMs,
   }
