@@ -71,6 +71,7 @@ export function guard(app: FastifyInstance, access: AccessOptions | undefined, n
     if (open === true) return
     const who = await identify(request, access, refusals, now())
     request.who = who
+    requests.perMinute = access.requestsPerMinute
     const waitMs = requests.take(who.name, now())
     if (waitMs > 0) throw new RateLimited(waitMs)
     if (who.project !== null && projects !== true && request.routeOptions.url !== undefined)

@@ -1,6 +1,7 @@
 /** How many requests a client may make: a bucket each that fills again. Bounded: the one idle for longest gives up its place. */
 export class RateLimit {
-  private readonly perMinute: number
+  /** May be changed at any time. */
+  perMinute: number
   private readonly maxClients: number
   private readonly buckets = new Map<string, { left: number; atMs: number }>()
 
@@ -15,7 +16,7 @@ export class RateLimit {
     const bucket = this.buckets.get(client) ?? { left: this.perMinute, atMs: nowMs }
     this.buckets.delete(client)
     const each = 60_000 / this.perMinute
-    bucket.left = Math.min(this.perMinute, bucket.left + (nowMs - bucket.atMs) / each)
+    bucket.left = Math.min(this.perMinute, bucket.left + Math.max(0, nowMs - bucket.atMs) / each)
     bucket.atMs = nowMs
     this.buckets.set(client, bucket)
     if (this.buckets.size > this.maxClients) this.buckets.delete(this.buckets.keys().next().value!)

@@ -7,6 +7,7 @@ import { answerRoutes } from './answers.ts'
 import { identityRoutes, type IdentityApi } from './identity.ts'
 import { openApi } from './openapi.ts'
 import { API_PAGE, PAGE_POLICY } from './page.ts'
+import { type StatusApi, statusRoutes } from './status.ts'
 import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
@@ -16,6 +17,8 @@ export interface ApiOptions {
   readonly metricsText: () => string | Promise<string>
   /** The model of the cloud, where there is one. */
   readonly identity?: IdentityApi
+  /** How the collector stands, where one runs. */
+  readonly status?: StatusApi
   /** Who may ask; without it everybody may. */
   readonly access?: AccessOptions
   readonly version?: string
@@ -39,6 +42,7 @@ export function buildApi({
   store,
   metricsText,
   identity,
+  status,
   access,
   version = '0',
   now = Date.now,
@@ -75,6 +79,7 @@ export function buildApi({
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
   )
   if (identity !== undefined) identityRoutes(app, identity)
+  if (status !== undefined) statusRoutes(app, status)
   answerRoutes(app, store, now)
   return app
 }

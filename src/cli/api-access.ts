@@ -1,12 +1,13 @@
 /** Who may ask the API of a collector, as its options say. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { homedir } from 'node:os'
+import type { AccessOptions } from '../api/access.ts'
 import { AskedLog } from '../api/asked-log.ts'
 import { KeystoneTokens } from '../api/keystone.ts'
 import type { ApiOptions } from '../api/server.ts'
 import { TokenBook } from '../api/tokens.ts'
 import type { Config } from '../config/options.ts'
-import type { LiveIdentity } from '../identity/replica/live.ts'
+import type { Identity } from '../identity/replica/changeable.ts'
 import { loadCloud } from '../identity/sources/openstack/clouds.ts'
 import { CloudSession } from '../identity/sources/openstack/session.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -16,6 +17,8 @@ export interface OpenAccess {
   readonly options: Pick<ApiOptions, 'access'>
   /** For the command line on this machine; undefined when no tokens are wanted. */
   readonly localToken?: string
+  /** Follows another configuration. Errors: those of clouds.yaml. */
+  change(config: Config): void
   close(): Promise<void>
 }
 
@@ -27,32 +30,39 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
-export function openAccess(config: Config, identity: LiveIdentity, log: Logger): OpenAccess {
+export function openAccess(config: Config, identity: Identity, log: Logger): OpenAccess {
   const wanted = config.http_auth === 'on' || (config.http_auth === 'auto' && !isLoopback(config.http_bind))
   if (!wanted) {
     if (!isLoopback(config.http_bind) && config.http_port !== null)
       log.warn('the HTTP API is open to everybody who reaches it, all projects: http_auth is off')
-    return { options: {}, close: () => Promise.resolve() }
+    return { options: {}, change: () => undefined, close: () => Promise.resolve() }
   }
   const localToken = `ovs_local_${randomBytes(32).toString('base64url')}`
   const asked = new AskedLog(config.data, (error) => log.error({ err: error }, 'the log of requests cannot be written'))
   const keystone = keystoneOf(config)
   const projects = new KnownProjects(identity)
+  const access: Writable<AccessOptions> = {
+    tokens: new TokenBook(config.data),
+    ...(keystone === undefined ? {} : { keystone }),
+    local: (token) => same(token, localToken),
+    projectExists: (id) => projects.has(id),
+    requestsPerMinute: config.http_requests,
+    onAsked: (one) => asked.add(one),
+  }
   return {
-    options: {
-      access: {
-        tokens: new TokenBook(config.data),
-        ...(keystone === undefined ? {} : { keystone }),
-        local: (token) => same(token, localToken),
-        projectExists: (id) => projects.has(id),
-        requestsPerMinute: config.http_requests,
-        onAsked: (one) => asked.add(one),
-      },
-    },
+    options: { access },
     localToken,
+    change(next) {
+      access.requestsPerMinute = next.http_requests
+      const other = keystoneOf(next)
+      if (other === undefined) delete access.keystone
+      else access.keystone = other
+    },
     close: () => asked.flush(),
   }
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 function same(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
@@ -67,11 +77,11 @@ function keystoneOf(config: Config): KeystoneTokens | undefined {
 
 /** The projects of the model; nothing is known while the model has none. */
 class KnownProjects {
-  private readonly identity: LiveIdentity
+  private readonly identity: Identity
   private ids: ReadonlySet<string> = new Set()
   private readMs = -Infinity
 
-  constructor(identity: LiveIdentity) {
+  constructor(identity: Identity) {
     this.identity = identity
   }
 

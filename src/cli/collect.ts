@@ -7,14 +7,14 @@ import { type Config, OPTION_NAMES } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import { type Logger, createLog } from '../telemetry/log.ts'
-import { Collector } from './collector.ts'
+import { Collector, type Configured } from './collector.ts'
 import type { CliContext } from './context.ts'
 import { loadIdentity } from './engine.ts'
 import { VERSION } from './version.ts'
 
 const DESCRIPTION = `Receives NetFlow, IPFIX, sFlow and mirrored frames, finds out whose they are, and stores them.
 
-Runs until SIGTERM or SIGINT (Ctrl-C), then writes what it holds and exits. ovsight top and flows ask it while it runs on the
+Runs until SIGTERM or SIGINT (Ctrl-C), then writes what it holds and exits. SIGHUP makes it read its configuration again. ovsight top and flows ask it while it runs on the
 same data directory.`
 
 const EXAMPLES = `
@@ -48,10 +48,11 @@ export function addCollect(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action(async (options: CollectOptions) => {
       const flags = givenFlags(options, OPTION_NAMES)
-      const { config } = loadConfig({ flags, file: options.config, env: context.env })
-      const log = logOf(config, context)
-      if (options.check === true) await check(config, log, context)
-      else await collect(config, log, context)
+      const read = () => loadConfig({ flags, file: options.config, env: context.env })
+      const loaded = read()
+      const log = logOf(loaded.config, context)
+      if (options.check === true) await check(loaded.config, log, context)
+      else await collect({ loaded, read }, log, context)
     })
 }
 
@@ -85,10 +86,14 @@ function checkDirectory(path: string): void {
   }
 }
 
-async function collect(config: Config, log: Logger, { stdout }: CliContext): Promise<void> {
+async function collect(configured: Configured, log: Logger, { stdout, stdin }: CliContext): Promise<void> {
   const stopping = stopSignal()
-  const collector = await Collector.start(config, log)
-  stdout.write(`${startLine(collector, config)}\n`)
+  const running: { collector?: Collector } = {}
+  // A terminal that is closed sends it too; there it goes on ending what runs in it.
+  if (stdin?.isTTY !== true) process.on('SIGHUP', () => void running.collector?.reload())
+  const collector = await Collector.start(configured, log)
+  running.collector = collector
+  stdout.write(`${startLine(collector, configured.loaded.config)}\n`)
   log.info(`stopping on ${await stopping}`)
   await collector.stop()
 }

@@ -4,17 +4,19 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../api/server.ts'
+import type { StatusApi } from '../api/status.ts'
 import { type Statistics, StatisticsPoller } from '../audit/statistics.ts'
 import { AuditWriter } from '../audit/writer.ts'
 
-import type { Config } from '../config/options.ts'
+import type { Loaded } from '../config/load.ts'
+import type { Config, OptionName } from '../config/options.ts'
 import { AppError } from '../errors.ts'
-import type { LiveIdentity } from '../identity/replica/live.ts'
+import type { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { LateTruth } from '../late/late-truth.ts'
 import { RawRows } from '../late/raw-rows.ts'
 import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
-import { type BuiltPipeline, buildPipeline } from '../pipeline/build.ts'
+import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
@@ -37,6 +39,7 @@ import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } fro
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
+import { type Follower, Reloader } from './reload.ts'
 import { VERSION } from './version.ts'
 import { collectorRows } from './collector-rows.ts'
 import { StoreFigures } from './store-figures.ts'
@@ -51,6 +54,24 @@ const SIDE_TICK_MS = 1_000
 const SIDE_WRITE_MS = 10_000
 /** What the collector tells of itself is written this often. */
 const SELF_MS = 60_000
+
+/** Options that the keeping of the store follows. */
+const KEEPING = [
+  'keep_flows',
+  'keep_minutes',
+  'keep_hours',
+  'keep_health',
+  'keep_counters',
+  'keep_audit',
+  'disk_free',
+] as const satisfies readonly OptionName[]
+
+/** A configuration, and how it is read again. */
+export interface Configured {
+  readonly loaded: Loaded
+  /** Errors: those of `loadConfig`. */
+  readonly read: () => Loaded
+}
 
 export class Collector {
   readonly store: Store
@@ -78,12 +99,17 @@ export class Collector {
   private readonly late: LateTruth | undefined
   /** Tells those who attribute late what a host without OVSDB is seen to report. */
   private readonly heard: (host: string, reports: number) => void
-  readonly identity: LiveIdentity
+  readonly identity: ChangeableIdentity
   private api: FastifyInstance | undefined
   private readonly access: OpenAccess
   private timers: NodeJS.Timeout[] = []
 
-  private constructor(config: Config, log: Logger, opened: Opened, spool: OpenWriter) {
+  private readonly reloader: Reloader
+  private readonly beganAt = Date.now()
+  private stage: 'starting' | 'running' | 'stopping' = 'starting'
+
+  private constructor({ loaded, read }: Configured, log: Logger, opened: Opened, spool: OpenWriter) {
+    const { config } = loaded
     const { store, listeners, shared, identity } = opened
     const { writer } = spool
     this.config = config
@@ -117,7 +143,7 @@ export class Collector {
           attribute: again.attribute,
           enqueue: (block) => writer.enqueue(block),
           inherited: () => writer.inheritedBlocks,
-          version: () => identity.replica.published + names.changes,
+          version: () => identity.version + names.changes,
           log,
         },
         { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
@@ -181,6 +207,7 @@ export class Collector {
     )
     const registry = createRegistry(this.readers)
     this.access = openAccess(config, identity, log)
+    this.reloader = new Reloader(loaded, read, this.followers(), log)
     this.api = buildApi({
       store,
       metricsText: async () => {
@@ -188,6 +215,7 @@ export class Collector {
         return registry.metrics()
       },
       identity: identityApi(identity),
+      status: this.statusApi(),
       ...this.access.options,
       version: VERSION,
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
@@ -198,17 +226,66 @@ export class Collector {
    * Opens everything and starts to receive. What fails is reported at once and together; nothing stays open then.
    * Errors: those of identity, listeners, store and API.
    */
-  static async start(config: Config, log: Logger): Promise<Collector> {
+  static async start(configured: Configured, log: Logger): Promise<Collector> {
+    const { config } = configured.loaded
     const opened = await openAll(config, log)
     let collector: Collector | undefined
     try {
       const spool = await openWriter(opened.store, { data: config.data, spoolBytes: config.spool_max, log })
-      collector = new Collector(config, log, opened, spool)
+      collector = new Collector(configured, log, opened, spool)
       await collector.begin()
       return collector
     } catch (error) {
       await (collector === undefined ? closeAll(opened) : collector.stop())
       throw error
+    }
+  }
+
+  /** Reads the configuration again, and takes what may change while it runs. Logs what is wrong with it. */
+  reload(): Promise<void> {
+    return this.reloader.reload()
+  }
+
+  private followers(): Follower[] {
+    const { built, pool, log, identity, keeping, history, access } = this
+    const pipelineChanges = (changed: ReadonlySet<OptionName>) => LIVE_OPTIONS.some((name) => changed.has(name))
+    return [
+      {
+        apply: (config, changed) => {
+          if (!pipelineChanges(changed)) return
+          log.level = config.log_level
+          changePipeline(built, config)
+          pool?.change(config)
+        },
+      },
+      {
+        apply: async (config, changed) => {
+          history.config = config
+          if (KEEPING.some((name) => changed.has(name))) await keeping.change(config)
+        },
+      },
+      { apply: (config) => access.change(config) },
+      { check: (config) => identity.check(config), apply: async (config) => void (await identity.change(config)) },
+    ]
+  }
+
+  private statusApi(): StatusApi {
+    return {
+      notReady: () => (this.stage === 'running' ? [] : [this.stage]),
+      stuck: () => [],
+      status: () => ({
+        version: VERSION,
+        pid: process.pid,
+        store: this.store.name,
+        began_at: new Date(this.beganAt).toISOString(),
+        stage: this.stage,
+        listeners: Object.fromEntries([...this.listeners].map(([input, { port }]) => [input, port])),
+        workers: this.pool?.running ?? 0,
+        worker_restarts: this.pool?.restarts ?? 0,
+        spool_blocks: this.writer.spoolBlocks,
+        configuration: this.reloader.state,
+      }),
+      config: () => this.reloader.rows(),
     }
   }
 
@@ -280,6 +357,7 @@ export class Collector {
       ...(config.audit_every === 0 ? [] : [setInterval(() => void this.auditor.tick(Date.now()), WATCH_MS)]),
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
     ]
+    this.stage = 'running'
   }
 
   /**
@@ -287,6 +365,7 @@ export class Collector {
    * `limitMs`, the rest stays in the spool for the next start.
    */
   async stop(limitMs = 8_000): Promise<void> {
+    this.stage = 'stopping'
     for (const timer of this.timers) clearInterval(timer)
     this.auditor.stop()
     this.history.stop()
@@ -326,7 +405,7 @@ function readingOf({ counters, ...rest }: Statistics): CounterReading {
 }
 
 interface Opened {
-  identity: LiveIdentity
+  identity: ChangeableIdentity
   /** Sockets of this thread; none where workers have them. */
   listeners: Listeners
   /** Sockets of the workers. */

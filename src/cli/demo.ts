@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/options.ts'
+import { type Loaded, loadConfig } from '../config/load.ts'
 import { createLog } from '../telemetry/log.ts'
 import { stopSignal } from './collect.ts'
 import { Collector } from './collector.ts'
@@ -36,9 +35,10 @@ async function demo(context: CliContext, once: boolean): Promise<void> {
   const stopping = stopSignal()
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-demo-'))
   try {
-    const config = demoConfig(join(directory, 'data'))
+    const loaded = demoConfig(join(directory, 'data'))
+    const { config } = loaded
     const log = createLog({ level: 'warn', format: 'text', to: context.stderr })
-    const collector = await Collector.start(config, log)
+    const collector = await Collector.start({ loaded, read: () => loaded }, log)
     try {
       const report = new DemoReport(context, collector, config)
       report.begin()
@@ -55,7 +55,7 @@ async function demo(context: CliContext, once: boolean): Promise<void> {
 }
 
 /** Free ports on loopback: it never meets a collector that really runs. The environment of the user does not matter. */
-function demoConfig(data: string): Config {
+function demoConfig(data: string): Loaded {
   const flags = {
     data,
     workers: '1',
@@ -69,5 +69,5 @@ function demoConfig(data: string): Config {
     receive_buffer: '64KiB',
     exporter_alias: senderAliases(),
   }
-  return loadConfig({ flags }).config
+  return loadConfig({ flags })
 }

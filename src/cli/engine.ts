@@ -4,7 +4,7 @@ import type { LearnedNames } from '../attribute/learned.ts'
 import type { OnUnsure } from '../attribute/unsure.ts'
 import type { Config } from '../config/options.ts'
 import { homedir } from 'node:os'
-import { LiveIdentity } from '../identity/replica/live.ts'
+import { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { loadIdentityFile } from '../identity/sources/file.ts'
@@ -30,8 +30,8 @@ export function openIdentity(
   config: Config,
   log: Logger,
   onSnapshot: (snapshot: IdentitySnapshot) => void = () => {},
-): Promise<LiveIdentity> {
-  return LiveIdentity.start(config, {
+): Promise<ChangeableIdentity> {
+  return ChangeableIdentity.start(config, {
     env: process.env,
     cwd: process.cwd(),
     home: homedir(),

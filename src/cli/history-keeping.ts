@@ -3,7 +3,7 @@ import type { Config } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import { HistoryKeeper } from '../history/keeper.ts'
 import { forgetHistory } from '../history/retention.ts'
-import type { LiveIdentity } from '../identity/replica/live.ts'
+import type { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import { IDENTITY_DICTIONARY, identityDictionary } from '../schema/identity-tables.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import { ChdbStore } from '../store/chdb.ts'
@@ -20,27 +20,33 @@ export class HistoryKeeping {
   readonly readers: Readers
 
   private readonly store: Store
-  private readonly config: Config
+  /** May be replaced at any time. */
+  config: Config
   private readonly log: Logger
   private readonly keeper: HistoryKeeper
   private reloaded = 0
   private warned = ''
   private forgetAtMs = 0
 
-  constructor(store: Store, identity: LiveIdentity, config: Config, log: Logger, onBlock: (block: RowBlock) => void) {
-    const { replica } = identity
+  constructor(
+    store: Store,
+    identity: ChangeableIdentity,
+    config: Config,
+    log: Logger,
+    onBlock: (block: RowBlock) => void,
+  ) {
     this.store = store
     this.config = config
     this.log = log
     this.keeper = new HistoryKeeper({
       store,
-      model: () => replica.sections,
-      version: () => replica.published,
+      model: () => identity.replica.sections,
+      version: () => identity.version,
       whole: () => {
         const telling = identity.sources.filter(({ kind }) => TELLING.has(kind))
         return telling.length > 0 && telling.every(({ freshAtMs }) => freshAtMs > 0)
       },
-      sinceOf: (id) => replica.ledger.since.get(id),
+      sinceOf: (id) => identity.replica.ledger.since.get(id),
       onBlock,
       onFault: (error) => this.warn(error, 'who was what is not written down'),
     })

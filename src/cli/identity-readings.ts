@@ -1,7 +1,8 @@
 /** How the model of a running collector stands: for the metrics and for `identity status`. */
 import type { IdentityApi } from '../api/identity.ts'
 import { describeGently } from '../identity/describe.ts'
-import type { LiveIdentity, SourceReport } from '../identity/replica/live.ts'
+import type { Identity } from '../identity/replica/changeable.ts'
+import type { SourceReport } from '../identity/replica/live.ts'
 import { SOURCE_KINDS } from '../identity/replica/source.ts'
 import type { LateTruth } from '../late/late-truth.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
@@ -10,8 +11,7 @@ import { parseShown } from './identity-kinds.ts'
 /** Sources with figures of their own: a cloud has one a host. */
 const STALEST = 100
 
-export function identityReaders(identity: LiveIdentity): Readers {
-  const { replica } = identity
+export function identityReaders(identity: Identity): Readers {
   const byKind = (value: (sources: SourceReport[]) => number | undefined) => () => {
     const { sources } = identity
     return SOURCE_KINDS.flatMap((kind): Sample[] => {
@@ -32,15 +32,16 @@ export function identityReaders(identity: LiveIdentity): Readers {
         .sort(([a], [b]) => b - a)
         .slice(0, STALEST),
     ovsight_identity_faults_total: byKind((sources) => sources.reduce((sum, { faults }) => sum + faults, 0)),
-    ovsight_identity_entries: () => Object.entries(replica.counts).map(([section, count]): Sample => [count, section]),
+    ovsight_identity_entries: () =>
+      Object.entries(identity.replica.counts).map(([section, count]): Sample => [count, section]),
     ovsight_identity_calls_refused_total: () => [
       [identity.refused.connections, 'connections'],
       [identity.refused.hosts, 'hosts'],
     ],
     ovsight_identity_hosts_forgotten_total: () => [[identity.forgotten]],
-    ovsight_identity_past: () => [[replica.ledger.size]],
-    ovsight_identity_snapshots_total: () => [[replica.published]],
-    ovsight_identity_publish_seconds: () => [[replica.lastPublishMs / 1e3]],
+    ovsight_identity_past: () => [[identity.replica.ledger.size]],
+    ovsight_identity_snapshots_total: () => [[identity.replica.published]],
+    ovsight_identity_publish_seconds: () => [[identity.replica.lastPublishMs / 1e3]],
   }
 }
 
@@ -55,18 +56,18 @@ export function lateReaders(late: LateTruth | undefined): Readers {
 }
 
 /** What the API tells of a running collector's model. */
-export function identityApi(identity: LiveIdentity): IdentityApi {
-  const { replica } = identity
+export function identityApi(identity: Identity): IdentityApi {
   return {
     status: () => identityStatus(identity),
     show: async (kind, wanted, most) => {
+      const { replica } = identity
       const what = parseShown(kind)
       return describeGently(replica.model, what, wanted, (section, key) => replica.originOf(section, key), most)
     },
   }
 }
 
-function identityStatus(identity: LiveIdentity): object {
+function identityStatus(identity: Identity): object {
   const { replica } = identity
   return {
     as_of: new Date(replica.snapshot.asOfMs).toISOString(),

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
@@ -8,6 +9,8 @@ import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
 import { enumValues } from '../schema/enums.ts'
 import { ROLLUP_NAMES, hoursView, rollupTable } from '../schema/rollups.ts'
 import { SIDE_TABLES, sideTableSpec } from '../schema/side-tables.ts'
+import { AppError } from '../errors.ts'
+import { fetchCollector, readCollectorNote } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, writeAnswer, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
@@ -17,6 +20,7 @@ Examples:
   $ ovsight show columns                               what to filter by and group by
   $ ovsight show columns -f json
   $ ovsight show config                                the options in force, and where each comes from
+  $ ovsight show config --running                      those of the collector here, and what waits for its restart
   $ ovsight show ddl                                   the tables, as SQL`
 
 /** The database that `show ddl` names: that of the embedded store. */
@@ -33,11 +37,17 @@ export function addShow(program: Command, context: CliContext): void {
     show.command('columns').description('Columns of a record: dimensions, and measures, which are summed.'),
   ).action((options: OutputOptions) => writeShown(context, options, columnRows()))
   addOptions(
-    addOutputOptions(show.command('config').description('Options in force and where each comes from; secrets hidden.')),
+    addOutputOptions(
+      show
+        .command('config')
+        .description('Options in force and where each comes from; secrets hidden.')
+        .option('--running', 'those of the collector that runs on the data directory, and what waits for its restart'),
+    ),
     OPTION_NAMES,
-  ).action((options: OutputOptions & { config?: string }) => {
+  ).action(async (options: OutputOptions & { config?: string; running?: boolean }) => {
     const flags = givenFlags({ ...options }, OPTION_NAMES)
     const loaded = loadConfig({ flags, file: options.config, env: context.env })
+    if (options.running === true) return writeShown(context, options, await runningConfig(loaded.config.data))
     const rows = showConfig(loaded).map(({ option, value, origin }) => ({ option, value, origin }))
     writeShown(context, options, rows)
   })
@@ -50,6 +60,16 @@ export function addShow(program: Command, context: CliContext): void {
       const tables = specs.map((table) => createTable(table, target))
       context.stdout.write([createDatabase(target), ...tables, hoursView(target)].map((sql) => `${sql};\n`).join('\n'))
     })
+}
+
+/** What a running collector says of its options. Errors: store_unreachable. */
+async function runningConfig(data: string): Promise<Record<string, string>[]> {
+  const url = await readCollectorNote(data)
+  if (url === undefined)
+    throw new AppError('store_unreachable', `no collector runs on ${resolve(data)}; without --running a start's options are shown`) // prettier-ignore
+  const response = await fetchCollector(new URL('/api/v1/config', url))
+  if (!response.ok) throw new AppError('store_unreachable', `the collector at ${url} answers ${response.status}`)
+  return (await response.json()) as Record<string, string>[]
 }
 
 function columnRows(): Record<string, string>[] {

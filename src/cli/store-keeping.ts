@@ -16,7 +16,7 @@ export class StoreKeeping {
   readonly readers: Readers
 
   private readonly store: Store
-  private readonly config: Config
+  private config: Config
   private readonly log: Logger
   private door: Door | undefined
 
@@ -55,25 +55,39 @@ export class StoreKeeping {
 
   /** Sets how long rows are kept, and begins to look at the disk. Rows are taken in whether or not that works. */
   async begin(): Promise<NodeJS.Timeout[]> {
-    const { config } = this
-    const seconds = (ms: number) => Math.ceil(ms / 1000)
-    const health = seconds(config.keep_health)
     try {
-      await keepFor(this.store, {
-        flows: seconds(config.keep_flows),
-        flows_1m: seconds(config.keep_minutes),
-        flows_1h: seconds(config.keep_hours),
-        exporter_health: health,
-        collector_metrics: health,
-        interface_counters: seconds(config.keep_counters),
-        audit: seconds(config.keep_audit),
-      })
+      await this.keep()
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       this.log.warn({ code: error.code }, `how long rows are kept is not set: ${error.message}`)
     }
-    if (config.disk_free === 0) return []
-    await this.guard.look()
-    return [setInterval(() => void this.guard.look(), LOOK_MS)]
+    await this.look()
+    return [setInterval(() => void this.look(), LOOK_MS)]
+  }
+
+  /** Follows another configuration. Errors: those of `keepFor`; the rest holds then. */
+  async change(config: Config): Promise<void> {
+    this.config = config
+    this.guard.freeBytes = config.disk_free
+    await this.keep()
+  }
+
+  private async look(): Promise<void> {
+    if (this.config.disk_free > 0) await this.guard.look()
+  }
+
+  private async keep(): Promise<void> {
+    const { config } = this
+    const seconds = (ms: number) => Math.ceil(ms / 1000)
+    const health = seconds(config.keep_health)
+    await keepFor(this.store, {
+      flows: seconds(config.keep_flows),
+      flows_1m: seconds(config.keep_minutes),
+      flows_1h: seconds(config.keep_hours),
+      exporter_health: health,
+      collector_metrics: health,
+      interface_counters: seconds(config.keep_counters),
+      audit: seconds(config.keep_audit),
+    })
   }
 }

@@ -13,6 +13,11 @@ faults are reported at once, each with its place, and the exit code is 2 (\`conf
 \`ovsight collect --check\` checks everything and starts nothing; \`ovsight show config\` prints the effective values with the
 origin of each, passwords hidden.
 
+A collector that runs reads its configuration again on SIGHUP (\`systemctl reload ovsight\`), and the files that it names: no datagram is
+lost by it. Options that say "at a reload" take effect then; of the others the log, \`ovsight show config --running\` and
+\`/api/v1/status\` name those that differ and take effect after a restart. A new configuration with faults changes nothing: all faults are
+logged, and the old one stays in force. The environment of a process that runs cannot change; a variable needs a restart.
+
 \`\`\`yaml
 # ovsight.yaml
 identity: /etc/ovsight/cloud.yaml
@@ -51,6 +56,7 @@ ${facts.doc}
 
 - Default: ${showValue(facts.type, facts.default)}
 - Value: ${limits.join(', ')}
+- Takes effect: ${facts.live === true ? 'at a reload' : 'at the next start'}
 - \`${flagOf(name)}\`, \`${environmentOf(name)}\`
 `
 }

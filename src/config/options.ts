@@ -63,12 +63,14 @@ export const OPTIONS = {
   },
   allow: {
     group: 'Listeners',
+    live: true,
     type: 'networks',
     default: [],
     doc: 'Addresses and networks that may send; datagrams of all others are counted and dropped before anything is kept of them. None: everybody may, unless `allow_hosts` is on.',
   },
   allow_hosts: {
     group: 'Listeners',
+    live: true,
     type: 'flag',
     default: false,
     doc: 'Hosts of the model of the cloud may send, and nobody else who is not in `allow`. While the model is empty they may not.',
@@ -84,6 +86,7 @@ export const OPTIONS = {
   },
   http_requests: {
     group: 'HTTP',
+    live: true,
     type: 'count',
     unit: 'a minute',
     default: 600,
@@ -119,6 +122,7 @@ export const OPTIONS = {
   },
   keep_flows: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 15 * DAY_MS,
     min: 0,
@@ -126,6 +130,7 @@ export const OPTIONS = {
   },
   keep_minutes: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 90 * DAY_MS,
     min: 0,
@@ -133,6 +138,7 @@ export const OPTIONS = {
   },
   keep_hours: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 730 * DAY_MS,
     min: 0,
@@ -140,6 +146,7 @@ export const OPTIONS = {
   },
   keep_identity: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 730 * DAY_MS,
     min: 0,
@@ -147,6 +154,7 @@ export const OPTIONS = {
   },
   keep_health: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 90 * DAY_MS,
     min: 0,
@@ -154,6 +162,7 @@ export const OPTIONS = {
   },
   keep_counters: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 15 * DAY_MS,
     min: 0,
@@ -161,6 +170,7 @@ export const OPTIONS = {
   },
   keep_audit: {
     group: 'Store',
+    live: true,
     type: 'duration',
     default: 365 * DAY_MS,
     min: 0,
@@ -168,6 +178,7 @@ export const OPTIONS = {
   },
   disk_free: {
     group: 'Store',
+    live: true,
     type: 'bytes',
     default: 1024 ** 3,
     min: 0,
@@ -217,6 +228,7 @@ export const OPTIONS = {
   },
   exporter_limit: {
     group: 'Pipeline',
+    live: true,
     type: 'count',
     unit: 'records a second',
     default: 0,
@@ -225,6 +237,7 @@ export const OPTIONS = {
   },
   exporter_clocks: {
     group: 'Pipeline',
+    live: true,
     type: 'text',
     oneOf: ['trust', 'far', 'correct'],
     default: 'far',
@@ -232,6 +245,7 @@ export const OPTIONS = {
   },
   clock_past: {
     group: 'Pipeline',
+    live: true,
     type: 'duration',
     default: 4_200_000,
     min: 60_000,
@@ -240,6 +254,7 @@ export const OPTIONS = {
   },
   clock_future: {
     group: 'Pipeline',
+    live: true,
     type: 'duration',
     default: 60_000,
     min: 1_000,
@@ -282,18 +297,21 @@ export const OPTIONS = {
   },
   identity: {
     group: 'Identity',
+    live: true,
     type: 'path',
     default: null,
     doc: 'File that describes the cloud: hosts, projects, networks, ports, servers, routers. Read again when it changes. What it says goes before what other sources say.',
   },
   os_cloud: {
     group: 'Identity',
+    live: true,
     type: 'text',
     default: null,
     doc: 'OpenStack cloud to read: its name in clouds.yaml, or `envvars` for the OS_* variables. The user needs the admin role.',
   },
   openstack_poll: {
     group: 'Identity',
+    live: true,
     type: 'duration',
     default: 30_000,
     min: 1_000,
@@ -301,6 +319,7 @@ export const OPTIONS = {
   },
   openstack_full: {
     group: 'Identity',
+    live: true,
     type: 'duration',
     default: 600_000,
     min: 1_000,
@@ -308,32 +327,49 @@ export const OPTIONS = {
   },
   ovsdb: {
     group: 'Identity',
+    live: true,
     type: 'text',
     default: null,
     doc: "OVSDB of every host whose entry names none: `tcp:{address}:6640`, `ssl:{address}:6640`, `unix:/run/{host}.sock`. `{address}` is the host's first address, `{host}` its name.",
   },
   ovsdb_listen: {
     group: 'Identity',
+    live: true,
     type: 'text',
     default: null,
     doc: 'Where OVSDB servers call: `ptcp:6640`, `pssl:6640:ADDRESS`. Hosts have `ovs-vsctl set-manager ssl:COLLECTOR:6640`.',
   },
   ovn_southbound: {
     group: 'Identity',
+    live: true,
     type: 'text',
     default: null,
     doc: "OVN's southbound database, `tcp:HOST:6642`, `ssl:HOST:6642` or `unix:PATH`: ports, networks, hosts and tunnel keys of an OVN cloud, also before Neutron's lists have them or without Neutron. The file and Neutron go before it.",
   },
-  ovsdb_key: { group: 'Identity', type: 'path', default: null, doc: 'Private key (PEM) for `ssl:` and `pssl:`.' },
-  ovsdb_cert: { group: 'Identity', type: 'path', default: null, doc: 'Certificate (PEM) for `ssl:` and `pssl:`.' },
+  ovsdb_key: {
+    group: 'Identity',
+    live: true,
+    type: 'path',
+    default: null,
+    doc: 'Private key (PEM) for `ssl:` and `pssl:`.',
+  },
+  ovsdb_cert: {
+    group: 'Identity',
+    live: true,
+    type: 'path',
+    default: null,
+    doc: 'Certificate (PEM) for `ssl:` and `pssl:`.',
+  },
   ovsdb_ca: {
     group: 'Identity',
+    live: true,
     type: 'path',
     default: null,
     doc: "Certificate (PEM) of the CA that signed the switches' certificates.",
   },
   ovsdb_forget: {
     group: 'Identity',
+    live: true,
     type: 'duration',
     default: 86_400_000,
     min: 1_000,
@@ -341,6 +377,7 @@ export const OPTIONS = {
   },
   max_calling_hosts: {
     group: 'Identity',
+    live: true,
     type: 'count',
     unit: 'hosts',
     default: 16_384,
@@ -350,6 +387,7 @@ export const OPTIONS = {
   },
   identity_grace: {
     group: 'Identity',
+    live: true,
     type: 'duration',
     default: 600_000,
     min: 0,
@@ -467,6 +505,7 @@ export const OPTIONS = {
   },
   log_level: {
     group: 'Logs',
+    live: true,
     type: 'text',
     oneOf: ['debug', 'info', 'warn', 'error'],
     default: 'info',
@@ -491,6 +530,8 @@ interface OptionFacts {
   min?: number
   max?: number
   oneOf?: readonly string[]
+  /** Takes effect while the collector runs, when it is told to read its configuration again (SIGHUP). */
+  live?: true
   /** May hold a password: never shown whole. */
   secret?: true
   doc: string

@@ -13,7 +13,8 @@ export function showConfig({ config, origins }: Loaded): ShownOption[] {
   return OPTION_NAMES.map((option) => ({ option, value: shownValue(config, option), origin: origins[option] }))
 }
 
-function shownValue(config: Config, option: OptionName): string {
+/** A value as it may be shown: secrets hidden. */
+export function shownValue(config: Config, option: OptionName): string {
   const facts = optionFacts(option)
   const value = config[option]
   return facts.secret === true && typeof value === 'string' ? hideCredentials(value) : showValue(facts.type, value)

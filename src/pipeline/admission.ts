@@ -12,8 +12,10 @@ const LISTED_IDLE_MS = 10 * 60_000
 export interface AdmissionOptions {
   /** Addresses and networks that may send. */
   allow: readonly string[]
-  /** Whether hosts of the model may send too; asked with four lanes at `at`. */
+  /** Whether four lanes at `at` are of a host of the model. */
   isHost?: ((lanes: Uint32Array, at: number) => boolean) | undefined
+  /** Whether hosts of the model may send too; by default where `isHost` is given. */
+  hosts?: boolean
   /** `from=to` pairs: who is named there may send, since an operator wrote it down. */
   aliases?: readonly string[]
 }
@@ -22,16 +24,25 @@ export class Admission {
   /** Datagrams refused by `count`, by place of their sender. */
   private readonly listed = new Float64Array(MAX_LISTED)
   private readonly table = new KeyTable(MAX_LISTED, LISTED_IDLE_MS)
-  private readonly ranges: readonly Cidr[]
+  private ranges: readonly Cidr[] = []
+  private hosts = false
+  private open = true
   private readonly isHost: AdmissionOptions['isHost']
-  private readonly open: boolean
+  private readonly aliases: readonly string[]
 
-  constructor({ allow, isHost, aliases = [] }: AdmissionOptions) {
-    // The options' own checks have found all of them to be addresses.
-    const named = [...allow, ...aliases.map((pair) => pair.split('=')[0]!)]
-    this.ranges = named.map((text) => parseCidr(text)!)
+  constructor({ allow, isHost, hosts = isHost !== undefined, aliases = [] }: AdmissionOptions) {
     this.isHost = isHost
-    this.open = allow.length === 0 && isHost === undefined
+    this.aliases = aliases
+    this.change(allow, hosts)
+  }
+
+  /** Others may send from now on; `hosts` = hosts of the model may. */
+  change(allow: readonly string[], hosts: boolean): void {
+    // The options' own checks have found all of them to be addresses.
+    const named = [...allow, ...this.aliases.map((pair) => pair.split('=')[0]!)]
+    this.ranges = named.map((text) => parseCidr(text)!)
+    this.hosts = hosts
+    this.open = allow.length === 0 && !hosts
   }
 
   /** Whether the source at `lanes[at .. at+4)` may send. */
@@ -42,7 +53,7 @@ export class Admission {
     const c = lanes[at + 2]!
     const d = lanes[at + 3]!
     for (const range of this.ranges) if (inCidr(range, a, b, c, d)) return true
-    return this.isHost?.(lanes, at) === true
+    return this.hosts && this.isHost?.(lanes, at) === true
   }
 
   /** Counts a datagram that was refused; true when its sender was not on the list before. */

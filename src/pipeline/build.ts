@@ -1,5 +1,5 @@
 /** A pipeline by configuration: the same for a collector and for replay. */
-import type { Config } from '../config/options.ts'
+import type { Config, OptionName } from '../config/options.ts'
 import { IpfixDecoder } from '../decode/ipfix/decoder.ts'
 import { MirrorDecoder } from '../decode/mirror/decoder.ts'
 import { Netflow5Decoder } from '../decode/netflow5.ts'
@@ -28,8 +28,24 @@ export interface BuiltPipeline {
 }
 
 /** What the configuration says of the clocks of exporters. */
-export function clockOptions({ exporter_clocks, clock_past, clock_future }: Config): ClockOptions {
+export function clockOptions({
+  exporter_clocks,
+  clock_past,
+  clock_future,
+}: Pick<Config, 'exporter_clocks' | 'clock_past' | 'clock_future'>): ClockOptions {
   return { rule: exporter_clocks as ClockRule, pastMs: clock_past, futureMs: clock_future }
+}
+
+/** Options of a pipeline that may change while it runs. */
+export const LIVE_OPTIONS = ['allow', 'allow_hosts', 'exporter_limit', 'exporter_clocks', 'clock_past', 'clock_future', 'log_level'] as const satisfies readonly OptionName[] // prettier-ignore
+export type LiveSettings = Pick<Config, (typeof LIVE_OPTIONS)[number]>
+
+/** Changes a pipeline that runs, between two datagrams. */
+export function changePipeline({ pipeline }: BuiltPipeline, settings: LiveSettings): void {
+  const { admission, recordLimit, clocks } = pipeline.parts
+  admission.change(settings.allow, settings.allow_hosts)
+  recordLimit.perSecond = settings.exporter_limit
+  clocks.options = clockOptions(settings)
 }
 
 export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partial<PipelineLimits> = {}): BuiltPipeline {
@@ -39,7 +55,8 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
   const admission = new Admission({
     allow: config.allow,
     aliases: config.exporter_alias,
-    isHost: config.allow_hosts ? isHost : undefined,
+    isHost,
+    hosts: config.allow_hosts,
   })
   const limitsOfKnown = {
     maxExporters: config.max_exporters,

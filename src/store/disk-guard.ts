@@ -18,15 +18,18 @@ export class DiskGuard {
   freedPartitions = 0
 
   private readonly store: Store
-  private readonly options: DiskGuardOptions
+  private readonly log: DiskGuardOptions['log']
+  /** May be changed at any time. */
+  freeBytes: number
   private looking = false
   private stuck = false
   /** What was removed last. */
   private last: Partition | undefined
 
-  constructor(store: Store, options: DiskGuardOptions) {
+  constructor(store: Store, { freeBytes, log }: DiskGuardOptions) {
     this.store = store
-    this.options = options
+    this.freeBytes = freeBytes
+    this.log = log
   }
 
   /** To be called now and then. Resolves with what was removed. A store that does not answer is not its business. */
@@ -37,7 +40,7 @@ export class DiskGuard {
       return await this.free()
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      this.options.log.warn({ code: error.code }, `cannot look at the disk of the store: ${error.message}`)
+      this.log.warn({ code: error.code }, `cannot look at the disk of the store: ${error.message}`)
       return undefined
     } finally {
       this.looking = false
@@ -45,7 +48,7 @@ export class DiskGuard {
   }
 
   private async free(): Promise<Partition | undefined> {
-    const { freeBytes, log } = this.options
+    const { freeBytes, log } = this
     const free = await freeOf(this.store)
     if (free >= freeBytes) {
       this.stuck = false

@@ -3,6 +3,7 @@ import type { Config } from '../../config/options.ts'
 import type { ModelMessage } from '../../identity/snapshot/copies.ts'
 import type { SharedSocket } from '../../receive/shared.ts'
 import type { MetricName, Sample } from '../../telemetry/metrics.ts'
+import type { LiveSettings } from '../build.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
 import type { LearnedNews } from '../learned-names.ts'
@@ -26,6 +27,8 @@ export type ToWorker =
   | { kind: 'unlearned'; by: number }
   /** A block is safe, its memory may be used again. */
   | { kind: 'safe'; number: number }
+  /** The configuration has changed. */
+  | { kind: 'settings'; settings: LiveSettings }
   | { kind: 'read'; request: number }
   | { kind: 'stop'; limitMs: number }
 

@@ -50,7 +50,7 @@ interface Place {
 export class WorkerPool {
   /** How many times a worker failed and another took its place. */
   restarts = 0
-  private readonly config: Config
+  private config: Config
   private readonly listeners: ReadonlyMap<Input, SharedSockets>
   private readonly ends: PoolEnds
   private readonly places: readonly Place[]
@@ -100,6 +100,12 @@ export class WorkerPool {
     for (const { worker } of this.places) tell(worker, { kind: 'model', model })
   }
 
+  /** Tells all workers, and those that start later, of another configuration. */
+  change(config: Config): void {
+    this.config = config
+    for (const { worker } of this.places) tell(worker, { kind: 'settings', settings: config })
+  }
+
   /** Asks the workers what they have counted; `readers` tell it. */
   async read(): Promise<void> {
     await Promise.all(
@@ -122,6 +128,11 @@ export class WorkerPool {
     )
   }
 
+  /** How many workers run now. */
+  get running(): number {
+    return this.places.filter(({ worker }) => worker !== undefined).length
+  }
+
   /** What all workers counted together, those that are gone included, as `read` found it last. */
   get readers(): Readers {
     const readers = Object.fromEntries(
@@ -132,7 +143,7 @@ export class WorkerPool {
     )
     return {
       ...readers,
-      ovsight_workers: () => [[this.places.filter(({ worker }) => worker !== undefined).length]],
+      ovsight_workers: () => [[this.running]],
       ovsight_worker_restarts_total: () => [[this.restarts]],
     }
   }

@@ -5,6 +5,7 @@ import { SnapshotCopy } from '../../identity/snapshot/copies.ts'
 import { adoptReceiver } from '../../receive/shared.ts'
 import { createLog } from '../../telemetry/log.ts'
 import type { MetricName } from '../../telemetry/metrics.ts'
+import { changePipeline } from '../build.ts'
 import { Intake } from '../intake.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
@@ -19,6 +20,7 @@ let begun = false
 const waiting = new Map<number, () => void>()
 let blocks = 0
 
+const log = createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } })
 const intake = new Intake(
   config,
   new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])),
@@ -34,7 +36,7 @@ const intake = new Intake(
       }),
     onReports: (host, reports) => post({ kind: 'reports', host, reports }),
     onNames: (news) => post({ kind: 'learned', news }),
-    log: createLog({ level: config.log_level, format: 'json', to: { write: (line) => post({ kind: 'log', line }) } }),
+    log,
   },
   worker,
 )
@@ -55,6 +57,10 @@ port.on('message', (message: ToWorker) => {
       return
     case 'unlearned':
       intake.names.forget(message.by)
+      return
+    case 'settings':
+      changePipeline(intake.built, message.settings)
+      log.level = message.settings.log_level
       return
     case 'safe':
       waiting.get(message.number)?.()
