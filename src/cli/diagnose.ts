@@ -191,7 +191,8 @@ function withoutTemplate(metrics: readonly MetricSample[], exporters: readonly E
 const TEMPLATE_MEND =
   'Open vSwitch sends templates every 600 s; from 3.2 on: ovs-vsctl set IPFIX . template_interval=60 for each record of the table'
 
-function sourceFault({ source, target, says }: Readings['sources'][number]): Found {
+function sourceFault({ source, target, state, says }: Readings['sources'][number]): Found {
+  if (state === 'doubtful') return { state: 'warn', what: `${source} ${target} says what cannot be true`, evidence: says, mend: 'docs/identity.md, Contradictions; ovsight identity status -f json names each' } // prettier-ignore
   const mends: readonly (readonly [RegExp, string])[] = [
     [/admin role|denied|forbidden|403|rights/i, 'openstack role add --user USER --project PROJECT admin: a reader sees its own project alone'], // prettier-ignore
     [/login|401|credential|password/i, 'check the entry in clouds.yaml: openstack --os-cloud NAME token issue'],

@@ -1,5 +1,6 @@
 /** How the model of a running collector stands: for the metrics and for `identity status`. */
 import type { IdentityApi } from '../api/identity.ts'
+import { stateOf } from './identity-sources.ts'
 import { describeGently } from '../identity/describe.ts'
 import type { Identity } from '../identity/replica/changeable.ts'
 import type { SourceReport } from '../identity/replica/live.ts'
@@ -34,6 +35,8 @@ export function identityReaders(identity: Identity): Readers {
     ovsight_identity_faults_total: byKind((sources) => sources.reduce((sum, { faults }) => sum + faults, 0)),
     ovsight_identity_entries: () =>
       Object.entries(identity.replica.counts).map(([section, count]): Sample => [count, section]),
+    ovsight_identity_contradictions: () =>
+      Object.entries(identity.contradictions).map(([sort, count]): Sample => [count, sort]),
     ovsight_identity_calls_refused_total: () => [
       [identity.refused.connections, 'connections'],
       [identity.refused.hosts, 'hosts'],
@@ -73,11 +76,12 @@ function identityStatus(identity: Identity): object {
     as_of: new Date(replica.snapshot.asOfMs).toISOString(),
     entries: replica.counts,
     past: replica.ledger.size,
-    sources: identity.sources.map(({ kind, target, ok, fault, freshAtMs, faults, counts, ageMs }) => ({
+    sources: identity.sources.map(({ kind, target, ok, fault, freshAtMs, faults, counts, ageMs, doubts }) => ({
       source: kind,
       target,
-      state: ok ? 'ok' : 'fault',
+      state: stateOf(ok, doubts),
       fault,
+      contradictions: doubts,
       fresh_at: freshAtMs === 0 ? null : new Date(freshAtMs).toISOString(),
       age_ms: ageMs,
       faults,

@@ -66,6 +66,7 @@ const SOURCE = z.object({
   age_ms: z.number().nullable(),
   faults: z.number(),
   counts: z.record(z.string(), z.number()),
+  contradictions: z.array(z.string()).default([]),
 })
 const STATUS = z.object({ sources: z.array(SOURCE) })
 const ROWS = z.array(z.record(z.string(), z.string()))
@@ -74,16 +75,16 @@ const PROBLEM = z.object({
   detail: z.string(),
 })
 
-/** How a running collector's sources stand, as rows. Errors: store_unreachable, query_failed. */
-export async function askStatus(url: string): Promise<ShownRow[]> {
+/** How a running collector's sources stand, as rows; with `all` every contradiction, else the first. Errors: store_unreachable, query_failed. */
+export async function askStatus(url: string, all = false): Promise<ShownRow[]> {
   const { answer } = await ask(new URL('/api/v1/identity/status', url), STATUS)
-  return answer.sources.map(({ source, target, state, fault, age_ms, faults, counts }) => ({
+  return answer.sources.map(({ source, target, state, fault, age_ms, faults, counts, contradictions }) => ({
     source,
     target,
     state,
     age: age_ms === null ? 'never' : ageText(age_ms),
     faults: String(faults),
-    says: fault || countsText(counts),
+    says: fault || saysText(countsText(counts), contradictions, all),
   }))
 }
 
@@ -113,6 +114,20 @@ async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; note
   const notes = z.array(z.string()).catch([])
   const header = response.headers.get('ovsight-notes') ?? '%5B%5D'
   return { answer: parsed.data, notes: notes.parse(JSON.parse(decodeURIComponent(header))) }
+}
+
+/** `fault`, or `doubtful` where it says what cannot be true together with the rest. */
+export function stateOf(ok: boolean, doubts: readonly string[]): string {
+  if (!ok) return 'fault'
+  return doubts.length === 0 ? 'ok' : 'doubtful'
+}
+
+/** What a source says, and of what cannot be true the first, or all. */
+export function saysText(says: string, doubts: readonly string[], all: boolean): string {
+  const [first, ...more] = doubts
+  if (first === undefined) return says
+  if (all) return [says, ...doubts].join('; ')
+  return `${says}; cannot be true: ${first}${more.length === 0 ? '' : `, and ${more.length} more (-f json has all)`}`
 }
 
 function countsText(counts: Readonly<Record<string, number>>): string {

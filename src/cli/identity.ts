@@ -16,6 +16,8 @@ import {
   askStatus,
   loadSources,
   runningCollector,
+  saysText,
+  stateOf,
   type SourceFlags,
 } from './identity-sources.ts'
 import { resolveRecord, type ResolveOptions } from './identity-resolve.ts'
@@ -49,7 +51,7 @@ export function addIdentity(program: Command, context: CliContext): void {
   ).action(async (flags: SourceFlags) => {
     const url = await runningCollector(context, flags)
     if (url === undefined) writeStatus(context, flags, await load(context, flags))
-    else write(context, flags, await askStatus(url))
+    else write(context, flags, await askStatus(url, flags.format !== 'table'))
   })
   addSources(
     identity
@@ -188,12 +190,12 @@ function refuseEmpty({ sources }: LoadedModel): void {
 }
 
 function writeStatus(context: CliContext, flags: SourceFlags, { sources }: LoadedModel): void {
-  const rows = sources.map(({ source, target, ok, says, elapsedMs }) => ({
+  const rows = sources.map(({ source, target, ok, says, elapsedMs, doubts }) => ({
     source,
     target,
-    state: ok ? 'ok' : 'fault',
+    state: stateOf(ok, doubts),
     ms: String(elapsedMs),
-    says,
+    says: saysText(says, doubts, flags.format !== 'table'),
   }))
   write(context, flags, rows)
 }

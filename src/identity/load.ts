@@ -1,8 +1,10 @@
 /** The whole model once, from every source that the options name: identity file, OpenStack APIs, OVSDB servers. */
 import { AppError } from '../errors.ts'
 import type { CloudModel } from './cloud.ts'
+import { findContradictions } from './contradictions.ts'
 import { SHOWN, type OriginOf } from './describe.ts'
 import { EMPTY_CLOUD } from './snapshot/build.ts'
+import { atOnce } from './snapshot/slices.ts'
 import { loadIdentityFile } from './sources/file.ts'
 import { loadCloud } from './sources/openstack/clouds.ts'
 import { mergeSections, toSections } from './sources/openstack/model.ts'
@@ -33,6 +35,8 @@ export interface SourceStatus {
   /** What it gave, or why it gave nothing. */
   says: string
   elapsedMs: number
+  /** What it says that cannot be true together with the rest. */
+  doubts: string[]
 }
 
 export interface LoadedModel {
@@ -60,11 +64,31 @@ export async function loadModel(options: SourceOptions): Promise<LoadedModel> {
     warnings.push(...file.warnings)
     cloud = file.cloud
     const says = `${cloud.ports.length} ports, ${cloud.servers.length} servers, ${cloud.ovs.size} of ${cloud.hosts.length} hosts with OVSDB`
-    sources.push({ source: 'file', target: options.identity, ok: true, says, elapsedMs: Date.now() - started })
+    sources.push({
+      source: 'file',
+      target: options.identity,
+      ok: true,
+      says,
+      elapsedMs: Date.now() - started,
+      doubts: [],
+    })
   }
   const originOf = originsBy(cloud)
   if (options.osCloud !== undefined) cloud = await addOpenstack(cloud, options, sources, warnings)
+  nameDoubts(cloud, sources, originOf)
   return { cloud, sources, warnings, originOf }
+}
+
+/** Tells each source what of its own cannot be true. */
+function nameDoubts(cloud: CloudModel, sources: readonly SourceStatus[], originOf: OriginOf): void {
+  const targetOf = new Map(cloud.hosts.map(({ name, ovsdb }) => [name, ovsdb]))
+  for (const { host, ports, text } of atOnce(findContradictions(cloud))) {
+    const by = host === undefined ? originOf('ports', ports[0] ?? '').source : 'ovsdb'
+    const source =
+      sources.find((one) => one.source === by && (host === undefined || one.target === targetOf.get(host))) ??
+      sources.find((one) => one.source === 'file')
+    source?.doubts.push(text)
+  }
 }
 
 /** What the file has is from the file. */
@@ -88,14 +112,14 @@ async function addOpenstack(
     const { sections, warnings: odd } = toSections(await readCloud(session), options.ovsdb)
     warnings.push(...odd)
     const says = `${sections.projects.length} projects, ${sections.networks.length} networks, ${sections.ports.length} ports, ${sections.servers.length} servers`
-    sources.push({ ...status, ok: true, says, elapsedMs: Date.now() - started })
+    sources.push({ ...status, ok: true, says, elapsedMs: Date.now() - started, doubts: [] })
     const merged = mergeSections(sections, file)
     const ovs = new Map([...file.ovs, ...(await readHosts(merged.hosts, file.ovs, sources))])
     return { ...merged, ovs }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const says = [error.message, ...error.details].join('; ')
-    sources.push({ ...status, ok: false, says, elapsedMs: Date.now() - started })
+    sources.push({ ...status, ok: false, says, elapsedMs: Date.now() - started, doubts: [] })
     return file
   } finally {
     await session.close()
@@ -118,10 +142,24 @@ async function readHosts(
         const ovs = readOvsHost(await readOnce(target))
         found.set(host.name, ovs)
         const says = `${host.name}: Open vSwitch ${ovs.ovsVersion}, ${ovs.bridges.length} bridges`
-        sources.push({ source: 'ovsdb', target: host.ovsdb!, ok: true, says, elapsedMs: Date.now() - started })
+        sources.push({
+          source: 'ovsdb',
+          target: host.ovsdb!,
+          ok: true,
+          says,
+          elapsedMs: Date.now() - started,
+          doubts: [],
+        })
       } catch (error) {
         const says = `${host.name}: ${error instanceof Error ? error.message : String(error)}`
-        sources.push({ source: 'ovsdb', target: host.ovsdb!, ok: false, says, elapsedMs: Date.now() - started })
+        sources.push({
+          source: 'ovsdb',
+          target: host.ovsdb!,
+          ok: false,
+          says,
+          elapsedMs: Date.now() - started,
+          doubts: [],
+        })
       }
     }
   }

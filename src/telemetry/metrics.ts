@@ -220,6 +220,11 @@ export const METRICS = {
     doc: 'How long ago a source was last heard, or since the collector began when it never was; the 100 stalest.',
   },
   ovsight_identity_faults_total: { type: 'counter', labels: ['source'], doc: 'Faults of sources of a kind.' },
+  ovsight_identity_contradictions: {
+    type: 'gauge',
+    labels: ['sort'],
+    doc: 'What sources say for half a minute or longer that cannot all be true; `ovsight identity status` names it. Each is counted as a fault too.',
+  },
   ovsight_identity_entries: { type: 'gauge', labels: ['section'], doc: 'What the model knows, by section.' },
   ovsight_identity_calls_refused_total: {
     type: 'counter',

@@ -214,5 +214,24 @@ describe('a real ovsdb-server, kept current', { skip: OVSDB_MISSING }, () => {
     wrong.stop()
     keep({ kind: 'ssl', host: '127.0.0.1', port }, { keys: keys('ca') })
     await eventually('first snapshot', () => latest?.hostname === 'c0')
+
+    // The same the other way round: it calls, and must show its certificate.
+    const calls: string[] = []
+    listener = await OvsdbListener.open(
+      { kind: 'pssl', port: 0, address: '127.0.0.1' },
+      ({ host }) => void calls.push(host.hostname),
+      () => {},
+      { keys: keys('ca') },
+    )
+    const plain = connect({ port: listener.port, host: '127.0.0.1' })
+    plain.on('error', () => {})
+    plain.write('no TLS')
+    await eventually('refused', () => listener!.refused === 1)
+    await ovsdb.kill()
+    await ovsdb.start(
+      [`ssl:127.0.0.1:${listener.port}`],
+      [`--private-key=${file('server.key')}`, `--certificate=${file('server.crt')}`, `--ca-cert=${file('ca.crt')}`],
+    )
+    await eventually('the call', () => calls.includes('c0'))
   })
 })

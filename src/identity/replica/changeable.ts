@@ -11,7 +11,10 @@ import { LiveIdentity, type LiveOptions, type LiveSurroundings } from './live.ts
 import type { Replica } from './replica.ts'
 
 /** What others need of it; the same of one that never changes. */
-export type Identity = Pick<LiveIdentity, 'replica' | 'sources' | 'databases' | 'refused' | 'forgotten' | 'stop'>
+export type Identity = Pick<
+  LiveIdentity,
+  'replica' | 'sources' | 'contradictions' | 'databases' | 'refused' | 'forgotten' | 'stop'
+>
 
 /** More than snapshots of one identity can be, so that versions never come again. */
 const GENERATION = 2 ** 32
@@ -43,6 +46,10 @@ export class ChangeableIdentity implements Identity {
 
   get sources(): LiveIdentity['sources'] {
     return this.live.sources
+  }
+
+  get contradictions(): LiveIdentity['contradictions'] {
+    return this.live.contradictions
   }
 
   get refused(): LiveIdentity['refused'] {

@@ -106,6 +106,11 @@ export class HostSources {
     return state?.ok === true ? nowMs : state?.freshAtMs
   }
 
+  /** How the OVSDB of a host stands; undefined when none is asked. */
+  recordOf(name: string): SourceRecord | undefined {
+    return this.kept.get(name)?.record ?? this.called.get(name)
+  }
+
   /** Forgets a host that called. */
   forget(name: string): void {
     this.called.delete(name)

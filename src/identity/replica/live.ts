@@ -13,6 +13,9 @@ import type { OvsdbKeys } from '../sources/ovsdb/client.ts'
 import { SOUTHBOUND, readSouthbound } from '../sources/ovn/southbound.ts'
 import { TablesKeeper } from '../sources/ovsdb/keeper.ts'
 import { isTarget, parsePassive, parseTarget } from '../sources/ovsdb/target.ts'
+import { findContradictions, type Contradiction, type ContradictionSort } from '../contradictions.ts'
+import { inTurns } from '../snapshot/slices.ts'
+import { Doubts } from './doubts.ts'
 import { HostSources } from './hosts.ts'
 import { OpenstackPoller } from './poller.ts'
 import { Replica } from './replica.ts'
@@ -49,11 +52,18 @@ export interface LiveSurroundings {
 export interface SourceReport extends SourceState {
   /** Since it was last true; null = never. */
   ageMs: number | null
+  /** What it says that cannot be true together with the rest. */
+  doubts: readonly string[]
 }
 
 const FILE_CHECK_MS = 2_000
 const SAVE_MS = 60_000
 const SWEEP_MS = 10_000
+/** Sources are never quite at the same time: what contradicts for shorter is not named. */
+const SETTLE_MS = 30_000
+/** Looking for contradictions takes at most this share of the time. */
+const DOUBT_SHARE = 0.02
+const LONGEST_DOUBT_PAUSE_MS = 60_000
 /** Each change reads all of the southbound database anew. */
 const SOUTHBOUND_GATHER_MS = 1_000
 /** The first rows wait for the cloud's first answer that long, no longer. */
@@ -77,6 +87,11 @@ export class LiveIdentity {
   /** Hosts forgotten since the start. */
   forgotten = 0
   private begun = false
+  private readonly doubts: Doubts
+  private doubting: Promise<void> | undefined
+  private doubtedSnapshots = -1
+  private doubtNotBeforeMs = 0
+  private stopped = false
   private southbound: { record: SourceRecord; keeper: TablesKeeper } | undefined
   private puttingSouthbound: Promise<void> = Promise.resolve()
 
@@ -90,6 +105,11 @@ export class LiveIdentity {
     this.replica = new Replica(around.onSnapshot, { graceMs: options.identity_grace })
     this.file = options.identity === null ? undefined : new SourceRecord('file', options.identity, onFault)
     this.saved = new SourceRecord('saved', options.data, onFault)
+    this.doubts = new Doubts({
+      isSettled: (doubt, sinceMs, nowMs) => this.isSettled(doubt, sinceMs, nowMs),
+      log: around.log,
+      onNamed: (doubt) => this.recordOf(doubt)?.doubted(),
+    })
     this.hosts = new HostSources((name, ovs, atMs, gapFromMs) => this.replica.putOvs(name, ovs, atMs, gapFromMs), {
       keys: readKeys(options),
       onFault,
@@ -137,10 +157,21 @@ export class LiveIdentity {
       this.southbound?.record.state,
       ...this.hosts.states,
     ].filter((one) => one !== undefined)
+    const doubts = new Map<SourceState | undefined, string[]>()
+    for (const doubt of this.doubts.named) {
+      const state = this.recordOf(doubt)?.state
+      doubts.set(state, [...(doubts.get(state) ?? []), doubt.text])
+    }
     return states.map((state) => ({
       ...state,
+      doubts: doubts.get(state) ?? [],
       ageMs: state.freshAtMs === 0 ? null : Math.max(0, now - state.freshAtMs),
     }))
+  }
+
+  /** How many contradictions stand, by sort. */
+  get contradictions(): Record<ContradictionSort, number> {
+    return this.doubts.counts
   }
 
   /** Hosts whose OVSDB is connected, and how to ask it something beside the model. */
@@ -182,6 +213,39 @@ export class LiveIdentity {
     }
   }
 
+  /** Looks for what contradicts, where the model has changed; a few milliseconds at a time. */
+  doubt(nowMs = Date.now()): Promise<void> {
+    if (this.doubting !== undefined) return this.doubting
+    const news = this.replica.published !== this.doubtedSnapshots || this.doubts.unnamed
+    if (!news || nowMs < this.doubtNotBeforeMs) return Promise.resolve()
+    this.doubting = this.lookForDoubts(nowMs).finally(() => (this.doubting = undefined))
+    return this.doubting
+  }
+
+  private async lookForDoubts(nowMs: number): Promise<void> {
+    const startedMs = performance.now()
+    this.doubtedSnapshots = this.replica.published
+    const found = await inTurns(findContradictions(this.replica.model), () => this.stopped)
+    if (found !== undefined) this.doubts.put(found, nowMs)
+    const pauseMs = (performance.now() - startedMs) / DOUBT_SHARE
+    this.doubtNotBeforeMs = nowMs + Math.min(LONGEST_DOUBT_PAUSE_MS, pauseMs)
+  }
+
+  /** A port that Neutron’s list lacks may only be newer than the list. */
+  private isSettled({ sort }: Contradiction, sinceMs: number, nowMs: number): boolean {
+    if (nowMs - sinceMs < SETTLE_MS) return false
+    const cloud = this.poller?.state
+    return sort !== 'unknown_port' || cloud === undefined || (cloud.ok && cloud.freshAtMs > sinceMs)
+  }
+
+  /** The source that says it. */
+  private recordOf({ host, ports: [port = ''] }: Contradiction): SourceRecord | undefined {
+    if (host !== undefined) return this.hosts.recordOf(host) ?? this.file
+    const layer = this.replica.layerOf('ports', port)
+    if (layer === 'cloud') return this.poller?.record
+    return layer === 'ovn' ? this.southbound?.record : this.file
+  }
+
   /** Asks the cloud now; with `whole` for everything. */
   async pollCloud(whole = false): Promise<void> {
     await this.poller?.poll(whole)
@@ -211,6 +275,7 @@ export class LiveIdentity {
   }
 
   async stop(): Promise<void> {
+    this.stopped = true
     clearInterval(this.timer)
     clearInterval(this.saveTimer)
     clearInterval(this.sweepTimer)
@@ -243,7 +308,10 @@ export class LiveIdentity {
     this.timer.unref()
     this.saveTimer = setInterval(() => void this.save(), SAVE_MS)
     this.saveTimer.unref()
-    this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS)
+    this.sweepTimer = setInterval(() => {
+      this.sweep()
+      void this.doubt()
+    }, SWEEP_MS)
     this.sweepTimer.unref()
     this.begun = true
   }

@@ -45,7 +45,7 @@ const NOTHING = Object.fromEntries(LIST_NAMES.map((name) => [name, [] as readonl
 export class OpenstackPoller {
   private readonly session: CloudSession
   private readonly options: PollerOptions
-  private readonly record: SourceRecord
+  readonly record: SourceRecord
   private readonly onNews: (news: CloudNews) => Promise<void> | void
   private readonly now: () => number
   private sizes: ListSizes = {}

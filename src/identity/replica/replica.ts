@@ -170,6 +170,11 @@ export class Replica {
     return [...this.layers.section('hosts').values()]
   }
 
+  /** The layer whose entry it is. */
+  layerOf(section: SectionName, key: string): LayerName | undefined {
+    return this.layers.layerOf(section, key)
+  }
+
   /** Where an entry is known from, and since when it is as it is. */
   originOf(section: SectionName, key: string): Origin {
     const layer = this.layers.layerOf(section, key)

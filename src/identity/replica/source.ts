@@ -43,6 +43,11 @@ export class SourceRecord {
     if (ended) this.onFault(state.kind, state.target, '')
   }
 
+  /** It says something that cannot be true together with the rest; what it says stands. */
+  doubted(): void {
+    this.state.faults++
+  }
+
   /** The source failed; what it said before stands. */
   bad(cause: unknown): void {
     const { state } = this

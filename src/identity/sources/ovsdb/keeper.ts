@@ -41,7 +41,8 @@ export type OnTables = (tables: OvsdbTables, atMs: number) => void
 
 const BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 30_000
-const GATHER_MS = 20
+/** Default of `gatherMs`. */
+export const GATHER_MS = 20
 
 /** Keeps the tables of any database. */
 export class TablesKeeper {

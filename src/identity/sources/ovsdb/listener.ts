@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { AppError } from '../../../errors.ts'
 import { OvsdbConnection, tlsOptions, type OvsdbKeys } from './client.ts'
 import { readOvsHost, type OvsHost } from './host.ts'
+import { GATHER_MS } from './keeper.ts'
 import { monitorOver } from './monitor.ts'
 import type { OvsdbPassive } from './target.ts'
 
@@ -18,6 +19,8 @@ export interface ListenerOptions {
   maxConnections?: number
   probeMs?: number
   timeoutMs?: number
+  /** As of a keeper. */
+  gatherMs?: number
 }
 
 /** A server that called, from its first snapshot on. `remote` is its address. */
@@ -96,12 +99,19 @@ export class OvsdbListener {
     const remote = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
     let hostname = ''
     let publish = () => {}
+    let gather: NodeJS.Timeout | undefined
     try {
       const { tables, connection } = await monitorOver((more) => OvsdbConnection.over(socket, more), {
         ...(options.probeMs === undefined ? {} : { probeMs: options.probeMs }),
         ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-        onChange: () => publish(),
+        onChange: () => {
+          gather ??= setTimeout(() => {
+            gather = undefined
+            publish()
+          }, options.gatherMs ?? GATHER_MS)
+        },
         onClose: (reason) => {
+          clearTimeout(gather)
           this.sockets.delete(socket)
           if (hostname !== '') onGone(hostname, reason)
         },
