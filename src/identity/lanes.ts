@@ -59,21 +59,101 @@ export class LaneTable {
 
   /** Adds a value (1 … 2^31−1) under a key; a value that is there already is not added again. */
   add(key: ArrayLike<number>, value: number): void {
-    this.onAdd?.(key, value)
+    if (this.width === 2) this.add2(key[0]! | 0, key[1]! | 0, value)
+    else if (this.width === 3) this.add3(key[0]! | 0, key[1]! | 0, key[2]! | 0, value)
+    else this.add5(key[0]! | 0, key[1]! | 0, key[2]! | 0, key[3]! | 0, key[4]! | 0, value)
+  }
+
+  /** The same under two signed words, without an array for the key. */
+  add2(k0: number, k1: number, value: number): void {
+    this.onAdd?.([k0, k1], value)
     if ((this.used + 1) * 2 > this.mask + 1) this.grow()
-    const at = this.find(key)
-    const valueAt = at + this.width
-    const known = this.slots[valueAt]!
-    if (known === 0) {
-      for (let i = 0; i < this.width; i++) this.slots[at + i] = key[i]!
-      this.slots[valueAt] = value
-      this.used++
-    } else if (known < 0) {
-      const list = this.lists[-known]!
-      if (!list.includes(value)) list.push(value)
-    } else if (known !== value) {
-      this.slots[valueAt] = -this.lists.length
-      this.lists.push([known, value])
+    const { slots, mask } = this
+    let slot = hash2(k0, k1) & mask
+    for (;;) {
+      const at = slot * 3
+      const known = slots[at + 2]!
+      if (known === 0) {
+        slots[at] = k0
+        slots[at + 1] = k1
+        this.enter(at + 2, value)
+        return
+      }
+      if (slots[at] === k0 && slots[at + 1] === k1) {
+        this.join(at + 2, known, value)
+        return
+      }
+      slot = (slot + 1) & mask
+    }
+  }
+
+  /** Puts a value in the place of all that a key of two words leads to. Copies are not told. */
+  set2(k0: number, k1: number, value: number): void {
+    if ((this.used + 1) * 2 > this.mask + 1) this.grow()
+    const { slots, mask } = this
+    let slot = hash2(k0, k1) & mask
+    for (;;) {
+      const at = slot * 3
+      if (slots[at + 2] === 0) this.used++
+      else if (slots[at] !== k0 || slots[at + 1] !== k1) {
+        slot = (slot + 1) & mask
+        continue
+      }
+      slots[at] = k0
+      slots[at + 1] = k1
+      slots[at + 2] = value
+      return
+    }
+  }
+
+  /** `add` under three signed words. */
+  add3(k0: number, k1: number, k2: number, value: number): void {
+    this.onAdd?.([k0, k1, k2], value)
+    if ((this.used + 1) * 2 > this.mask + 1) this.grow()
+    const { slots, mask } = this
+    let slot = hash3(k0, k1, k2) & mask
+    for (;;) {
+      const at = slot * 4
+      const known = slots[at + 3]!
+      if (known === 0) {
+        slots[at] = k0
+        slots[at + 1] = k1
+        slots[at + 2] = k2
+        this.enter(at + 3, value)
+        return
+      }
+      if (slots[at] === k0 && slots[at + 1] === k1 && slots[at + 2] === k2) {
+        this.join(at + 3, known, value)
+        return
+      }
+      slot = (slot + 1) & mask
+    }
+  }
+
+  /** `add` under five signed words. */
+  add5(k0: number, k1: number, k2: number, k3: number, k4: number, value: number): void {
+    this.onAdd?.([k0, k1, k2, k3, k4], value)
+    if ((this.used + 1) * 2 > this.mask + 1) this.grow()
+    const { slots, mask } = this
+    let slot = hash5(k0, k1, k2, k3, k4) & mask
+    for (;;) {
+      const at = slot * 6
+      const known = slots[at + 5]!
+      if (known === 0) {
+        slots[at] = k0
+        slots[at + 1] = k1
+        slots[at + 2] = k2
+        slots[at + 3] = k3
+        slots[at + 4] = k4
+        this.enter(at + 5, value)
+        return
+      }
+      const same = slots[at + 4] === k4 && slots[at] === k0 && slots[at + 3] === k3
+      if (same && slots[at + 2] === k2 && slots[at + 1] === k1) {
+        this.join(at + 5, known, value)
+        return
+      }
+      slot = (slot + 1) & mask
     }
   }
 
@@ -151,36 +231,41 @@ export class LaneTable {
     return this.lists[-raw]!
   }
 
-  private find(key: ArrayLike<number>): number {
-    for (let slot = this.hash(key) & this.mask; ; slot = (slot + 1) & this.mask) {
-      const at = slot * this.stride
-      if (this.slots[at + this.width] === 0) return at
-      let same = true
-      for (let i = 0; i < this.width && same; i++) same = this.slots[at + i] === (key[i]! | 0)
-      if (same) return at
-    }
+  private enter(valueAt: number, value: number): void {
+    this.slots[valueAt] = value
+    this.used++
   }
 
-  private hash(key: ArrayLike<number>): number {
-    if (this.width === 2) return hash2(key[0]!, key[1]!)
-    if (this.width === 3) return hash3(key[0]!, key[1]!, key[2]!)
-    return hash5(key[0]!, key[1]!, key[2]!, key[3]!, key[4]!)
+  /** Another value under a key that has some. */
+  private join(valueAt: number, known: number, value: number): void {
+    if (known === value) return
+    if (known > 0) {
+      this.slots[valueAt] = -this.lists.length
+      this.lists.push([known, value])
+      return
+    }
+    const list = this.lists[-known]!
+    if (!list.includes(value)) list.push(value)
+  }
+
+  private hash(slots: Int32Array, at: number): number {
+    if (this.width === 2) return hash2(slots[at]!, slots[at + 1]!)
+    if (this.width === 3) return hash3(slots[at]!, slots[at + 1]!, slots[at + 2]!)
+    return hash5(slots[at]!, slots[at + 1]!, slots[at + 2]!, slots[at + 3]!, slots[at + 4]!)
   }
 
   private grow(): void {
-    const old = this.slots
-    const slots = (this.mask + 1) * 2
-    this.slots = new Int32Array(slots * this.stride)
-    this.mask = slots - 1
-    const key = new Array<number>(this.width).fill(0)
-    for (let at = 0; at < old.length; at += this.stride) {
-      const value = old[at + this.width]!
-      if (value === 0) continue
-      for (let i = 0; i < this.width; i++) key[i] = old[at + i]!
-      const to = this.find(key)
-      for (let i = 0; i < this.width; i++) this.slots[to + i] = key[i]!
-      this.slots[to + this.width] = value
+    const { slots: old, stride, width } = this
+    const mask = this.mask * 2 + 1
+    const slots = new Int32Array((mask + 1) * stride)
+    for (let from = 0; from < old.length; from += stride) {
+      if (old[from + width] === 0) continue
+      let slot = this.hash(old, from) & mask
+      while (slots[slot * stride + width] !== 0) slot = (slot + 1) & mask
+      for (let i = 0; i < stride; i++) slots[slot * stride + i] = old[from + i]!
     }
+    this.slots = slots
+    this.mask = mask
   }
 }
 

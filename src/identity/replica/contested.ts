@@ -10,7 +10,8 @@ const PORT_ID = TEXTS.indexOf('port_id')
 
 export const contested = {
   /** What OVSDB told of the very port before Neutron's list did is not another thing. */
-  port({ tables, topology, endpoints }: IdentitySnapshot, port: Port): boolean {
+  port({ tables, topology, endpoints, empty }: IdentitySnapshot, port: Port): boolean {
+    if (empty) return false
     const isOther = (endpoint: number) => endpoints.text(endpoint, PORT_ID) !== port.id
     const another = (table: LaneTable, raw: number): boolean => {
       if (raw === 0) return false

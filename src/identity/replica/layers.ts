@@ -58,14 +58,15 @@ export class Layers {
   async put(layer: LayerName, sections: CloudSections, whole: boolean, onEntry: OnEntry): Promise<void> {
     let done = 0
     for (const name of SECTION_NAMES) {
-      const given = new Set<string>()
+      // Of what there was nothing before, nothing can be gone.
+      const given = whole && this.layers[layer][name].size > 0 ? new Set<string>() : undefined
       for (const entry of sections[name]) {
         const key = entryKey(entry)
-        given.add(key)
+        given?.add(key)
         this.set(layer, name, key, entry, onEntry)
         if (++done % SLICE === 0) await turn()
       }
-      if (!whole) continue
+      if (given === undefined) continue
       for (const key of this.layers[layer][name].keys()) {
         if (!given.has(key)) this.set(layer, name, key, undefined, onEntry)
         if (++done % SLICE === 0) await turn()
@@ -88,9 +89,11 @@ export class Layers {
     if (entry === undefined) own.delete(key)
     else own.set(key, entry)
     const { file, cloud, ovn } = this.layers
-    const after = file[section].get(key) ?? cloud[section].get(key) ?? ovn[section].get(key)
+    // Most layers are empty: a look-up by a long id costs more than to ask that.
+    const of = (entries: Map<string, SectionEntry>) => (entries.size === 0 ? undefined : entries.get(key))
+    const after = of(file[section]) ?? of(cloud[section]) ?? of(ovn[section])
     const effective = this.effective[section]
-    const before = effective.get(key)
+    const before = of(effective)
     if (after === before) return
     if (after === undefined) effective.delete(key)
     else effective.set(key, after)

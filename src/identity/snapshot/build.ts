@@ -2,13 +2,14 @@
 import { parseIp, type Lanes } from '../addresses.ts'
 import type { CloudModel } from '../cloud.ts'
 import { NO_HISTORY, type History } from '../history.ts'
+import { LaneTable } from '../lanes.ts'
 import { Devices } from './devices.ts'
 import { MANY, SLICE, atOnce, type Slices } from './slices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type Topology } from './networks.ts'
 import { indexHosts, indexPorts, type PortIndexer } from './ports.ts'
 import { emptyTables, IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
-import { Interfaces, REPORTS, type Host, type InterfaceFacts } from './vantage.ts'
+import { IF_KIND, REPORTS, type Host, type Interfaces } from './vantage.ts'
 
 /** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
 export const VNI_TYPES = ['vxlan', 'gre', 'geneve'] as const
@@ -65,26 +66,32 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   yield
   const { names, index: hostIndex } = yield* numberHosts(cloud)
   yield
-  const indexer = yield* indexPorts(cloud, topology, hostIndex, tables, history)
+  const indexer = yield* indexPorts(cloud, topology, hostIndex, tables, history, spare)
   const ports = indexer.index
   yield
   const addresses = yield* hostAddresses(cloud, hostIndex)
   const hostEndpoints = indexHosts(addresses, names, tables, ports.endpoints)
   yield
-  const devices = new Devices(names, topology, ports, tables, history)
+  // Most ports are plugged somewhere, and each host has some interfaces of its own.
+  const interfaceRoom = cloud.ports.length + history.interfaces.length + 4 * names.length + spare + 64
+  const devices = new Devices(names, topology, ports, tables, history, interfaceRoom)
   devices.segments = indexSegments(cloud, topology, tables)
+  yield
   const mappings = mappingsOf(cloud)
   let done = 0
   for (const [name, ovs] of cloud.ovs) {
     devices.add(hostIndex.get(name)!, ovs, physnetsOf(mappings.get(name) ?? [], ovs.externalIds))
     if (++done % HOSTS_A_SLICE === 0) yield
   }
-  yield* moveToDevices(devices.interfaces, names, ports.endpoints.facts)
-
-  const endpoints = yield* ports.endpoints.build(spare)
+  const { interfaces } = devices
+  const { endpoints } = ports
+  yield* moveToDevices(interfaces, names, endpoints)
   yield
-  const withRouters = new Set(devices.interfaces.filter((item) => item.kind === 'router').map((item) => item.host))
-  const serverReports = serverBridgeReports(devices.interfaces, names.length)
+  endpoints.reserve(spare)
+  interfaces.reserve(spare)
+  const withRouters = hostsWithRouters(interfaces, names.length)
+  const serverReports = serverBridgeReports(interfaces, names.length)
+  yield
   const hosts = names.map((name, host): Host => {
     const ovs = cloud.ovs.get(name)
     const bridges = devices.bridgesOf[host]!
@@ -97,20 +104,22 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
       bridges,
       netflowBridges,
       mirrors: devices.mirrorsOf[host]!,
-      routers: withRouters.has(host),
+      routers: withRouters[host] === 1,
       reports: serverReports[host]!,
       tunnels: devices.tunnelsOf[host]!,
     }
   })
   yield
-  fillReports(endpoints, devices.interfaces, hosts, ports.parents)
-  yield
+  yield* fillReports(endpoints, interfaces, hosts, ports.parents)
   for (const parent of ports.subports.keys()) endpoints.markTrunk(parent)
-  for (const [i, item] of devices.interfaces.entries()) {
-    addHostKeys(tables, endpoints, item, i)
-    if (i % SLICE === 0) yield
+  for (let item = 1; item < interfaces.count; item++) {
+    addHostKeys(tables, endpoints, interfaces, item)
+    if (item % SLICE === 0) yield
   }
-  const interfaces = yield* Interfaces.ofMany(devices.interfaces, spare)
+  const routerReported = reportedRouters(topology, endpoints)
+  yield
+  const legs = routerLegs(topology, endpoints)
+  yield
   const parts: SnapshotParts = {
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0 && cloud.ovs.size === 0,
@@ -123,13 +132,11 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
     bridges: devices.bridges,
     mirrors: devices.mirrors,
     tables,
-    interfaceNames: devices.names,
-    earlier: devices.earlier,
     portPrefixes: ports.prefixes,
     pairRanges: ports.pairRanges,
     subportsOf: ports.subports,
-    routerReported: reportedRouters(topology, endpoints),
-    ...routerLegs(topology, endpoints),
+    routerReported,
+    ...legs,
   }
   return { parts, indexer, devices, hostIndex }
 }
@@ -162,25 +169,31 @@ function* numberHosts(cloud: CloudModel): Slices<{ names: string[]; index: Map<s
 /** Addresses of each host: the given ones, its tunnel end points, its agent's. The first to claim one keeps it. */
 function* hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number>): Slices<Map<number, Lanes[]>> {
   const addresses = new Map<number, Lanes[]>()
-  const owner = new Map<string, number>()
-  const add = (name: string, address: string | undefined) => {
-    // Most interfaces have none.
-    if (address === undefined || address === '') return
+  const owner = new LaneTable(5, cloud.hosts.length)
+  const add = (host: number, address: string | undefined) => {
+    if (address === undefined || address === '' || host === 0) return
     const lanes = parseIp(address)
-    const host = hostIndex.get(name)
-    if (lanes === undefined || host === undefined || owner.has(String(lanes))) return
-    owner.set(String(lanes), host)
-    addresses.set(host, [...(addresses.get(host) ?? []), lanes])
+    if (lanes === undefined) return
+    const [a0, a1, a2, a3] = lanes
+    if (owner.get5(0, a0 | 0, a1 | 0, a2 | 0, a3 | 0) !== 0) return
+    owner.add5(0, a0 | 0, a1 | 0, a2 | 0, a3 | 0, host)
+    const own = addresses.get(host)
+    if (own === undefined) addresses.set(host, [lanes])
+    else own.push(lanes)
   }
-  for (const host of cloud.hosts) for (const address of host.addresses) add(host.name, address)
+  for (const { name, addresses: given } of cloud.hosts)
+    for (const address of given) add(hostIndex.get(name) ?? 0, address)
   let count = 0
   for (const [name, ovs] of cloud.ovs) {
     if (++count % HOSTS_A_SLICE === 0) yield
-    add(name, ovs.externalIds.get('ovn-encap-ip'))
+    const host = hostIndex.get(name) ?? 0
+    add(host, ovs.externalIds.get('ovn-encap-ip'))
     for (const bridge of ovs.bridges)
-      for (const port of bridge.ports) for (const item of port.interfaces) add(name, item.options.get('local_ip'))
+      for (const port of bridge.ports)
+        // A system device, as nearly all are, is no tunnel.
+        for (const item of port.interfaces) if (item.type !== '') add(host, item.options.get('local_ip'))
   }
-  for (const agent of cloud.agents) add(agent.host, agent.configurations.tunneling_ip)
+  for (const { host, configurations } of cloud.agents) add(hostIndex.get(host) ?? 0, configurations.tunneling_ip)
   return addresses
 }
 
@@ -209,13 +222,18 @@ function indexSegments(
   cloud: CloudModel,
   topology: Topology,
   tables: Tables,
-): { physnet: string; vlan: number; network: number }[] {
-  const found: { physnet: string; vlan: number; network: number }[] = []
+): Map<string, { vlan: number; network: number }[]> {
+  const found = new Map<string, { vlan: number; network: number }[]>()
+  const provider = (physnet: string, vlan: number, network: number) => {
+    const known = found.get(physnet)
+    if (known === undefined) found.set(physnet, [{ vlan, network }])
+    else known.push({ vlan, network })
+  }
   const add = (id: string, type: string, physnet: string, segmentation: number | undefined) => {
     const network = topology.networkIndex.get(id)
     if (network === undefined) return
-    if (type === 'flat') found.push({ physnet, vlan: 0, network })
-    if (type === 'vlan' && segmentation !== undefined) found.push({ physnet, vlan: segmentation, network })
+    if (type === 'flat') provider(physnet, 0, network)
+    if (type === 'vlan' && segmentation !== undefined) provider(physnet, segmentation, network)
     const vni = VNI_TYPES.indexOf(type as (typeof VNI_TYPES)[number])
     if (vni >= 0 && segmentation !== undefined) tables.byVni.add([vni, segmentation], network)
   }
@@ -241,31 +259,33 @@ function indexSegments(
  * Where a port is plugged says better than its binding where it is. On several hosts at once (a migration, a distributed
  * router) the binding decides, and where it names none of them the port has no one host.
  */
-function* moveToDevices(
-  interfaces: readonly InterfaceFacts[],
-  names: readonly string[],
-  endpoints: { host?: number; texts: { host?: string } }[],
-): Slices<void> {
+function* moveToDevices(interfaces: Interfaces, names: readonly string[], endpoints: Endpoints): Slices<void> {
   // Most ports are plugged where they are bound, and once: what is not is few.
-  const now = new Int32Array(endpoints.length)
+  const now = new Int32Array(endpoints.count)
   const several = new Map<number, Set<number>>()
-  for (const { endpoint, host, toMs } of interfaces) {
-    if (endpoint === 0 || toMs !== Number.MAX_VALUE || now[endpoint] === host) continue
+  for (let item = 1; item < interfaces.count; item++) {
+    if (item % MANY === 0) yield
+    const endpoint = interfaces.endpoint(item)
+    const host = interfaces.host(item)
+    if (endpoint === 0 || interfaces.toMs[item] !== Number.MAX_VALUE || now[endpoint] === host) continue
     if (now[endpoint] === 0) now[endpoint] = host
     else several.set(endpoint, (several.get(endpoint) ?? new Set([now[endpoint]!])).add(host))
   }
-  yield
   // What is plugged nowhere now was where it was plugged first, as far as is known.
-  for (const { endpoint, host, toMs } of interfaces)
-    if (endpoint !== 0 && toMs !== Number.MAX_VALUE && now[endpoint] === 0) now[endpoint] = host
-  yield
+  for (let item = 1; item < interfaces.count; item++) {
+    if (item % MANY === 0) yield
+    const endpoint = interfaces.endpoint(item)
+    if (endpoint !== 0 && interfaces.toMs[item] !== Number.MAX_VALUE && now[endpoint] === 0)
+      now[endpoint] = interfaces.host(item)
+  }
   for (let endpoint = 0; endpoint < now.length; endpoint++) {
-    const facts = endpoints[endpoint]!
-    if (now[endpoint] === 0 || now[endpoint] === (facts.host ?? 0)) continue
+    if (endpoint % MANY === 0) yield
+    const bound = endpoints.host(endpoint)
+    if (now[endpoint] === 0 || now[endpoint] === bound) continue
     const on = several.get(endpoint)
-    if (on?.has(facts.host ?? 0) === true) continue
-    facts.host = on === undefined ? now[endpoint]! : 0
-    facts.texts.host = names[facts.host]!
+    if (on?.has(bound) === true) continue
+    const host = on === undefined ? now[endpoint]! : 0
+    endpoints.move(endpoint, host, names[host]!)
   }
 }
 
@@ -273,27 +293,41 @@ function* moveToDevices(
  * By host: what reports the bridge that holds its servers, or the integration bridge when it holds none yet. A mirror is of
  * the ports it selects, not of a port that is still to come.
  */
-function serverBridgeReports(interfaces: readonly InterfaceFacts[], hosts: number): number[] {
-  const reports = new Array<number>(hosts).fill(0)
-  const settled = new Set<number>()
-  for (const item of interfaces) {
-    const own = item.kind === 'port'
-    if (settled.has(item.host) || (!own && item.name !== INTEGRATION_PATCH)) continue
-    reports[item.host] = item.reports & ~(REPORTS.mirror_source | REPORTS.mirror_destination)
-    if (own) settled.add(item.host)
+function serverBridgeReports(interfaces: Interfaces, hosts: number): Uint8Array {
+  const reports = new Uint8Array(hosts)
+  const settled = new Uint8Array(hosts)
+  for (let item = 1; item < interfaces.count; item++) {
+    const own = interfaces.kind(item) === IF_KIND.port
+    const host = interfaces.host(item)
+    if (settled[host] === 1 || (!own && interfaces.name(item) !== INTEGRATION_PATCH)) continue
+    reports[host] = interfaces.reports(item) & ~(REPORTS.mirror_source | REPORTS.mirror_destination)
+    if (own) settled[host] = 1
   }
   return reports
 }
 
-function fillReports(
+/** 1 for hosts where a router has a port. */
+function hostsWithRouters(interfaces: Interfaces, hosts: number): Uint8Array {
+  const found = new Uint8Array(hosts)
+  for (let item = 1; item < interfaces.count; item++)
+    if (interfaces.kind(item) === IF_KIND.router) found[interfaces.host(item)] = 1
+  return found
+}
+
+function* fillReports(
   endpoints: Endpoints,
-  interfaces: readonly InterfaceFacts[],
+  interfaces: Interfaces,
   hosts: readonly Host[],
   parents: ReadonlyMap<number, number>,
-): void {
-  for (const { endpoint, host, reports } of interfaces)
-    if (endpoint !== 0 && endpoints.host(endpoint) === host) endpoints.addReports(endpoint, reports)
+): Slices<void> {
+  for (let item = 1; item < interfaces.count; item++) {
+    if (item % MANY === 0) yield
+    const endpoint = interfaces.endpoint(item)
+    if (endpoint !== 0 && endpoints.host(endpoint) === interfaces.host(item))
+      endpoints.addReports(endpoint, interfaces.reports(item))
+  }
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
+    if (endpoint % MANY === 0) yield
     const parent = parents.get(endpoint)
     const host = hosts[endpoints.host(endpoint)]!
     if (parent !== undefined && endpoints.reportsKnown(parent))
@@ -308,13 +342,14 @@ function isTimed({ count, fromMs, toMs }: { count: number; fromMs: Float64Array;
 }
 
 /** Keys of an end by the host where its interface is. */
-export function addHostKeys(tables: Tables, endpoints: Endpoints, item: InterfaceFacts, index: number): void {
-  const { endpoint, host } = item
-  if (index === 0 || endpoint === 0) return
-  tables.byHostEndpoint.add([host, endpoint], index)
-  tables.byHostMac.add([host, endpoints.macHigh(endpoint), endpoints.macLow(endpoint)], endpoint)
-  const address = endpoints.firstAddress(endpoint)
-  if (address[3] !== 0) tables.byHostAddress.add([host, ...address], endpoint)
+export function addHostKeys(tables: Tables, endpoints: Endpoints, interfaces: Interfaces, item: number): void {
+  const endpoint = interfaces.endpoint(item)
+  if (item === 0 || endpoint === 0) return
+  const host = interfaces.host(item)
+  tables.byHostEndpoint.add2(host, endpoint, item)
+  tables.byHostMac.add3(host, endpoints.macHigh(endpoint), endpoints.macLow(endpoint), endpoint)
+  const [a0, a1, a2, a3] = endpoints.firstAddress(endpoint) as unknown as readonly [number, number, number, number]
+  if (a3 !== 0) tables.byHostAddress.add5(host, a0, a1, a2, a3, endpoint)
 }
 
 /** Routers behind which every server's sending is reported. */

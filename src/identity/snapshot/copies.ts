@@ -6,11 +6,11 @@
  *   SnapshotCopy     in another: what was told → snapshot
  */
 import type { Cidr } from '../addresses.ts'
+import { PrefixTable } from '../ids.ts'
 import type { PackedLanes } from '../lanes.ts'
 import { LaneTable } from '../lanes.ts'
 import { Endpoints, type EndpointFacts, type EndpointMemory } from './endpoints.ts'
 import { IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
-import { packTexts, textAt, type PackedTexts } from './texts.ts'
 import { TimedTable, type PackedTimed } from './timed.ts'
 import { Interfaces, type InterfaceFacts, type InterfaceMemory } from './vantage.ts'
 
@@ -25,7 +25,7 @@ export type Change =
   | { of: 'text'; endpoint: number; which: number; text: string }
   | { of: 'interface'; fact: InterfaceFacts }
   | { of: 'interface_end'; item: number; toMs: number }
-  | { of: 'prefix'; prefix: string; endpoint: number }
+  | { of: 'prefix'; id: string; endpoint: number; isNew: boolean }
   | { of: 'ranges'; endpoint: number; ranges: readonly Cidr[] }
 
 /** What a published snapshot says of itself. */
@@ -44,8 +44,6 @@ export interface WholeModel extends Published {
     | 'endpoints'
     | 'interfaces'
     | 'tables'
-    | 'interfaceNames'
-    | 'earlier'
     | 'portPrefixes'
     | 'edited'
     | 'asOfMs'
@@ -54,8 +52,7 @@ export interface WholeModel extends Published {
   endpoints: EndpointMemory
   interfaces: InterfaceMemory
   tables: Record<keyof Tables, PackedLanes | PackedTimed>
-  prefixes: PackedTexts
-  prefixEndpoints: number[]
+  prefixes: PackedLanes
 }
 
 /** What edits changed since the last message. */
@@ -107,7 +104,7 @@ export class SnapshotSender {
     endpoints.onText = (endpoint, which, text) => note({ of: 'text', endpoint, which, text })
     interfaces.onAppend = (fact) => note({ of: 'interface', fact: { ...fact } })
     interfaces.onEnd = (item, toMs) => note({ of: 'interface_end', item, toMs })
-    parts.edited.onPrefix = (prefix, endpoint) => note({ of: 'prefix', prefix, endpoint })
+    parts.edited.onPrefix = (id, endpoint, isNew) => note({ of: 'prefix', id, endpoint, isNew })
     parts.edited.onRanges = (endpoint, ranges) => note({ of: 'ranges', endpoint, ranges })
   }
 }
@@ -115,9 +112,7 @@ export class SnapshotSender {
 /** A copy in this thread. */
 export class SnapshotCopy {
   private parts: SnapshotParts | undefined
-  private names: Map<string, number>[] = []
-  private readonly earlier = new Map<number, number>()
-  private prefixes = new Map<string, number>()
+  private prefixes = new PrefixTable()
   private ranges = new Map<number, readonly Cidr[]>()
 
   /** Takes a message in and gives the snapshot; one given before must not be used any more. */
@@ -140,10 +135,7 @@ export class SnapshotCopy {
         'keys' in packed ? TimedTable.unpack(packed) : LaneTable.unpack(packed),
       ]),
     ) as unknown as Tables
-    this.names = message.parts.hosts.map(() => new Map<string, number>())
-    this.earlier.clear()
-    for (let item = 1; item < interfaces.count; item++) this.name(interfaces.host(item), interfaces.name(item), item)
-    this.prefixes = new Map(message.prefixEndpoints.map((endpoint, i) => [textAt(message.prefixes, i), endpoint]))
+    this.prefixes = PrefixTable.unpack(message.prefixes)
     this.ranges = new Map(message.parts.pairRanges)
     this.parts = {
       ...message.parts,
@@ -153,8 +145,6 @@ export class SnapshotCopy {
       endpoints,
       interfaces,
       tables,
-      interfaceNames: this.names,
-      earlier: this.earlier,
       portPrefixes: this.prefixes,
       pairRanges: this.ranges,
     }
@@ -185,7 +175,6 @@ export class SnapshotCopy {
         endpoints.setText(change.endpoint, change.which, change.text)
         return
       case 'interface':
-        this.name(change.fact.host, change.fact.name, interfaces.count)
         interfaces.append(change.fact)
         edited.hosts.push(change.fact.host)
         return
@@ -193,20 +182,12 @@ export class SnapshotCopy {
         interfaces.end(change.item, change.toMs)
         return
       case 'prefix':
-        this.prefixes.set(change.prefix, change.endpoint)
+        if (change.isNew) this.prefixes.add(change.id, change.endpoint)
+        else this.prefixes.replace(change.id, change.endpoint)
         return
       case 'ranges':
         this.ranges.set(change.endpoint, change.ranges)
     }
-  }
-
-  /** The last interface of a name has it; the one before is remembered. */
-  private name(host: number, name: string, item: number): void {
-    if (name === '') return
-    const names = this.names[host]!
-    const before = names.get(name)
-    if (before !== undefined) this.earlier.set(item, before)
-    names.set(name, item)
   }
 }
 
@@ -222,7 +203,6 @@ function packWhole(snapshot: IdentitySnapshot): WholeModel {
     ...published(snapshot),
     parts: {
       empty: parts.empty,
-      // Where names and ranges are looked up by text is left out: copies make it anew.
       topology: parts.topology,
       hosts: parts.hosts,
       bridges: parts.bridges,
@@ -238,7 +218,6 @@ function packWhole(snapshot: IdentitySnapshot): WholeModel {
     tables: Object.fromEntries(
       Object.entries(tables).map(([name, table]) => [name, (table as LaneTable | TimedTable).pack()]),
     ) as WholeModel['tables'],
-    prefixes: packTexts([...portPrefixes.keys()]),
-    prefixEndpoints: [...portPrefixes.values()],
+    prefixes: portPrefixes.pack(),
   }
 }

@@ -4,11 +4,12 @@
 import type { OvsBridge, OvsHost, OvsInterface, OvsMirror, OvsPort } from '../sources/ovsdb/host.ts'
 import { interfaceKey, spanSince, type History, type PastInterface } from '../history.ts'
 import { parseIp, parseMac, type Lanes } from '../addresses.ts'
+import { KIND } from './endpoints.ts'
 import type { Topology } from './networks.ts'
 import type { PortIndex } from './ports.ts'
 import type { Tables } from './snapshot.ts'
 import { ALWAYS, overlap, type Span } from './timed.ts'
-import { REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mirror } from './vantage.ts'
+import { Interfaces, REPORTS, type Bridge, type InterfaceFacts, type InterfaceKind, type Mirror } from './vantage.ts'
 
 /** An IPv6 header is this much longer than an IPv4 one. */
 const IPV6_MORE = 20
@@ -32,21 +33,6 @@ const DEVICE_NAME = /^(?:tap|qvo|vhu|qr-|qg-|sg-|fg-|ha-)([0-9a-f]{8}-[0-9a-f]{2
 const DEAD_VLAN = 4095
 const LOCAL_OFPORT = 65534
 
-export const NO_INTERFACE: InterfaceFacts = {
-  name: '',
-  bridge: 0,
-  host: 0,
-  kind: 'unknown',
-  endpoint: 0,
-  network: 0,
-  ofport: 0,
-  ifIndex: 0,
-  remoteHost: 0,
-  overhead: 0,
-  reports: 0,
-  fromMs: 0,
-  toMs: Number.MAX_VALUE,
-}
 export const NO_BRIDGE: Bridge = { name: '', host: 0, userspace: false, netflow: undefined, ipfix: undefined }
 export const NO_MIRROR: Mirror = {
   name: '',
@@ -61,15 +47,15 @@ export const NO_MIRROR: Mirror = {
   only: 0,
 }
 
+const NO_PAST: readonly PastInterface[] = []
+const NO_OUTPUTS: ReadonlySet<string> = new Set()
+
 /** All devices of all hosts; index 0 of each list stands for "not known". */
 export class Devices {
-  readonly interfaces: InterfaceFacts[] = [NO_INTERFACE]
+  readonly interfaces: Interfaces
   readonly bridges: Bridge[] = [NO_BRIDGE]
   readonly mirrors: Mirror[] = [NO_MIRROR]
-  /** By host: names of interfaces, bridges, mirrors, tunnels to other hosts. */
-  readonly names: Map<string, number>[] = []
-  /** Interface → the one that had its name before. */
-  readonly earlier = new Map<number, number>()
+  /** By host: bridges, mirrors, tunnels to other hosts. */
   readonly bridgesOf: number[][] = []
   readonly mirrorsOf: number[][] = []
   readonly tunnelsOf: Map<number, number>[] = []
@@ -80,7 +66,16 @@ export class Devices {
   private readonly past = new Map<string, PastInterface[]>()
   private readonly hostNames: readonly string[]
 
-  constructor(hostNames: readonly string[], topology: Topology, ports: PortIndex, tables: Tables, history: History) {
+  /** `expected` is how many interfaces there will be, about. */
+  constructor(
+    hostNames: readonly string[],
+    topology: Topology,
+    ports: PortIndex,
+    tables: Tables,
+    history: History,
+    expected = 0,
+  ) {
+    this.interfaces = Interfaces.withRoom(expected)
     this.history = history
     for (const was of history.interfaces) this.past.set(was.host, [...(this.past.get(was.host) ?? []), was])
     this.hostNames = hostNames
@@ -88,41 +83,46 @@ export class Devices {
     this.ports = ports
     this.tables = tables
     for (let host = 0; host < hostNames.length; host++) {
-      this.names.push(new Map())
       this.bridgesOf.push([])
       this.mirrorsOf.push([])
       this.tunnelsOf.push(new Map())
     }
   }
 
-  /** Adds a host's bridges. `hostAt` finds a host by address, `physnets` names the physical network of a bridge. */
+  /** Adds a host's bridges. `physnets` names the physical network of a bridge. */
   add(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>): void {
     const name = this.hostNames[host]!
-    const past = this.past.get(name) ?? []
+    const past = this.past.get(name) ?? NO_PAST
+    const { interfaces, history } = this
     for (const bridge of withPast(ovs.bridges, past)) {
       const index = this.bridges.push(readBridge(host, bridge)) - 1
       this.bridgesOf[host]!.push(index)
-      const outputs = new Set(bridge.mirrors.map((mirror) => mirror.outputPort))
+      const { mirrors } = bridge
+      const outputs = mirrors.length === 0 ? NO_OUTPUTS : new Set(mirrors.map((mirror) => mirror.outputPort))
       for (const was of past) {
         if (was.bridge.name !== bridge.name) continue
-        const added = this.addInterface(host, index, was.bridge, was.port, was.item, outputs.has(was.port.name), was)
-        for (const item of added) this.addVlan(index, was.port.tag, this.interfaces[item]!)
+        const first = interfaces.count
+        this.addInterface(host, index, was.bridge, was.port, was.item, outputs.has(was.port.name), was)
+        for (let item = first; item < interfaces.count; item++) this.addVlan(index, was.port.tag, item)
       }
       const byPort = new Map<string, number[]>()
-      for (const port of bridge.ports)
-        byPort.set(
-          port.name,
-          port.interfaces.flatMap((item) => {
-            const span = spanSince(this.history, interfaceKey(name, bridge.name, item.name))
-            return this.addInterface(host, index, bridge, port, item, outputs.has(port.name), span)
-          }),
-        )
-      this.addVlans(index, bridge, byPort, physnets)
-      for (const mirror of bridge.mirrors) this.addMirror(host, index, bridge, mirror, byPort)
+      const untagged = new Untagged()
+      for (const port of bridge.ports) {
+        const output = outputs.has(port.name)
+        const first = interfaces.count
+        for (const item of port.interfaces) {
+          const since = history.since.size === 0 ? ALWAYS : spanSince(history, interfaceKey(name, bridge.name, item.name))
+          this.addInterface(host, index, bridge, port, item, output, since)
+        }
+        if (mirrors.length > 0) byPort.set(port.name, range(first, interfaces.count))
+        this.addVlans(index, port.tag, first, untagged)
+      }
+      this.addBridgeVlans(index, bridge.name, untagged.only, physnets)
+      for (const mirror of mirrors) this.addMirror(host, index, bridge, mirror, byPort)
     }
   }
 
-  /** Adds one interface, once for each thing that its port was in the span; their numbers. */
+  /** Adds one interface, once for each thing that its port was in the span: those from `interfaces.count` on. */
   addInterface(
     host: number,
     bridge: number,
@@ -131,13 +131,22 @@ export class Devices {
     item: OvsInterface,
     output: boolean,
     span: Span,
-  ): number[] {
-    const added: number[] = []
-    for (const version of this.versionsOf(host, port, item)) {
-      const held = overlap(version, span)
-      if (held !== undefined) added.push(this.addVersion(host, bridge, row, port, item, output, version.endpoint, held))
+  ): void {
+    const id = item.externalIds.get('iface-id')
+    const endpoint = this.endpointOf(host, id, port, item)
+    const past = id === undefined ? undefined : this.ports.past.get(id)
+    if (past === undefined) {
+      this.addVersion(host, bridge, row, port, item, output, endpoint, span)
+      return
     }
-    return added
+    // A port that changed while it was plugged was several things, one after the other. The interface is proof that the port was
+    // there: one version follows the other without a gap.
+    let fromMs = 0
+    for (const version of [...past, { endpoint, toMs: Number.MAX_VALUE }]) {
+      const held = overlap({ fromMs, toMs: version.toMs }, span)
+      if (held !== undefined) this.addVersion(host, bridge, row, port, item, output, version.endpoint, held)
+      fromMs = version.toMs
+    }
   }
 
   private addVersion(
@@ -149,18 +158,18 @@ export class Devices {
     output: boolean,
     endpoint: number,
     span: Span,
-  ): number {
+  ): void {
     const kind = this.kindOf(row, item, endpoint, output)
     const remoteIp = kind === 'tunnel' ? (item.options.get('remote_ip') ?? '') : ''
-    const remote = parseIp(remoteIp)
+    const remote = remoteIp === '' ? undefined : parseIp(remoteIp)
     const remoteHost = remote === undefined ? 0 : this.hostAt(remote)
-    const facts: InterfaceFacts = {
+    this.register({
       name: item.name,
       bridge,
       host,
       kind,
       endpoint: kind === 'patch' ? 0 : endpoint,
-      network: this.ports.endpoints.facts[endpoint]?.network || this.networkOf(port),
+      network: this.ports.endpoints.network(endpoint) || this.networkOf(port),
       ofport: item.ofport ?? 0,
       ifIndex: item.ifIndex,
       remoteHost,
@@ -168,40 +177,23 @@ export class Devices {
       reports: reportsOf(row),
       fromMs: span.fromMs,
       toMs: span.toMs,
-    }
-    return this.register(facts)
+    })
   }
 
   /** Gives an interface its number and its keys. */
-  register(facts: InterfaceFacts): number {
-    const { host, bridge } = facts
-    const index = this.interfaces.push(facts) - 1
-    if (facts.name !== '') {
-      const before = this.names[host]!.get(facts.name)
-      if (before !== undefined) this.earlier.set(index, before)
-      this.names[host]!.set(facts.name, index)
-    }
-    if (facts.ofport > 0 && facts.ofport < 0x8000_0000) this.tables.byOfport.add([bridge, facts.ofport], index)
-    if (facts.ifIndex > 0) this.tables.byIfIndex.add([host, facts.ifIndex], index)
+  register(facts: InterfaceFacts): void {
+    const { host, bridge, ofport, ifIndex } = facts
+    const index = this.interfaces.append(facts)
+    if (ofport > 0 && ofport < 0x8000_0000) this.tables.byOfport.add2(bridge, ofport, index)
+    if (ifIndex > 0) this.tables.byIfIndex.add2(host, ifIndex | 0, index)
     if (facts.overhead !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
-    return index
   }
 
-  /**
-   * What is plugged, by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. A port that
-   * changed while it was plugged was several things, one after the other.
-   */
-  private versionsOf(host: number, port: OvsPort, item: OvsInterface): (Span & { endpoint: number })[] {
-    const id = item.externalIds.get('iface-id')
-    if (id === undefined) {
-      const [, prefix = ''] = DEVICE_NAME.exec(item.name) ?? []
-      return [{ ...ALWAYS, endpoint: this.ports.prefixes.get(prefix) ?? 0 }]
-    }
-    const past = this.ports.past.get(id) ?? []
-    const endpoint = this.ports.byId.get(id) ?? this.addEndpoint(host, id, port, item)
-    // The interface is proof that the port was there: one version follows the other without a gap.
-    const versions = past.map((version, i) => ({ ...version, fromMs: past[i - 1]?.toMs ?? 0 }))
-    return [...versions, { ...ALWAYS, fromMs: past.at(-1)?.toMs ?? 0, endpoint }]
+  /** What is plugged now, by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. */
+  private endpointOf(host: number, id: string | undefined, port: OvsPort, item: OvsInterface): number {
+    if (id !== undefined) return this.ports.byId.get(id) || this.addEndpoint(host, id, port, item)
+    const [, prefix = ''] = DEVICE_NAME.exec(item.name) ?? []
+    return this.ports.prefixes.get(prefix)
   }
 
   /**
@@ -214,7 +206,7 @@ export class Devices {
     const network = this.networkOf(port)
     const project = this.ports.names.serverProject(server)
     const mac = parseMac(item.externalIds.get('attached-mac') ?? '')
-    const endpoint = this.ports.endpoints.add({
+    const endpoint = this.ports.endpoints.append({
       kind: server !== '' ? 'server' : /^(qr-|sg-|ha-|qg-|fg-)/.test(item.name) ? 'router' : 'other',
       network,
       host,
@@ -234,21 +226,21 @@ export class Devices {
       },
     })
     this.ports.byId.set(id, endpoint)
-    if (mac !== undefined && network !== 0) this.tables.byNetworkMac.add([network, mac.high, mac.low], endpoint)
+    if (mac !== undefined && network !== 0) this.tables.byNetworkMac.add3(network, mac.high | 0, mac.low | 0, endpoint)
     return endpoint
   }
 
   private kindOf(bridge: OvsBridge, item: OvsInterface, endpoint: number, output: boolean): InterfaceKind {
     if (output) return 'mirror_output'
     if (item.type === 'patch') return 'patch'
-    if (TUNNEL.test(item.type)) return 'tunnel'
+    if (item.type !== '' && TUNNEL.test(item.type)) return 'tunnel'
     if (endpoint !== 0) {
-      switch (this.ports.endpoints.facts[endpoint]!.kind) {
-        case 'dhcp':
+      switch (this.ports.endpoints.kind(endpoint)) {
+        case KIND.dhcp:
           return 'dhcp'
-        case 'snat':
+        case KIND.snat:
           return 'gateway'
-        case 'router':
+        case KIND.router:
           return /^(qg-|fg-)/.test(item.name) ? 'gateway' : 'router'
         default:
           return 'port'
@@ -271,36 +263,40 @@ export class Devices {
    * Which network a VLAN is on this bridge: by the tags of its ports, by the provider networks of the bridge's physical
    * network, and untagged by the one network that all its ports are on (an external bridge with its routers' gateways).
    */
-  private addVlans(
+  private addVlans(bridge: number, tag: number | undefined, first: number, untagged: Untagged): void {
+    const { interfaces } = this
+    for (let item = first; item < interfaces.count; item++) {
+      const network = interfaces.network(item)
+      if (network === 0 || tag === DEAD_VLAN) continue
+      if (tag === undefined || tag === 0) untagged.add(network)
+      else this.addVlan(bridge, tag, item)
+    }
+  }
+
+  private addBridgeVlans(
     bridge: number,
-    row: OvsBridge,
-    byPort: ReadonlyMap<string, readonly number[]>,
+    name: string,
+    untagged: number,
     physnets: ReadonlyMap<string, string>,
   ): void {
-    const untagged = new Set<number>()
-    for (const port of row.ports) {
-      for (const index of byPort.get(port.name) ?? []) {
-        const facts = this.interfaces[index]!
-        if (facts.network === 0 || port.tag === DEAD_VLAN) continue
-        if (port.tag === undefined || port.tag === 0) untagged.add(facts.network)
-        else this.addVlan(bridge, port.tag, facts)
-      }
-    }
-    for (const network of untagged) if (untagged.size === 1) this.tables.byVlan.add([bridge, 0], network, ALWAYS)
-    const physnet = physnets.get(row.name)
+    if (untagged !== 0) this.tables.byVlan.add([bridge, 0], untagged, ALWAYS)
+    const physnet = physnets.get(name)
     if (physnet === undefined) return
-    for (const segment of this.segments.filter((item) => item.physnet === physnet))
+    for (const segment of this.segments.get(physnet) ?? [])
       this.tables.byVlan.add([bridge, segment.vlan], segment.network, ALWAYS)
   }
 
   /** The local VLAN of an interface leads to its network for as long as the interface holds. */
-  addVlan(bridge: number, tag: number | undefined, facts: InterfaceFacts): void {
-    if (tag === undefined || tag === 0 || tag === DEAD_VLAN || facts.network === 0) return
-    this.tables.byVlan.add([bridge, tag], facts.network, facts)
+  addVlan(bridge: number, tag: number | undefined, item: number): void {
+    const { interfaces } = this
+    const network = interfaces.network(item)
+    if (tag === undefined || tag === 0 || tag === DEAD_VLAN || network === 0) return
+    const span = { fromMs: interfaces.fromMs[item]!, toMs: interfaces.toMs[item]! }
+    this.tables.byVlan.add([bridge, tag], network, span)
   }
 
-  /** Provider segments; set before hosts are added. */
-  segments: readonly { physnet: string; vlan: number; network: number }[] = []
+  /** Provider segments by physical network; set before hosts are added. */
+  segments: ReadonlyMap<string, readonly { vlan: number; network: number }[]> = new Map()
 
   private addMirror(
     host: number,
@@ -317,8 +313,8 @@ export class Devices {
     const source = new Set([...select(mirror.selectSource), ...every])
     const destination = new Set([...select(mirror.selectDestination), ...every])
     const selected = new Set([...source, ...destination])
-    for (const index of source) this.interfaces[index]!.reports |= REPORTS.mirror_source
-    for (const index of destination) this.interfaces[index]!.reports |= REPORTS.mirror_destination
+    for (const index of source) this.interfaces.addReports(index, REPORTS.mirror_source)
+    for (const index of destination) this.interfaces.addReports(index, REPORTS.mirror_destination)
     const key = output.options.get('out_key') ?? output.options.get('key') ?? ''
     this.mirrorsOf[host]!.push(
       this.mirrors.push({
@@ -337,8 +333,24 @@ export class Devices {
   }
 }
 
+/** The network of the ports without a tag, where all of them are on one. */
+class Untagged {
+  only = 0
+  private several = false
+
+  add(network: number): void {
+    this.several ||= this.only !== 0 && this.only !== network
+    this.only = this.several ? 0 : network
+  }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i)
+}
+
 /** The bridges, and those that only the past has. */
-function withPast(bridges: readonly OvsBridge[], past: readonly PastInterface[]): OvsBridge[] {
+function withPast(bridges: readonly OvsBridge[], past: readonly PastInterface[]): readonly OvsBridge[] {
+  if (past.length === 0) return bridges
   const names = new Set(bridges.map((bridge) => bridge.name))
   const gone = new Map(past.filter(({ bridge }) => !names.has(bridge.name)).map(({ bridge }) => [bridge.name, bridge]))
   return [...bridges, ...[...gone.values()].map((bridge) => ({ ...bridge, ports: [], mirrors: [] }))]

@@ -14,6 +14,7 @@ import { TEXTS } from './endpoints.ts'
 import { IdentitySnapshot } from './snapshot.ts'
 import type { Slices } from './slices.ts'
 import type { Span } from './timed.ts'
+import { IF_KIND } from './vantage.ts'
 
 /** One interface with where it is. */
 export interface Plugged {
@@ -41,10 +42,15 @@ const PLAIN_OWNER = /^(compute:.*|network:dhcp|network:distributed|)$/
 export class SnapshotEditor {
   private readonly laid: LaidOut
   private timed: boolean
+  /** Endpoints and interfaces that were looked at after they were added. */
+  private endpointsSeen: number
+  private interfacesSeen: number
 
   private constructor(laid: LaidOut) {
     this.laid = laid
     this.timed = laid.parts.timed
+    this.endpointsSeen = laid.parts.endpoints.count
+    this.interfacesSeen = laid.parts.interfaces.count
   }
 
   /** Lays a model out, a slice at a time. Nothing of it may change meanwhile. */
@@ -81,7 +87,7 @@ export class SnapshotEditor {
     const { index } = indexer
     if (![before, after].every((port) => port === undefined || PLAIN_OWNER.test(port.device_owner))) return false
     const id = (after ?? before)!.id
-    const old = index.byId.get(id)
+    const old = index.byId.get(id) || undefined
     if (old !== undefined && (index.parents.has(old) || index.subports.has(old))) return false
     // Its floating IPs and what is plugged move to the new endpoint.
     if (old !== undefined && parts.tables.byFloating.leadsTo(old)) return false
@@ -101,16 +107,16 @@ export class SnapshotEditor {
     if (after === undefined) return true
     const endpoint = indexer.add(after, undefined, undefined, { fromMs, toMs: FOREVER })
     index.byId.set(id, endpoint)
-    const prefix = id.slice(0, 11)
-    index.prefixes.set(prefix, old === undefined && index.prefixes.has(prefix) ? 0 : endpoint)
-    parts.edited.onPrefix?.(prefix, index.prefixes.get(prefix)!)
+    if (old === undefined) index.prefixes.add(id, endpoint)
+    else index.prefixes.replace(id, endpoint)
+    parts.edited.onPrefix?.(id, endpoint, old === undefined)
     const ranges = index.pairRanges.get(endpoint)
     if (ranges !== undefined) parts.edited.onRanges?.(endpoint, ranges)
-    this.appendEndpoints()
+    this.seeEndpoints()
     const host = parts.endpoints.host(endpoint)
     if (parts.hosts[host]!.ovs) parts.endpoints.addReports(endpoint, parts.hosts[host]!.reports)
     for (const item of plugged) {
-      const facts = devices.interfaces[item]!
+      const facts = devices.interfaces.facts(item)
       // What OVSDB alone told is replaced from its beginning; what Neutron told before, from the change.
       const beginsMs = before === undefined ? facts.fromMs : Math.max(facts.fromMs, fromMs)
       this.closeInterface(item, before === undefined ? beginsMs : toMs)
@@ -118,13 +124,13 @@ export class SnapshotEditor {
         ...facts,
         kind: after.device_owner.startsWith('network:') ? 'dhcp' : 'port',
         endpoint,
-        network: index.endpoints.facts[endpoint]!.network || facts.network,
+        network: index.endpoints.network(endpoint) || facts.network,
         fromMs: beginsMs,
         toMs: FOREVER,
       })
     }
     if (old !== undefined && before === undefined) this.closeEndpoint(old, parts.endpoints.fromMs[old]!)
-    this.appendInterfaces()
+    this.seeInterfaces()
     return true
   }
 
@@ -137,10 +143,10 @@ export class SnapshotEditor {
     const { indexer, parts } = this.laid
     const { tables } = parts
     for (const one of [before, after])
-      if (one !== undefined && (one.port_id === '' || !indexer.index.byId.has(one.port_id))) return false
+      if (one !== undefined && (one.port_id === '' || indexer.index.byId.get(one.port_id) === 0)) return false
     if (before !== undefined)
       for (const key of indexer.floatingKeys(before))
-        tables.byFloating.close(key, indexer.index.byId.get(before.port_id)!, toMs)
+        tables.byFloating.close(key, indexer.index.byId.get(before.port_id), toMs)
     if (after !== undefined) indexer.addFloating(after, { fromMs, toMs: FOREVER })
     return true
   }
@@ -169,29 +175,27 @@ export class SnapshotEditor {
     for (const plugged of [before, after]) if (plugged !== undefined && !isPlain(plugged)) return false
     if (before !== undefined) {
       const bridge = this.bridgeOf(host, before.bridge.name)
-      for (
-        let item = devices.names[host]!.get(before.item.name) ?? 0;
-        item !== 0;
-        item = devices.earlier.get(item) ?? 0
-      ) {
-        const facts = devices.interfaces[item]!
-        if (facts.bridge !== bridge || parts.interfaces.toMs[item] !== FOREVER) continue
+      const { interfaces } = parts
+      for (let item = interfaces.named(host, before.item.name); item !== 0; item = interfaces.namedBefore(item)) {
+        if (interfaces.bridge(item) !== bridge || interfaces.toMs[item] !== FOREVER) continue
         this.closeInterface(item, toMs)
         if (before.port.tag !== undefined && !tagUsed(now, before))
-          parts.tables.byVlan.close([bridge, before.port.tag], facts.network, toMs)
+          parts.tables.byVlan.close([bridge, before.port.tag], interfaces.network(item), toMs)
       }
     }
     if (after === undefined) return true
     const bridge = this.bridgeOf(host, after.bridge.name)
     if (bridge === 0) return false
     const span = { fromMs, toMs: FOREVER }
-    for (const item of devices.addInterface(host, bridge, after.bridge, after.port, after.item, false, span)) {
-      const facts = devices.interfaces[item]!
-      if (facts.kind === 'router' || facts.kind === 'gateway') return false
-      devices.addVlan(bridge, after.port.tag, facts)
+    const first = parts.interfaces.count
+    devices.addInterface(host, bridge, after.bridge, after.port, after.item, false, span)
+    for (let item = first; item < parts.interfaces.count; item++) {
+      const kind = parts.interfaces.kind(item)
+      if (kind === IF_KIND.router || kind === IF_KIND.gateway) return false
+      devices.addVlan(bridge, after.port.tag, item)
     }
-    this.appendEndpoints()
-    this.appendInterfaces()
+    this.seeEndpoints()
+    this.seeInterfaces()
     return true
   }
 
@@ -201,54 +205,47 @@ export class SnapshotEditor {
   }
 
   private pluggedNow(endpoint: number): number[] {
-    const { devices, parts } = this.laid
+    const { interfaces } = this.laid.parts
     const found: number[] = []
-    const { toMs, count } = parts.interfaces
-    for (let item = 1; item < count; item++)
-      if (toMs[item] === FOREVER && devices.interfaces[item]!.endpoint === endpoint) found.push(item)
+    for (let item = 1; item < interfaces.count; item++)
+      if (interfaces.endpoint(item) === endpoint && interfaces.toMs[item] === FOREVER) found.push(item)
     return found
   }
 
   private wasPlugged(endpoint: number): boolean {
-    const { devices, parts } = this.laid
-    return devices.interfaces.some(
-      (facts, item) => facts.endpoint === endpoint && parts.interfaces.toMs[item] !== FOREVER,
-    )
+    const { interfaces } = this.laid.parts
+    for (let item = 1; item < interfaces.count; item++)
+      if (interfaces.endpoint(item) === endpoint && interfaces.toMs[item] !== FOREVER) return true
+    return false
   }
 
   private closeEndpoint(endpoint: number, toMs: number): void {
     this.laid.parts.endpoints.end(endpoint, toMs)
-    this.laid.indexer.index.endpoints.facts[endpoint]!.toMs = toMs
     this.timed = true
   }
 
   private closeInterface(item: number, toMs: number): void {
     this.laid.parts.interfaces.end(item, toMs)
-    this.laid.devices.interfaces[item]!.toMs = toMs
     this.timed = true
   }
 
-  private appendEndpoints(): void {
+  /** What was added since. */
+  private seeEndpoints(): void {
     const { endpoints } = this.laid.parts
-    const { facts } = this.laid.indexer.index.endpoints
-    while (endpoints.count < facts.length) {
-      const fact = facts[endpoints.count]!
-      if ((fact.fromMs ?? 0) > 0) this.timed = true
-      endpoints.append(fact)
-    }
+    for (; this.endpointsSeen < endpoints.count; this.endpointsSeen++)
+      if (endpoints.fromMs[this.endpointsSeen]! > 0) this.timed = true
   }
 
-  private appendInterfaces(): void {
-    const { parts, devices } = this.laid
-    const { interfaces, endpoints, tables } = parts
-    while (interfaces.count < devices.interfaces.length) {
-      const item = interfaces.count
-      const facts = devices.interfaces[item]!
-      if (facts.fromMs > 0) this.timed = true
-      interfaces.append(facts)
-      parts.edited.hosts.push(facts.host)
-      addHostKeys(tables, endpoints, facts, item)
-      if (endpoints.host(facts.endpoint) === facts.host) endpoints.addReports(facts.endpoint, facts.reports)
+  private seeInterfaces(): void {
+    const { interfaces, endpoints, tables, edited } = this.laid.parts
+    for (; this.interfacesSeen < interfaces.count; this.interfacesSeen++) {
+      const item = this.interfacesSeen
+      const host = interfaces.host(item)
+      const endpoint = interfaces.endpoint(item)
+      if (interfaces.fromMs[item]! > 0) this.timed = true
+      edited.hosts.push(host)
+      addHostKeys(tables, endpoints, interfaces, item)
+      if (endpoints.host(endpoint) === host) endpoints.addReports(endpoint, interfaces.reports(item))
     }
   }
 }

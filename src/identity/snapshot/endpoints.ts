@@ -4,7 +4,6 @@
  * so a record is resolved as of its own time by `fromMs`/`toMs`. Index 0 is "not known".
  */
 import type { Lanes, Mac } from '../addresses.ts'
-import { SLICE, type Slices } from './slices.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What an endpoint is. The names are those of END_KIND in the schema. */
@@ -81,6 +80,8 @@ const TRUNK = 0x400
 /** See EndpointFacts. */
 const PROVISIONAL = 0x800
 
+const HOST_NAME = TEXTS.indexOf('host')
+
 /** Memory of endpoints, from which a copy is made. */
 export interface EndpointMemory {
   fromMs: Float64Array
@@ -90,43 +91,69 @@ export interface EndpointMemory {
   texts: PackedTexts | undefined
 }
 
+/** Endpoints that every snapshot has. */
+const RESERVED: readonly EndpointFacts[] = [
+  { kind: 'unknown', texts: {} },
+  { kind: 'external', texts: {} },
+  { kind: 'group', texts: {} },
+  { kind: 'dhcp', texts: {} },
+]
+
 /** All endpoints of a snapshot; immutable once the snapshot is built. Addresses and MACs are signed words, see lanes.ts. */
 export class Endpoints {
   /** Since when each holds; change them by `append` and `end` only. */
-  readonly fromMs: Float64Array
-  readonly toMs: Float64Array
+  fromMs: Float64Array
+  toMs: Float64Array
   /** TEXTS.length strings an endpoint; in a copy only those that came later, see `text`. */
-  private readonly texts: string[] = []
-  private readonly words: Int32Array
+  private readonly texts: string[]
+  private words: Int32Array
   private readonly packed: PackedTexts | undefined
   private used = 0
 
-  constructor(memory: EndpointMemory) {
+  constructor(memory: EndpointMemory, texts: string[] = []) {
     this.fromMs = memory.fromMs
     this.toMs = memory.toMs
     this.words = memory.words
     this.used = memory.used
     this.packed = memory.texts
+    this.texts = texts
   }
 
-  /** `spare` is how many may be added later. */
-  static of(facts: readonly EndpointFacts[], spare = 0): Endpoints {
-    const room = facts.length + spare
-    const endpoints = new Endpoints({
-      fromMs: new Float64Array(room),
-      toMs: new Float64Array(room),
-      words: new Int32Array(room << STRIDE_BITS),
-      used: 0,
-      texts: undefined,
-    })
-    for (const fact of facts) endpoints.append(fact)
+  /** Those that every snapshot has, with room for so many more. */
+  static withRoom(more: number): Endpoints {
+    const room = RESERVED.length + more
+    const endpoints = new Endpoints(
+      {
+        fromMs: new Float64Array(room),
+        toMs: new Float64Array(room),
+        words: new Int32Array(room << STRIDE_BITS),
+        used: 0,
+        texts: undefined,
+      },
+      new Array<string>(room * TEXTS.length).fill(''),
+    )
+    for (const fact of RESERVED) endpoints.append(fact)
     return endpoints
+  }
+
+  /** Makes room for `more` while the snapshot is built; later there is no more than there is. */
+  reserve(more: number): void {
+    const room = this.used + more
+    if (room <= this.room) return
+    const longer = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
+      to.set(from)
+      return to
+    }
+    this.fromMs = longer(new Float64Array(room), this.fromMs)
+    this.toMs = longer(new Float64Array(room), this.toMs)
+    this.words = longer(new Int32Array(room << STRIDE_BITS), this.words)
+    for (let at = this.texts.length; at < room * TEXTS.length; at++) this.texts.push('')
   }
 
   /** What a copy is made of: the own memory, to be copied on the way, and the texts, which copies share. */
   pack(): EndpointMemory {
     const { fromMs, toMs, words, used } = this
-    return { fromMs, toMs, words, used, texts: packTexts(this.texts) }
+    return { fromMs, toMs, words, used, texts: packTexts(this.texts, used * TEXTS.length) }
   }
 
   /** One of TEXTS, by its place there. */
@@ -161,26 +188,46 @@ export class Endpoints {
     return this.room - this.used
   }
 
-  /** Adds an endpoint behind the others; nobody knows of it until a snapshot is published after it. */
-  append(fact: EndpointFacts): void {
+  /** Adds an endpoint behind the others, and gives its number; nobody knows of it until a snapshot is published after it. */
+  append(fact: EndpointFacts): number {
     this.onAppend?.(fact)
+    if (this.used === this.room) this.reserve(this.room)
     const i = this.used++
     const at = i << STRIDE_BITS
-    const { fromMs = 0, toMs = Number.MAX_VALUE } = fact
+    const { fromMs = 0, toMs = Number.MAX_VALUE, texts, mac } = fact
     this.fromMs[i] = fromMs
     this.toMs[i] = toMs
-    for (const [which, name] of TEXTS.entries()) this.texts[i * TEXTS.length + which] = fact.texts[name] ?? ''
-    this.words[at] = KIND[fact.kind]
-    this.words[at + NETWORK] = fact.network ?? 0
-    this.words[at + HOST] = fact.host ?? 0
-    this.words[at + ROUTER] = fact.router ?? 0
-    this.words[at + PROJECT] = fact.project ?? 0
-    this.words[at + MAC_HIGH] = fact.mac?.high ?? 0
-    this.words[at + MAC_LOW] = fact.mac?.low ?? 0
-    const [address] = fact.addresses ?? []
-    if (address !== undefined) this.words.set(address, at + ADDRESS)
-    if (fromMs > 0 || toMs < Number.MAX_VALUE) this.words[at + REPORTS]! |= SPANNED
-    if (fact.provisional === true) this.words[at + REPORTS]! |= PROVISIONAL
+    this.putTexts(i * TEXTS.length, texts)
+    const { words } = this
+    words[at] = KIND[fact.kind]
+    words[at + NETWORK] = fact.network ?? 0
+    words[at + HOST] = fact.host ?? 0
+    words[at + ROUTER] = fact.router ?? 0
+    words[at + PROJECT] = fact.project ?? 0
+    if (mac !== undefined) {
+      words[at + MAC_HIGH] = mac.high
+      words[at + MAC_LOW] = mac.low
+    }
+    const address = fact.addresses?.[0]
+    if (address !== undefined) for (let lane = 0; lane < 4; lane++) words[at + ADDRESS + lane] = address[lane]!
+    if (fromMs > 0 || toMs < Number.MAX_VALUE) words[at + REPORTS]! |= SPANNED
+    if (fact.provisional === true) words[at + REPORTS]! |= PROVISIONAL
+    return i
+  }
+
+  /** In the order of TEXTS; what there is not is '' already. */
+  private putTexts(at: number, from: EndpointTexts): void {
+    const { texts } = this
+    if (from.project_id !== undefined) texts[at] = from.project_id
+    if (from.project !== undefined) texts[at + 1] = from.project
+    if (from.network_id !== undefined) texts[at + 2] = from.network_id
+    if (from.network !== undefined) texts[at + 3] = from.network
+    if (from.server_id !== undefined) texts[at + 4] = from.server_id
+    if (from.server !== undefined) texts[at + 5] = from.server
+    if (from.port_id !== undefined) texts[at + 6] = from.port_id
+    if (from.port !== undefined) texts[at + 7] = from.port
+    if (from.host !== undefined) texts[at + 8] = from.host
+    if (from.router_id !== undefined) texts[at + 9] = from.router_id
   }
 
   /** It holds until `toMs`, no longer. */
@@ -188,6 +235,12 @@ export class Endpoints {
     this.onEnd?.(endpoint, toMs)
     this.toMs[endpoint] = toMs
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= SPANNED
+  }
+
+  /** While the snapshot is built: it is on another host than was thought. */
+  move(endpoint: number, host: number, name: string): void {
+    this.words[(endpoint << STRIDE_BITS) + HOST] = host
+    this.texts[endpoint * TEXTS.length + HOST_NAME] = name
   }
 
   /** While the snapshot is built: it is the parent of a trunk. */
@@ -275,30 +328,5 @@ export class Endpoints {
   addReports(endpoint: number, reports: number): void {
     this.onReports?.(endpoint, reports)
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= reports | REPORTS_KNOWN
-  }
-}
-
-/** Gathers endpoints and freezes them into arrays. */
-export class EndpointBuilder {
-  readonly facts: EndpointFacts[] = [
-    { kind: 'unknown', texts: {} },
-    { kind: 'external', texts: {} },
-    { kind: 'group', texts: {} },
-    { kind: 'dhcp', texts: {} },
-  ]
-
-  add(facts: EndpointFacts): number {
-    this.facts.push(facts)
-    return this.facts.length - 1
-  }
-
-  /** Gives way between slices, see slices.ts. */
-  *build(spare = 0): Slices<Endpoints> {
-    const endpoints = Endpoints.of([], this.facts.length + spare)
-    for (const [i, fact] of this.facts.entries()) {
-      endpoints.append(fact)
-      if (i % SLICE === 0) yield
-    }
-    return endpoints
   }
 }

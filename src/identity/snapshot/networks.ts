@@ -65,7 +65,10 @@ export function buildTopology(cloud: CloudModel): Topology {
   const networkIndex = new Map(cloud.networks.map((network, i) => [network.id, i + 1]))
   const routerIndex = new Map(cloud.routers.map((router, i) => [router.id, i + 1]))
   // A router port may name a router that the list lacks; it joins networks all the same.
-  const attached = cloud.ports.filter((port) => ROUTER_PORT.test(port.device_owner) && port.device_id !== '')
+  const attached = cloud.ports.filter(
+    ({ device_owner, device_id }) =>
+      device_owner.startsWith('network:') && ROUTER_PORT.test(device_owner) && device_id !== '',
+  )
   for (const port of attached)
     if (!routerIndex.has(port.device_id)) routerIndex.set(port.device_id, routerIndex.size + 1)
 

@@ -4,7 +4,8 @@
 import { parseCidr, parseIp, parseMac, type Cidr, type Lanes, type Mac } from '../addresses.ts'
 import type { CloudModel, FloatingIp, Port, Server } from '../cloud.ts'
 import { spanSince, type History, type PastPort } from '../history.ts'
-import { EndpointBuilder, type EndpointKind } from './endpoints.ts'
+import { IdTable, PrefixTable } from '../ids.ts'
+import { Endpoints, type EndpointKind } from './endpoints.ts'
 import type { Topology } from './networks.ts'
 import { MANY, SLICE, type Slices } from './slices.ts'
 import type { Tables } from './snapshot.ts'
@@ -16,12 +17,12 @@ export interface Version extends Span {
 }
 
 export interface PortIndex {
-  endpoints: EndpointBuilder
+  endpoints: Endpoints
   /** Port id → endpoint as it is now. */
-  byId: Map<string, number>
+  byId: IdTable
   /** Port id → what it was before, oldest first; only of ports that changed. */
   past: Map<string, Version[]>
-  prefixes: Map<string, number>
+  prefixes: PrefixTable
   pairRanges: Map<number, Cidr[]>
   /** Subport's endpoint → its trunk parent's endpoint. */
   parents: Map<number, number>
@@ -30,10 +31,9 @@ export interface PortIndex {
   names: Names
 }
 
-const PREFIX = 11
-
 /**
- * Adds an endpoint for every port, as it is and as it was, and its keys to the tables. `hostIndex` numbers the hosts.
+ * Adds an endpoint for every port, as it is and as it was, and its keys to the tables. `hostIndex` numbers the hosts, `spare` is how many
+ * more endpoints there shall be room for.
  */
 export function* indexPorts(
   cloud: CloudModel,
@@ -41,9 +41,12 @@ export function* indexPorts(
   hostIndex: ReadonlyMap<string, number>,
   tables: Tables,
   history: History,
+  spare: number,
 ): Slices<PortIndexer> {
   const names = yield* Names.of(cloud)
-  const indexer = new PortIndexer(cloud, topology, hostIndex, tables, history, names)
+  // Hosts are endpoints too, and so is what OVSDB alone knows, for which there is some room.
+  const known = cloud.ports.length + history.ports.length + cloud.floatingips.length + hostIndex.size
+  const indexer = new PortIndexer(cloud, topology, hostIndex, tables, history, names, known + spare + 64)
   yield
   yield* indexer.addAll(cloud, history)
   return indexer
@@ -67,15 +70,16 @@ export class PortIndexer {
     tables: Tables,
     history: History,
     names: Names,
+    room: number,
   ) {
     this.topology = topology
     this.hostIndex = hostIndex
     this.tables = tables
     this.index = {
-      endpoints: new EndpointBuilder(),
-      byId: new Map(),
+      endpoints: Endpoints.withRoom(room),
+      byId: new IdTable(cloud.ports.length),
       past: new Map(),
-      prefixes: new Map(),
+      prefixes: new PrefixTable(cloud.ports.length),
       pairRanges: new Map(),
       parents: new Map(),
       subports: new Map(),
@@ -83,7 +87,8 @@ export class PortIndexer {
     }
     const parents = new Set(cloud.trunks.map((trunk) => trunk.port_id))
     for (const { trunk } of history.ports) if (trunk !== undefined) parents.add(trunk.parent)
-    this.parents = new Map(cloud.ports.filter(({ id }) => parents.has(id)).map((port) => [port.id, port]))
+    const ports = parents.size === 0 ? [] : cloud.ports.filter(({ id }) => parents.has(id))
+    this.parents = new Map(ports.map((port) => [port.id, port]))
     this.trunkParent = new Map(
       cloud.trunks.flatMap((trunk) => trunk.sub_ports.map((sub) => [sub.port_id, trunk.port_id])),
     )
@@ -100,15 +105,15 @@ export class PortIndexer {
       // A floating IP's own port is not where anything is: the floating IP itself says who has it.
       if (port.device_owner === 'network:floatingip') continue
       // Only the trunk knows whose a subport is: its device_id is empty.
-      const parent = this.parents.get(this.trunkParent.get(port.id) ?? '')
+      const parent = this.trunkParent.size === 0 ? undefined : this.parents.get(this.trunkParent.get(port.id) ?? '')
       const endpoint = this.add(port, parent, undefined, spanSince(history, port.id))
       index.byId.set(port.id, endpoint)
-      addPrefix(index.prefixes, port.id, endpoint)
+      index.prefixes.add(port.id, endpoint)
     }
     for (const trunk of cloud.trunks)
       for (const sub of trunk.sub_ports) {
         const endpoint = index.byId.get(sub.port_id)
-        if (endpoint !== undefined) this.addSubport(trunk.port_id, sub.segmentation_id, endpoint)
+        if (endpoint !== 0) this.addSubport(trunk.port_id, sub.segmentation_id, endpoint)
       }
     for (const { port, trunk, fromMs } of history.ports) {
       const was = index.past.get(port.id)?.find((version) => version.fromMs === fromMs)
@@ -142,12 +147,13 @@ export class PortIndexer {
         ? port.project_id || names.serverProject(serverId)
         : topology.routers[router]!.projectId || port.project_id
     const mac = parseMac(port.mac_address)
-    const addresses = port.fixed_ips.flatMap((ip) => {
-      const lanes = parseIp(ip.ip_address)
-      return lanes === undefined ? [] : [lanes]
-    })
+    const addresses: Lanes[] = []
+    for (const { ip_address } of port.fixed_ips) {
+      const lanes = parseIp(ip_address)
+      if (lanes !== undefined) addresses.push(lanes)
+    }
     const host = hostIndex.get(hostName) ?? 0
-    const endpoint = index.endpoints.add({
+    const endpoint = index.endpoints.append({
       kind,
       network,
       host,
@@ -171,7 +177,7 @@ export class PortIndexer {
       },
     })
     addKeys(tables, topology, endpoint, network, host, mac, addresses)
-    addPairs(tables, index.pairRanges, endpoint, network, port, mac)
+    if (port.allowed_address_pairs.length > 0) addPairs(tables, index.pairRanges, endpoint, network, port, mac)
     return endpoint
   }
 
@@ -180,7 +186,7 @@ export class PortIndexer {
     const { index, tables } = this
     const parents = (index.past.get(parentId) ?? []).map((version) => version.endpoint)
     const now = index.byId.get(parentId)
-    if (now !== undefined) parents.push(now)
+    if (now !== 0) parents.push(now)
     for (const parent of parents) {
       index.parents.set(endpoint, parent)
       index.subports.set(parent, [...(index.subports.get(parent) ?? []), endpoint])
@@ -196,11 +202,11 @@ export class PortIndexer {
     const network = topology.networkIndex.get(floating.floating_network_id) ?? 0
     const versions = [...(index.past.get(floating.port_id) ?? [])]
     const now = index.byId.get(floating.port_id)
-    if (now !== undefined) versions.push({ ...ALWAYS, fromMs: index.endpoints.facts[now]!.fromMs ?? 0, endpoint: now })
+    if (now !== 0) versions.push({ ...ALWAYS, fromMs: index.endpoints.fromMs[now]!, endpoint: now })
     if (versions.length === 0)
       versions.push({
         ...ALWAYS,
-        endpoint: index.endpoints.add({
+        endpoint: index.endpoints.append({
           kind: 'floating',
           network,
           project: names.projectNumber(floating.project_id),
@@ -234,13 +240,13 @@ export function indexHosts(
   addresses: ReadonlyMap<number, readonly Lanes[]>,
   hostNames: readonly string[],
   tables: Tables,
-  endpoints: EndpointBuilder,
+  endpoints: Endpoints,
 ): number[] {
   return hostNames.map((name, host) => {
     if (host === 0) return 0
     const own = addresses.get(host) ?? []
     for (const lanes of own) tables.hostByAddress.add([0, ...lanes], host)
-    return endpoints.add({ kind: 'infrastructure', host, addresses: own, texts: { host: name } })
+    return endpoints.append({ kind: 'infrastructure', host, addresses: own, texts: { host: name } })
   })
 }
 
@@ -265,16 +271,23 @@ function addKeys(
   addresses: readonly Lanes[],
 ): void {
   if (mac !== undefined) {
-    tables.byNetworkMac.add([network, mac.high, mac.low], endpoint)
-    if (host !== 0) tables.byHostMac.add([host, mac.high, mac.low], endpoint)
+    const high = mac.high | 0
+    const low = mac.low | 0
+    tables.byNetworkMac.add3(network, high, low, endpoint)
+    if (host !== 0) tables.byHostMac.add3(host, high, low, endpoint)
   }
-  const { domain, external } = topology.networks[network]!
-  for (const lanes of addresses) {
-    tables.owned.add([endpoint, ...lanes], 1)
-    tables.byNetworkAddress.add([network, ...lanes], endpoint)
-    if (external && network !== 0) tables.byNetworkAddress.add([0, ...lanes], endpoint)
-    else tables.byDomainAddress.add([domain, ...lanes], endpoint)
-    if (host !== 0) tables.byHostAddress.add([host, ...lanes], endpoint)
+  const { domain, external, routers } = topology.networks[network]!
+  for (let i = 0; i < addresses.length; i++) {
+    const lanes = addresses[i]!
+    const a0 = lanes[0] | 0
+    const a1 = lanes[1] | 0
+    const a2 = lanes[2] | 0
+    const a3 = lanes[3] | 0
+    if (i > 0) tables.owned.add5(endpoint, a0, a1, a2, a3, 1)
+    tables.byNetworkAddress.add5(network, a0, a1, a2, a3, endpoint)
+    if (external && network !== 0) tables.byNetworkAddress.add5(0, a0, a1, a2, a3, endpoint)
+    else if (routers.length > 0) tables.byDomainAddress.add5(domain, a0, a1, a2, a3, endpoint)
+    if (host !== 0) tables.byHostAddress.add5(host, a0, a1, a2, a3, endpoint)
   }
 }
 
@@ -299,19 +312,17 @@ function addPairs(
   }
 }
 
-function addPrefix(prefixes: Map<string, number>, id: string, endpoint: number): void {
-  const prefix = id.slice(0, PREFIX)
-  prefixes.set(prefix, prefixes.has(prefix) ? 0 : endpoint)
-}
-
 /** Names of ids. Where an id has no name, or is not in the list, the id itself is shown. */
 export class Names {
   private readonly projects: ReadonlyMap<string, string>
-  private readonly servers = new Map<string, Server>()
+  /** Server id → place in `servers`. */
+  private readonly serverAt: IdTable
+  private readonly servers: (Server | undefined)[] = [undefined]
   private readonly numbers = new Map<string, number>()
 
   private constructor(cloud: CloudModel) {
     this.projects = new Map(cloud.projects.map((project) => [project.id, project.name]))
+    this.serverAt = new IdTable(cloud.servers.length)
   }
 
   static *of(cloud: CloudModel): Slices<Names> {
@@ -324,7 +335,9 @@ export class Names {
   }
 
   addServer(server: Server): void {
-    this.servers.set(server.id, server)
+    const at = this.serverAt.get(server.id)
+    if (at === 0) this.serverAt.set(server.id, this.servers.push(server) - 1)
+    else this.servers[at] = server
   }
 
   project(id: string): string {
@@ -332,15 +345,19 @@ export class Names {
   }
 
   server(id: string): string {
-    return this.servers.get(id)?.name || id
+    return this.find(id)?.name || id
   }
 
   serverProject(id: string): string {
-    return this.servers.get(id)?.tenant_id ?? ''
+    return this.find(id)?.tenant_id ?? ''
   }
 
   serverHost(id: string): string {
-    return this.servers.get(id)?.['OS-EXT-SRV-ATTR:host'] ?? ''
+    return this.find(id)?.['OS-EXT-SRV-ATTR:host'] ?? ''
+  }
+
+  private find(id: string): Server | undefined {
+    return id === '' ? undefined : this.servers[this.serverAt.get(id)]
   }
 
   /** Small number of a project, 0 for none. */

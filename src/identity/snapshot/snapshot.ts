@@ -7,6 +7,7 @@
  */
 import type { Cidr } from '../addresses.ts'
 import { inCidr } from '../addresses.ts'
+import type { PrefixTable } from '../ids.ts'
 import { LaneTable } from '../lanes.ts'
 import type { Endpoints } from './endpoints.ts'
 import { canReach, type Topology } from './networks.ts'
@@ -29,13 +30,13 @@ export interface Tables {
   readonly byNetworkAddress: LaneTable
   /** (network, address) → endpoints that may use it by an allowed address pair. */
   readonly byPair: LaneTable
-  /** (routing domain, address) → endpoint. */
+  /** (routing domain, address) → endpoint; only of networks that a router is on. */
   readonly byDomainAddress: LaneTable
   /** (host, address) → endpoint whose port is on that host. */
   readonly byHostAddress: LaneTable
   /** (external network, floating IP) → endpoint; network 0 holds all. */
   readonly byFloating: TimedTable
-  /** (endpoint, address) → 1 for each address that is the endpoint's own. */
+  /** (endpoint, address) → 1 for each address that is the endpoint's own, beside its first. */
   readonly owned: LaneTable
   /** (tunnel type, VNI) → network. */
   readonly byVni: LaneTable
@@ -47,24 +48,24 @@ export interface Tables {
   readonly subports: LaneTable
 }
 
+/** Tables with room for so many ports, so that most need not grow while they are filled. */
 export function emptyTables(expected = 0): Tables {
-  const two = (count = 0) => new LaneTable(2, count)
   return {
     hostByAddress: new LaneTable(5),
-    byOfport: two(expected),
-    byIfIndex: two(expected),
+    byOfport: new LaneTable(2, expected),
+    byIfIndex: new LaneTable(2, expected),
     byNetworkMac: new LaneTable(3, expected),
     byHostMac: new LaneTable(3, expected),
     byNetworkAddress: new LaneTable(5, expected),
     byPair: new LaneTable(5),
-    byDomainAddress: new LaneTable(5, expected),
+    byDomainAddress: new LaneTable(5),
     byHostAddress: new LaneTable(5, expected),
     byFloating: new TimedTable(5),
-    owned: new LaneTable(5, expected),
-    byVni: two(),
-    byVlan: new TimedTable(2),
-    byHostEndpoint: two(expected),
-    subports: two(),
+    owned: new LaneTable(5),
+    byVni: new LaneTable(2),
+    byVlan: new TimedTable(2, expected),
+    byHostEndpoint: new LaneTable(2, expected),
+    subports: new LaneTable(2),
   }
 }
 
@@ -79,7 +80,7 @@ export interface Edited {
   ports: number
   texts: number
   /** Told of what edits change beside endpoints, interfaces and tables (copies.ts). */
-  onPrefix?: (prefix: string, endpoint: number) => void
+  onPrefix?: (id: string, endpoint: number, isNew: boolean) => void
   onRanges?: (endpoint: number, ranges: readonly Cidr[]) => void
 }
 
@@ -96,12 +97,8 @@ export interface SnapshotParts {
   bridges: readonly Bridge[]
   mirrors: readonly Mirror[]
   tables: Tables
-  /** Interfaces of each host by name. */
-  interfaceNames: readonly ReadonlyMap<string, number>[]
-  /** Interface → the one that had its name on the host before, where that is still known. */
-  earlier: ReadonlyMap<number, number>
-  /** Neutron ports by the first eleven characters of their id, which device names carry; 0 where two share them. */
-  portPrefixes: ReadonlyMap<string, number>
+  /** Neutron ports by the first eleven characters of their id, which device names carry. */
+  portPrefixes: PrefixTable
   /** Allowed address pairs that are ranges, by endpoint. */
   pairRanges: ReadonlyMap<number, readonly Cidr[]>
   /** Subports of a trunk by the endpoint of its parent. */
@@ -137,8 +134,6 @@ export class IdentitySnapshot {
   readonly routerReported: Uint8Array
   readonly legReported: Uint8Array
   readonly routerPorts: SnapshotParts['routerPorts']
-  private readonly earlier: SnapshotParts['earlier']
-  private readonly interfaceNames: SnapshotParts['interfaceNames']
   private readonly portPrefixes: SnapshotParts['portPrefixes']
   private readonly pairRanges: SnapshotParts['pairRanges']
   private readonly subportsOf: SnapshotParts['subportsOf']
@@ -161,8 +156,6 @@ export class IdentitySnapshot {
     this.routerReported = parts.routerReported
     this.legReported = parts.legReported
     this.routerPorts = parts.routerPorts
-    this.earlier = parts.earlier
-    this.interfaceNames = parts.interfaceNames
     this.portPrefixes = parts.portPrefixes
     this.pairRanges = parts.pairRanges
     this.subportsOf = parts.subportsOf
@@ -188,18 +181,18 @@ export class IdentitySnapshot {
 
   /** Interface of a host by name, 0 when there is none. Cold: callers keep the answer by the code of the string. */
   interfaceNamed(host: number, name: string): number {
-    return this.interfaceNames[host]?.get(name) ?? 0
+    return this.interfaces.named(host, name)
   }
 
   /** The interface that had the same name on the host before, 0 when none is known. */
   earlierNamed(item: number): number {
-    return this.earlier.get(item) ?? 0
+    return this.interfaces.namedBefore(item)
   }
 
   /** Endpoint of the Neutron port whose id a device name carries, 0 when the name carries none. Cold. */
   endpointOfDevice(name: string): number {
     const [, prefix] = DEVICE_NAME.exec(name) ?? []
-    return prefix === undefined ? 0 : (this.portPrefixes.get(prefix) ?? 0)
+    return prefix === undefined ? 0 : this.portPrefixes.get(prefix)
   }
 
   /** Whether the address is one of the endpoint's own: a fixed IP, or by an allowed address pair. */

@@ -8,11 +8,12 @@ export interface PackedTexts {
   readonly bytes: Uint8Array
 }
 
-export function packTexts(texts: readonly string[]): PackedTexts {
+/** Packs the first `count` texts. */
+export function packTexts(texts: readonly string[], count = texts.length): PackedTexts {
   const numbers = new Map<string, number>()
-  const ids = new Uint32Array(new SharedArrayBuffer(texts.length * 4))
+  const ids = new Uint32Array(new SharedArrayBuffer(count * 4))
   let most = 0
-  for (let i = 0; i < texts.length; i++) {
+  for (let i = 0; i < count; i++) {
     const text = texts[i]!
     let id = numbers.get(text)
     if (id === undefined) {

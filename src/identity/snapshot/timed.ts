@@ -36,8 +36,8 @@ export class TimedTable {
   private toMs = [0]
   private anyTimed = false
 
-  constructor(width: 2 | 5) {
-    this.keys = new LaneTable(width)
+  constructor(width: 2 | 5, expected = 0) {
+    this.keys = new LaneTable(width, expected)
   }
 
   static unpack({ keys, values, fromMs, toMs }: PackedTimed): TimedTable {

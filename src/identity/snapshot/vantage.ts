@@ -2,7 +2,7 @@
  * Where records are observed: bridges and interfaces of the hosts, and what each bridge exports, as structs of arrays.
  * Index 0 is "not known" in each.
  */
-import { SLICE, type Slices } from './slices.ts'
+import { LaneTable, type PackedLanes } from '../lanes.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What reports the traffic of an interface; bits. A mirror covers the ports it selects, all others the whole bridge. */
@@ -51,6 +51,24 @@ export interface InterfaceFacts {
   toMs: number
 }
 
+const KIND_NAMES = Object.keys(INTERFACE_KINDS) as InterfaceKind[]
+
+const NO_INTERFACE: InterfaceFacts = {
+  name: '',
+  bridge: 0,
+  host: 0,
+  kind: 'unknown',
+  endpoint: 0,
+  network: 0,
+  ofport: 0,
+  ifIndex: 0,
+  remoteHost: 0,
+  overhead: 0,
+  reports: 0,
+  fromMs: 0,
+  toMs: Number.MAX_VALUE,
+}
+
 const STRIDE_BITS = 3
 const ENDPOINT = 1
 const NETWORK = 2
@@ -62,11 +80,20 @@ const REMOTE_HOST = 7
 /** Beside the reports: it holds for a span of time only. */
 const SPANNED = 0x100
 
+// What only names and edits ask for, apart, so that a look-up's line holds what look-ups need.
+const MORE_BITS = 2
+const IF_INDEX = 0
+const OVERHEAD = 1
+/** The interface that had the same name, or one of the same hash, on the host before. */
+const BEFORE = 2
+
 /** Memory of interfaces, from which a copy is made. */
 export interface InterfaceMemory {
   fromMs: Float64Array
   toMs: Float64Array
   words: Int32Array
+  more: Int32Array
+  byName: PackedLanes
   used: number
   names: PackedTexts | undefined
 }
@@ -74,53 +101,68 @@ export interface InterfaceMemory {
 /** All interfaces of a snapshot, eight words each: half a cache line. Immutable. */
 export class Interfaces {
   /** Names, in a copy only those that came later, see `name`. */
-  private readonly names: string[] = []
+  private readonly names: string[]
   /** Since when each holds; change them by `append` and `end` only. */
-  readonly fromMs: Float64Array
-  readonly toMs: Float64Array
-  private readonly words: Int32Array
+  fromMs: Float64Array
+  toMs: Float64Array
+  private words: Int32Array
+  private more: Int32Array
+  /** (host, hash of a name) → the last interface that has it. */
+  private readonly byName: LaneTable
   private readonly packed: PackedTexts | undefined
   private used = 0
   /** Told of what `append` and `end` do, so that copies can follow. */
   onAppend: ((fact: InterfaceFacts) => void) | undefined
   onEnd: ((item: number, toMs: number) => void) | undefined
 
-  constructor(memory: InterfaceMemory) {
+  constructor(memory: InterfaceMemory, names: string[] = []) {
     this.fromMs = memory.fromMs
     this.toMs = memory.toMs
     this.words = memory.words
+    this.more = memory.more
+    this.byName = LaneTable.unpack(memory.byName)
     this.used = memory.used
     this.packed = memory.names
+    this.names = names
   }
 
-  /** `spare` is how many may be added later. */
-  static of(facts: readonly InterfaceFacts[], spare = 0): Interfaces {
-    const room = facts.length + spare
-    const interfaces = new Interfaces({
-      fromMs: new Float64Array(room),
-      toMs: new Float64Array(room),
-      words: new Int32Array(room << STRIDE_BITS),
-      used: 0,
-      names: undefined,
-    })
-    for (const fact of facts) interfaces.append(fact)
+  /** None but "not known", with room for so many more. */
+  static withRoom(more: number): Interfaces {
+    const room = more + 1
+    const interfaces = new Interfaces(
+      {
+        fromMs: new Float64Array(room),
+        toMs: new Float64Array(room),
+        words: new Int32Array(room << STRIDE_BITS),
+        more: new Int32Array(room << MORE_BITS),
+        byName: new LaneTable(2, room).pack(),
+        used: 0,
+        names: undefined,
+      },
+      new Array<string>(room).fill(''),
+    )
+    interfaces.append(NO_INTERFACE)
     return interfaces
   }
 
-  /** The same, giving way between slices. */
-  static *ofMany(facts: readonly InterfaceFacts[], spare: number): Slices<Interfaces> {
-    const interfaces = Interfaces.of([], facts.length + spare)
-    for (const [i, fact] of facts.entries()) {
-      interfaces.append(fact)
-      if (i % SLICE === 0) yield
+  /** Makes room for `more` while the snapshot is built; later there is no more than there is. */
+  reserve(more: number): void {
+    const room = this.used + more
+    if (room <= this.room) return
+    const longer = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
+      to.set(from)
+      return to
     }
-    return interfaces
+    this.fromMs = longer(new Float64Array(room), this.fromMs)
+    this.toMs = longer(new Float64Array(room), this.toMs)
+    this.words = longer(new Int32Array(room << STRIDE_BITS), this.words)
+    this.more = longer(new Int32Array(room << MORE_BITS), this.more)
   }
 
   /** What a copy is made of: the own memory, to be copied on the way, and the names, which copies share. */
   pack(): InterfaceMemory {
-    const { fromMs, toMs, words, used } = this
-    return { fromMs, toMs, words, used, names: packTexts(this.names) }
+    const { fromMs, toMs, words, more, used } = this
+    return { fromMs, toMs, words, more, byName: this.byName.pack(), used, names: packTexts(this.names, used) }
   }
 
   get count(): number {
@@ -141,23 +183,73 @@ export class Interfaces {
     return this.room - this.used
   }
 
-  /** Adds an interface behind the others; nobody knows of it until a snapshot is published after it. */
-  append(fact: InterfaceFacts): void {
+  /** Adds an interface behind the others, and gives its number; nobody knows of it until a snapshot is published after it. */
+  append(fact: InterfaceFacts): number {
     this.onAppend?.(fact)
+    if (this.used === this.room) this.reserve(this.room)
     const i = this.used++
     this.names[i] = fact.name
     const at = i << STRIDE_BITS
     this.fromMs[i] = fact.fromMs
     this.toMs[i] = fact.toMs
-    this.words[at] = IF_KIND[fact.kind]
-    this.words[at + ENDPOINT] = fact.endpoint
-    this.words[at + NETWORK] = fact.network
-    this.words[at + BRIDGE] = fact.bridge
-    this.words[at + HOST] = fact.host
+    const { words, more } = this
+    words[at] = IF_KIND[fact.kind]
+    words[at + ENDPOINT] = fact.endpoint
+    words[at + NETWORK] = fact.network
+    words[at + BRIDGE] = fact.bridge
+    words[at + HOST] = fact.host
     const spanned = fact.fromMs > 0 || fact.toMs < Number.MAX_VALUE
-    this.words[at + REPORTS_AT] = fact.reports | (spanned ? SPANNED : 0)
-    this.words[at + OFPORT] = fact.ofport
-    this.words[at + REMOTE_HOST] = fact.remoteHost
+    words[at + REPORTS_AT] = fact.reports | (spanned ? SPANNED : 0)
+    words[at + OFPORT] = fact.ofport
+    words[at + REMOTE_HOST] = fact.remoteHost
+    more[(i << MORE_BITS) + IF_INDEX] = fact.ifIndex
+    more[(i << MORE_BITS) + OVERHEAD] = fact.overhead
+    if (fact.name !== '') {
+      const hash = hashOf(fact.name)
+      more[(i << MORE_BITS) + BEFORE] = this.byName.get2(fact.host, hash)
+      this.byName.set2(fact.host, hash, i)
+    }
+    return i
+  }
+
+  /** The last interface of that name on the host, 0 when there is none. */
+  named(host: number, name: string): number {
+    return this.withName(name, this.byName.get2(host, hashOf(name)))
+  }
+
+  /** The interface that had the same name on the host before, 0 when none is known. */
+  namedBefore(item: number): number {
+    return this.withName(this.name(item), this.more[(item << MORE_BITS) + BEFORE]!)
+  }
+
+  private withName(name: string, item: number): number {
+    while (item !== 0 && this.name(item) !== name) item = this.more[(item << MORE_BITS) + BEFORE]!
+    return item
+  }
+
+  /** All of an interface, so that another like it can be added. */
+  facts(item: number): InterfaceFacts {
+    const more = item << MORE_BITS
+    return {
+      name: this.name(item),
+      bridge: this.bridge(item),
+      host: this.host(item),
+      kind: KIND_NAMES[this.kind(item)]!,
+      endpoint: this.endpoint(item),
+      network: this.network(item),
+      ofport: this.ofport(item),
+      ifIndex: this.more[more + IF_INDEX]!,
+      remoteHost: this.remoteHost(item),
+      overhead: this.more[more + OVERHEAD]!,
+      reports: this.reports(item),
+      fromMs: this.fromMs[item]!,
+      toMs: this.toMs[item]!,
+    }
+  }
+
+  /** While the snapshot is built: this reports it too. */
+  addReports(item: number, reports: number): void {
+    this.words[(item << STRIDE_BITS) + REPORTS_AT]! |= reports
   }
 
   /** It holds until `toMs`, no longer. */
@@ -220,6 +312,13 @@ export class Interfaces {
   remoteHost(item: number): number {
     return this.words[(item << STRIDE_BITS) + REMOTE_HOST]!
   }
+}
+
+/** FNV-1a. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return hash | 0
 }
 
 /** What a bridge exports, as its OVSDB says. */
