@@ -7,10 +7,11 @@
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
 import { EXTERNAL, TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import { IF_KIND, REPORTS, type Bridge } from '../identity/snapshot/vantage.ts'
+import { IF_KIND, REPORTS } from '../identity/snapshot/vantage.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
 import type { Columns } from '../schema/columns.ts'
 import { StringTable } from '../schema/strings.ts'
+import { Bridges } from './bridges.ts'
 import { DIRECTION, EVIDENCE, GRADE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
 import { Counting } from './counting.ts'
 import { EndFinder, isStation } from './find-ends.ts'
@@ -24,6 +25,7 @@ import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
 import { finishLimited } from './rate-limit.ts'
 import { finishSampling, isScaled } from './sampling.ts'
+import { answerStraight } from './straight-answers.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
 import { writeRows } from './write-rows.ts'
@@ -70,8 +72,7 @@ export class Attributor {
   private readonly namesOf = new WeakMap<StringTable, Names>()
   private readonly last = new Uint32Array(4)
   private lastHost = 0
-  private lastBridge = 0
-  private lastIpfix: Bridge['ipfix']
+  private readonly bridges = new Bridges()
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
 
   constructor(options: AttributorOptions = {}) {
@@ -113,8 +114,10 @@ export class Attributor {
       const n = Math.min(CHUNK, batch.rows - row)
       if (this.straightAway) this.straight.find(c, row, n, snapshot, this.names)
       for (let i = 0; i < n; i++) {
-        if (this.straightAway && this.straight.own[i] !== 0) this.resolveStraight(c, row + i, i)
-        else this.resolve(c, row + i)
+        if (this.straightAway && this.straight.own[i] !== 0) {
+          if (this.answer(c, row + i, i)) continue
+          this.resolveStraight(c, row + i, i)
+        } else this.resolve(c, row + i)
         this.keep(c, row + i, i)
         if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
       }
@@ -133,8 +136,7 @@ export class Attributor {
       this.straight.use(snapshot)
       this.last.fill(0)
       this.lastHost = 0
-      this.lastBridge = 0
-      this.lastIpfix = undefined
+      this.bridges.use(snapshot)
     }
     if (this.names.snapshot === snapshot && this.names.strings === strings) return
     const known = this.namesOf.get(strings)
@@ -142,7 +144,16 @@ export class Attributor {
     this.namesOf.set(strings, this.names)
   }
 
-  /** A row of the common case, of which only the counting is left. */
+  /** A row of the common case; false when the place has to be known for it. */
+  private answer(c: Columns, row: number, i: number): boolean {
+    const { straight, snapshot, names, bridges, counting, found } = this
+    if (!answerStraight(c, row, i, straight, snapshot, names, bridges, counting, found)) return false
+    this.straightRows++
+    if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, this.ipfixRate(c, row, found.bridges[i]!))
+    return true
+  }
+
+  /** The same, where only the counting is left. */
   private resolveStraight(c: Columns, row: number, i: number): void {
     const { place, straight, snapshot } = this
     const { src, dst } = this.ends
@@ -298,7 +309,7 @@ export class Attributor {
       counting.see(place.host, REPORTS.ipfix_ingress)
       counting.ingress(place, ends.src, ends.dst, REPORTS.ipfix_ingress, SOURCE.ipfix)
     }
-    if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, this.ipfixRate(c, row))
+    if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, this.ipfixRate(c, row, place.bridge))
   }
 
   private mirror(c: Columns, row: number): void {
@@ -392,19 +403,13 @@ export class Attributor {
   }
 
   /** Rate of the bridge's IPFIX; the configured one where the bridge is not known, or the record is of another sampler. */
-  private ipfixRate(c: Columns, row: number): number {
-    const { bridge } = this.place
-    if (bridge !== this.lastBridge) {
-      this.lastBridge = bridge
-      this.lastIpfix = this.snapshot.bridges[bridge]!.ipfix
-    }
-    const ipfix = this.lastIpfix
-    if (ipfix !== undefined && ipfix.domain === c.observation_domain[row] && ipfix.point === c.observation_point[row])
-      return ipfix.rate
+  private ipfixRate(c: Columns, row: number, bridge: number): number {
+    const rate = this.bridges.ipfixRate(bridge, c.observation_domain[row]!, c.observation_point[row]!)
+    if (rate >= 0) return rate
     return this.ipfixSampling !== 0 && isScaled(c, row) ? this.ipfixSampling : 0
   }
 
-  /** Puts the answers for a row where `write` finds them, and those that are numbers into their columns. */
+  /** Puts the answers for a row where `writeRows` finds them. */
   private keep(c: Columns, row: number, i: number): void {
     const { place, counting, found } = this
     const { endpoints } = this.snapshot
@@ -417,16 +422,14 @@ export class Attributor {
     found.bridges[i] = place.bridge
     found.inIfs[i] = place.inIf
     found.outIfs[i] = place.outIf !== 0 ? place.outIf : this.netflowOutput(c, row)
-    c.src_grade[row] = src.grade
-    c.dst_grade[row] = dst.grade
-    c.src_evidence[row] = src.evidence
-    c.dst_evidence[row] = dst.evidence
-    c.src_candidates[row] = src.candidates
-    c.dst_candidates[row] = dst.candidates
-    c.role[row] = counting.role
-    c.counts_sent[row] = counting.sent
-    c.counts_received[row] = counting.received
-    c.counts_once[row] = counting.once
+    found.sourceGrades[i] = src.grade
+    found.destinationGrades[i] = dst.grade
+    found.sourceEvidence[i] = src.evidence
+    found.destinationEvidence[i] = dst.evidence
+    found.sourceCandidates[i] = src.candidates
+    found.destinationCandidates[i] = dst.candidates
+    found.roles[i] = counting.role
+    found.counts[i] = counting.counts
   }
 
   /**

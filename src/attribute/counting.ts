@@ -7,6 +7,8 @@ import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, type Interfaces } from '../identity/snapshot/vantage.ts'
 import { ROLE } from './codes.ts'
 import type { End } from './end.ts'
+import { COUNTS } from './found.ts'
+import type { Names } from './names.ts'
 import type { Place } from './place.ts'
 import { ANY_ENTERING, Precedence, SOURCE, type Source } from './precedence.ts'
 
@@ -69,6 +71,36 @@ export class Counting {
     this.seen[host]! |= report
     this.onReports?.(facts.name, report)
     if (this.learned.size < MOST_HOSTS || this.learned.has(facts.name)) this.learned.set(facts.name, this.seen[host]!)
+  }
+
+  /** In which totals it is: bits of COUNTS. */
+  get counts(): number {
+    return this.sent * COUNTS.sent + this.received * COUNTS.received + this.once * COUNTS.once
+  }
+
+  /** `ingress` at a server's own port, of a record of the common case. `reports` has all that reports the interface. */
+  sentStraight(reports: number, by: number, destination: number, names: Names): void {
+    if (this.precedence.entering[reports] !== by) this.is(ROLE.duplicate, 0, 0, 0)
+    else {
+      const arrives =
+        isOwnKind(names.kind(destination)) &&
+        this.precedence.leaving[this.straightReports(destination, names)] === SOURCE.none
+      this.is(ROLE.sent, 1, arrives ? 1 : 0, 1)
+    }
+  }
+
+  /** The same for `egress`. */
+  receivedStraight(reports: number, source: number, names: Names): void {
+    if (this.precedence.leaving[reports] !== SOURCE.ipfix) this.is(ROLE.duplicate, 0, 0, 0)
+    else {
+      const sends = isOwnKind(names.kind(source)) && (this.straightReports(source, names) & ANY_ENTERING) !== 0
+      this.is(ROLE.received, 0, 1, sends ? 0 : 1)
+    }
+  }
+
+  private straightReports(endpoint: number, names: Names): number {
+    const reports = names.reports(endpoint)
+    return reports >= 0 ? reports : this.seen[names.hostOf(endpoint)]!
   }
 
   /** The record was observed where the packet left (IPFIX, flow direction egress). */
@@ -214,8 +246,7 @@ export class Counting {
   }
 
   private isOwn(endpoint: number): boolean {
-    const kind = this.endpoints.kind(endpoint)
-    return kind === KIND.server || kind === KIND.other
+    return isOwnKind(this.endpoints.kind(endpoint))
   }
 
   private isHere(end: End, place: Place): boolean {
@@ -239,6 +270,10 @@ export class Counting {
   private recall(): Uint8Array {
     return Uint8Array.from(this.snapshot.hosts, (host) => (host.ovs ? 0 : (this.learned.get(host.name) ?? 0)))
   }
+}
+
+function isOwnKind(kind: number): boolean {
+  return kind === KIND.server || kind === KIND.other
 }
 
 /** Whether an end is something of the cloud; the outside and a group are nobody. */

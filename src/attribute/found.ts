@@ -13,4 +13,17 @@ export class Found {
   readonly bridges = new Int32Array(CHUNK)
   readonly inIfs = new Int32Array(CHUNK)
   readonly outIfs = new Int32Array(CHUNK)
+  /** Grade, evidence and number of candidates of both ends. */
+  readonly sourceGrades = new Uint8Array(CHUNK)
+  readonly destinationGrades = new Uint8Array(CHUNK)
+  readonly sourceEvidence = new Uint8Array(CHUNK)
+  readonly destinationEvidence = new Uint8Array(CHUNK)
+  readonly sourceCandidates = new Uint16Array(CHUNK)
+  readonly destinationCandidates = new Uint16Array(CHUNK)
+  readonly roles = new Uint8Array(CHUNK)
+  /** Bits of COUNTS. */
+  readonly counts = new Uint8Array(CHUNK)
 }
+
+/** In which totals a record is. */
+export const COUNTS = { sent: 1, received: 2, once: 4 } as const

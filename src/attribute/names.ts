@@ -2,6 +2,7 @@
  * Names of the model as codes of a batch's string table: each string is interned once per layout of the model and string table,
  * when it is first needed, and from then on a row costs a copy of numbers. Edits of the model cost what they changed.
  */
+import { newWords } from '../identity/memory.ts'
 import { TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import type { BatchLayout, BatchMemory } from '../schema/batch.ts'
@@ -11,20 +12,37 @@ import type { Found } from './found.ts'
 import { InterfaceNames } from './interface-names.ts'
 
 const WIDTH = TEXTS.length
-/** Codes of an endpoint lie in one cache line, and behind them whether they are there. */
+/** What attribution needs of an endpoint lies in one cache line: codes of its texts, and behind them what it is. */
 const STRIDE_BITS = 4
-const KNOWN = WIDTH
+/** Kind, then reports and flags. */
+const FACTS = WIDTH
+const NETWORK = WIDTH + 1
+const PROJECT = WIDTH + 2
+const HOST = WIDTH + 3
+/** Last word of the first address. */
+const ADDRESS = WIDTH + 4
+const REPORTS_SHIFT = 8
+const KIND_MASK = 0xff
+const REPORTS_KNOWN = 0x1_0000
+/** It always holds, and is no trunk's parent. */
+const PLAIN = 0x2_0000
+/** The first address is of IPv4, so that its last word is all of it. */
+const IPV4 = 0x4_0000
+/** The line was filled. */
+const KNOWN = 0x8_0000
+const MAPPED = 0xffff0000 | 0
 
 export class Names {
   snapshot: IdentitySnapshot
   readonly interfaces: InterfaceNames
   readonly strings: StringTable
-  /** 2^STRIDE_BITS words an endpoint: WIDTH codes, then 1 once they are there. */
-  private readonly codes: Uint32Array
+  /** 2^STRIDE_BITS words an endpoint: WIDTH codes, then FACTS and what follows. */
+  private readonly codes: Int32Array
   private readonly hosts: Uint32Array
   private readonly bridges: Uint32Array
   private readonly devices: Uint32Array
-  private textsSeen: number
+  /** Changes of endpoints that were looked at. */
+  private changesSeen: number
   /** Where the columns of the memory written last begin, in the order of TEXTS. */
   private layout: BatchLayout | undefined
   private sourceColumns: readonly number[] = []
@@ -35,11 +53,11 @@ export class Names {
     this.snapshot = snapshot
     this.strings = strings
     this.interfaces = new InterfaceNames(snapshot, strings)
-    this.codes = new Uint32Array(snapshot.endpoints.room << STRIDE_BITS)
+    this.codes = newWords(snapshot.endpoints.room << STRIDE_BITS)
     this.hosts = new Uint32Array(snapshot.hosts.length)
     this.bridges = new Uint32Array(snapshot.bridges.length)
     this.devices = new Uint32Array(snapshot.interfaces.room)
-    this.textsSeen = snapshot.edited.texts
+    this.changesSeen = snapshot.endpoints.changed.length
   }
 
   /** Goes on with another snapshot; false when it is of another layout. */
@@ -47,9 +65,50 @@ export class Names {
     if (snapshot.edited !== this.snapshot.edited) return false
     this.snapshot = snapshot
     this.interfaces.use(snapshot)
-    if (this.textsSeen !== snapshot.edited.texts) this.codes.fill(0)
-    this.textsSeen = snapshot.edited.texts
+    const { changed } = snapshot.endpoints
+    for (; this.changesSeen < changed.length; this.changesSeen++)
+      this.codes[(changed[this.changesSeen]! << STRIDE_BITS) + FACTS] = 0
     return true
+  }
+
+  // What an endpoint is, from its line. It has to be in it: `know` first, or `write`.
+
+  /** Makes sure that the line of an endpoint is filled. */
+  know(endpoint: number): void {
+    if (this.codes[(endpoint << STRIDE_BITS) + FACTS] === 0) this.learn(endpoint)
+  }
+
+  /** A code of KIND. */
+  kind(endpoint: number): number {
+    return this.codes[(endpoint << STRIDE_BITS) + FACTS]! & KIND_MASK
+  }
+
+  network(endpoint: number): number {
+    return this.codes[(endpoint << STRIDE_BITS) + NETWORK]!
+  }
+
+  project(endpoint: number): number {
+    return this.codes[(endpoint << STRIDE_BITS) + PROJECT]!
+  }
+
+  hostOf(endpoint: number): number {
+    return this.codes[(endpoint << STRIDE_BITS) + HOST]!
+  }
+
+  /** Bits of REPORTS, −1 when OVSDB does not tell them. */
+  reports(endpoint: number): number {
+    const facts = this.codes[(endpoint << STRIDE_BITS) + FACTS]!
+    return (facts & REPORTS_KNOWN) === 0 ? -1 : (facts >> REPORTS_SHIFT) & 0xff
+  }
+
+  isPlain(endpoint: number): boolean {
+    return (this.codes[(endpoint << STRIDE_BITS) + FACTS]! & PLAIN) !== 0
+  }
+
+  isFirstAddress(endpoint: number, a0: number, a1: number, a2: number, a3: number): boolean {
+    const at = endpoint << STRIDE_BITS
+    if ((this.codes[at + FACTS]! & IPV4) === 0) return this.snapshot.endpoints.isFirstAddress(endpoint, a0, a1, a2, a3)
+    return this.codes[at + ADDRESS] === a3 && a2 === MAPPED && (a0 | a1) === 0
   }
 
   /** Writes all texts of `n` rows, from row `row` of the memory on. What was exported is left as it is. */
@@ -73,8 +132,8 @@ export class Names {
   touch(endpoints: Int32Array, n: number): number {
     const { codes } = this
     let sum = 0
-    for (let i = 0; i < n; i++) sum += codes[Math.max(0, endpoints[i]!) << STRIDE_BITS]!
-    return sum | 0
+    for (let i = 0; i < n; i++) sum ^= codes[Math.max(0, endpoints[i]!) << STRIDE_BITS]!
+    return sum
   }
 
   private writePlaces(u32: Uint32Array, row: number, n: number, found: Found): void {
@@ -117,7 +176,7 @@ export class Names {
     for (let i = 0; i < n; i++) {
       const endpoint = endpoints[i]!
       const at = endpoint << STRIDE_BITS
-      if (codes[at + KNOWN] === 0) this.learn(endpoint)
+      if (codes[at + FACTS] === 0) this.learn(endpoint)
       u32[projectId + i] = codes[at]!
       u32[project + i] = codes[at + 1]!
       u32[networkId + i] = codes[at + 2]!
@@ -145,8 +204,19 @@ export class Names {
 
   private learn(endpoint: number): void {
     const { endpoints } = this.snapshot
-    for (let i = 0; i < WIDTH; i++)
-      this.codes[(endpoint << STRIDE_BITS) + i] = this.strings.intern(endpoints.text(endpoint, i))
-    this.codes[(endpoint << STRIDE_BITS) + KNOWN] = 1
+    const at = endpoint << STRIDE_BITS
+    for (let i = 0; i < WIDTH; i++) this.codes[at + i] = this.strings.intern(endpoints.text(endpoint, i))
+    const [a0, a1, a2, a3] = endpoints.firstAddress(endpoint) as unknown as readonly [number, number, number, number]
+    this.codes[at + NETWORK] = endpoints.network(endpoint)
+    this.codes[at + PROJECT] = endpoints.project(endpoint)
+    this.codes[at + HOST] = endpoints.host(endpoint)
+    this.codes[at + ADDRESS] = a3
+    this.codes[at + FACTS] =
+      KNOWN |
+      endpoints.kind(endpoint) |
+      (endpoints.reports(endpoint) << REPORTS_SHIFT) |
+      (endpoints.reportsKnown(endpoint) ? REPORTS_KNOWN : 0) |
+      (endpoints.isPlain(endpoint) ? PLAIN : 0) |
+      ((a0 | a1) === 0 && a2 === MAPPED ? IPV4 : 0)
   }
 }

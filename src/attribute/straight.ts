@@ -8,7 +8,7 @@
  * Measured, alternately in one process on a busy machine, CPU ns a row: 1,000 ports 350 where the general code takes 500; 200,000
  * ports 850 and 1,350.
  */
-import { KIND, type Endpoints } from '../identity/snapshot/endpoints.ts'
+import { KIND } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, type Interfaces } from '../identity/snapshot/vantage.ts'
 import type { Columns } from '../schema/columns.ts'
@@ -52,12 +52,12 @@ export class Straight {
     this.findInterfaces(c, row, n, snapshot, names)
     if (large) this.touched = interfaces.touch(this.own, n)
     this.findPorts(c, row, n, interfaces)
-    if (large) this.touched = endpoints.touch(this.own, n) + names.touch(this.own, n)
-    this.checkPorts(c, row, n, endpoints)
+    if (large) this.touched = names.touch(this.own, n)
+    this.checkPorts(c, row, n, names)
     if (large) this.touchOthers(c, row, n, snapshot)
     this.findOthers(c, row, n, snapshot)
-    if (large) this.touched = endpoints.touch(this.other, n) + names.touch(this.other, n)
-    this.checkOthers(n, endpoints)
+    if (large) this.touched = names.touch(this.other, n)
+    this.checkOthers(n, names)
   }
 
   private touchInterfaces(c: Columns, row: number, n: number, snapshot: IdentitySnapshot, names: Names): void {
@@ -171,19 +171,19 @@ export class Straight {
   }
 
   /** Keeps the rows where the port is a station with the row's address, and finds the network. */
-  private checkPorts(c: Columns, row: number, n: number, endpoints: Endpoints): void {
+  private checkPorts(c: Columns, row: number, n: number, names: Names): void {
     const { own, other, network, outIf } = this
     for (let i = 0; i < n; i++) {
       const endpoint = own[i]!
       if (endpoint === 0) continue
       const at = (row + i) * 4
       const egress = outIf[i] !== 0
-      const agrees = isAt(endpoints, endpoint, egress ? c.dst_addr : c.src_addr, at)
-      const inNetwork = endpoints.network(endpoint)
+      const agrees = isAt(names, endpoint, egress ? c.dst_addr : c.src_addr, at)
+      const inNetwork = names.network(endpoint)
       if (!agrees || inNetwork === 0 || network[i] !== 0) own[i] = 0
       else network[i] = inNetwork
       // Seen where it left, the entrance may be the sender's own port.
-      if (other[i] !== 0 && !isAt(endpoints, other[i]!, c.src_addr, at)) own[i] = 0
+      if (other[i] !== 0 && !isAt(names, other[i]!, c.src_addr, at)) own[i] = 0
     }
   }
 
@@ -219,12 +219,16 @@ export class Straight {
   }
 
   /** Keeps the rows where the other end is one thing, and no router, behind which the end would have to be looked for. */
-  private checkOthers(n: number, endpoints: Endpoints): void {
+  private checkOthers(n: number, names: Names): void {
     const { own, other } = this
     for (let i = 0; i < n; i++) {
       if (own[i] === 0) continue
       const endpoint = other[i]!
-      if (endpoint <= 0 || !IS_PORT[endpoints.kind(endpoint)] || !endpoints.isPlain(endpoint)) own[i] = 0
+      if (endpoint > 0) {
+        names.know(endpoint)
+        if (IS_PORT[names.kind(endpoint)] === 1 && names.isPlain(endpoint)) continue
+      }
+      own[i] = 0
     }
   }
 }
@@ -237,15 +241,16 @@ const IS_PORT = new Uint8Array(Object.keys(KIND).length)
 for (const kind of ['server', 'other', 'dhcp'] as const) IS_PORT[KIND[kind]] = 1
 
 /** Whether an endpoint is a station, always, and the address at `lanes[at]` its first one. */
-function isAt(endpoints: Endpoints, endpoint: number, lanes: Uint32Array, at: number): boolean {
+function isAt(names: Names, endpoint: number, lanes: Uint32Array, at: number): boolean {
+  names.know(endpoint)
   const a0 = lanes[at]! | 0
   const a1 = lanes[at + 1]! | 0
   const a2 = lanes[at + 2]! | 0
   const a3 = lanes[at + 3]! | 0
   return (
-    endpoints.isFirstAddress(endpoint, a0, a1, a2, a3) &&
-    IS_PORT[endpoints.kind(endpoint)] === 1 &&
-    endpoints.isPlain(endpoint) &&
+    names.isFirstAddress(endpoint, a0, a1, a2, a3) &&
+    IS_PORT[names.kind(endpoint)] === 1 &&
+    names.isPlain(endpoint) &&
     sortOf(a0, a1, a2, a3) === ADDRESS.unicast
   )
 }

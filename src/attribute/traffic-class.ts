@@ -1,5 +1,4 @@
 /** Class of the traffic between two ends (TRAFFIC_CLASS). */
-import type { Endpoints } from '../identity/snapshot/endpoints.ts'
 import { KIND } from '../identity/snapshot/endpoints.ts'
 import { CLASS } from './codes.ts'
 
@@ -21,7 +20,14 @@ SIDE[KIND.infrastructure] = CLOUD
 SIDE[KIND.external] = OUTSIDE
 SIDE[KIND.group] = GROUP
 
-export function trafficClass(endpoints: Endpoints, source: number, destination: number): number {
+/** What is asked of the ends. */
+interface Ends {
+  kind(end: number): number
+  network(end: number): number
+  project(end: number): number
+}
+
+export function trafficClass(endpoints: Ends, source: number, destination: number): number {
   const from = SIDE[endpoints.kind(source)]!
   const to = SIDE[endpoints.kind(destination)]!
   if (from === NOBODY || to === NOBODY) return CLASS.unknown

@@ -1,8 +1,7 @@
 /** From what was found for a chunk of rows to its columns, a column at a time. */
-import type { Endpoints } from '../identity/snapshot/endpoints.ts'
 import type { BatchMemory, FlowBatch } from '../schema/batch.ts'
 import { END_OF_KIND } from './codes.ts'
-import type { Found } from './found.ts'
+import { COUNTS, type Found } from './found.ts'
 import type { Names } from './names.ts'
 import { trafficClass } from './traffic-class.ts'
 
@@ -10,11 +9,12 @@ import { trafficClass } from './traffic-class.ts'
 export function writeRows(batch: FlowBatch, row: number, n: number, found: Found, names: Names): void {
   const { memory, base } = batch
   names.write(memory, base + row, n, found)
-  writeKinds(names.snapshot.endpoints, memory, base + row, n, found.sources, found.destinations)
+  writeKinds(names, memory, base + row, n, found.sources, found.destinations)
+  writeAnswers(memory, base + row, n, found)
 }
 
 function writeKinds(
-  endpoints: Endpoints,
+  names: Names,
   { u8, layout }: BatchMemory,
   row: number,
   n: number,
@@ -27,8 +27,30 @@ function writeKinds(
   for (let i = 0; i < n; i++) {
     const source = sources[i]!
     const destination = destinations[i]!
-    u8[from + i] = END_OF_KIND[endpoints.kind(source)]!
-    u8[to + i] = END_OF_KIND[endpoints.kind(destination)]!
-    u8[traffic + i] = trafficClass(endpoints, source, destination)
+    u8[from + i] = END_OF_KIND[names.kind(source)]!
+    u8[to + i] = END_OF_KIND[names.kind(destination)]!
+    u8[traffic + i] = trafficClass(names, source, destination)
+  }
+}
+
+/** As blocks, through the memory's views. */
+function writeAnswers({ u8, u16, layout }: BatchMemory, row: number, n: number, found: Found): void {
+  const { first } = layout
+  u8.set(found.sourceGrades.subarray(0, n), first.src_grade + row)
+  u8.set(found.destinationGrades.subarray(0, n), first.dst_grade + row)
+  u8.set(found.sourceEvidence.subarray(0, n), first.src_evidence + row)
+  u8.set(found.destinationEvidence.subarray(0, n), first.dst_evidence + row)
+  u16.set(found.sourceCandidates.subarray(0, n), first.src_candidates + row)
+  u16.set(found.destinationCandidates.subarray(0, n), first.dst_candidates + row)
+  u8.set(found.roles.subarray(0, n), first.role + row)
+  const sent = first.counts_sent + row
+  const received = first.counts_received + row
+  const once = first.counts_once + row
+  const { counts } = found
+  for (let i = 0; i < n; i++) {
+    const bits = counts[i]!
+    u8[sent + i] = bits & COUNTS.sent
+    u8[received + i] = (bits & COUNTS.received) >> 1
+    u8[once + i] = (bits & COUNTS.once) >> 2
   }
 }

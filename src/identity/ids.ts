@@ -4,6 +4,7 @@
  * into a Map, so that whatever a file calls its ports is found.
  */
 import { LaneTable, type PackedLanes } from './lanes.ts'
+import { newWords } from './memory.ts'
 
 const UUID_CHARS = 36
 const FIRST_SLOTS = 16
@@ -14,10 +15,10 @@ const GONE = -1
 /** By character code: value of a lower-case hexadecimal digit, NO_DIGIT for all others. */
 const NO_DIGIT = 0x100
 const DIGITS = new Uint16Array(0x80).fill(NO_DIGIT)
-for (const [value, digit] of [...'0123456789abcdef'].entries()) DIGITS[digit.charCodeAt(0)] = value
+for (let value = 0; value < 16; value++) DIGITS[value.toString(16).charCodeAt(0)] = value
 
 /** Words of the id read last. */
-const words = new Int32Array(4)
+const read = new Int32Array(4)
 
 /** `count` hexadecimal digits from `at` on as a number; with NO_DIGIT in `wrong` where there are others. */
 let wrong = 0
@@ -32,14 +33,14 @@ function digits(text: string, at: number, count: number): number {
   return value
 }
 
-/** Reads an id into `words`; false when it is no UUID as the APIs write it, in lower case. */
+/** Reads an id into `read`; false when it is no UUID as the APIs write it, in lower case. */
 function readUuid(id: string): boolean {
   if (id.length !== UUID_CHARS || id[8] !== '-' || id[13] !== '-' || id[18] !== '-' || id[23] !== '-') return false
   wrong = 0
-  words[0] = digits(id, 0, 8)
-  words[1] = (digits(id, 9, 4) << 16) | digits(id, 14, 4)
-  words[2] = (digits(id, 19, 4) << 16) | digits(id, 24, 4)
-  words[3] = digits(id, 28, 8)
+  read[0] = digits(id, 0, 8)
+  read[1] = (digits(id, 9, 4) << 16) | digits(id, 14, 4)
+  read[2] = (digits(id, 19, 4) << 16) | digits(id, 24, 4)
+  read[3] = digits(id, 28, 8)
   return (wrong & NO_DIGIT) === 0
 }
 
@@ -53,7 +54,7 @@ export class IdTable {
   constructor(expected = 0) {
     let slots = FIRST_SLOTS
     while (slots < expected * 2) slots *= 2
-    this.slots = new Int32Array(slots * STRIDE)
+    this.slots = newWords(slots * STRIDE)
     this.mask = slots - 1
   }
 
@@ -70,7 +71,7 @@ export class IdTable {
     }
     const at = this.find(this.slots, this.mask)
     if (this.slots[at + 4] === 0) this.used++
-    this.slots.set(words, at)
+    this.slots.set(read, at)
     this.slots[at + 4] = value
     if (this.used * 2 > this.mask) this.grow()
   }
@@ -84,9 +85,9 @@ export class IdTable {
     if (this.slots[at + 4] !== 0) this.slots[at + 4] = GONE
   }
 
-  /** Where the id in `words` is, or would be. */
+  /** Where the id in `read` is, or would be. */
   private find(slots: Int32Array, mask: number): number {
-    const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
+    const [w0, w1, w2, w3] = read as unknown as [number, number, number, number]
     // Of UUIDs that programs make every word is random; those of version 1 differ in the first.
     let hash = Math.imul(w0, 0x9e3779b1) ^ Math.imul(w3, 0x85ebca77) ^ Math.imul(w1 ^ w2, 0xc2b2ae3d)
     hash ^= hash >>> 15
@@ -100,10 +101,10 @@ export class IdTable {
   private grow(): void {
     const old = this.slots
     this.mask = this.mask * 2 + 1
-    this.slots = new Int32Array((this.mask + 1) * STRIDE)
+    this.slots = newWords((this.mask + 1) * STRIDE)
     for (let from = 0; from < old.length; from += STRIDE) {
       if (old[from + 4] === 0) continue
-      words.set(old.subarray(from, from + 4))
+      read.set(old.subarray(from, from + 4))
       const at = this.find(this.slots, this.mask)
       this.slots.set(old.subarray(from, from + STRIDE), at)
     }
@@ -134,27 +135,27 @@ export class PrefixTable {
   /** Number of the one id that begins like the text, 0 when there is none or are several. */
   get(text: string): number {
     if (!readPrefix(text)) return 0
-    const value = this.table.get2(words[0]!, words[1]!)
+    const value = this.table.get2(read[0]!, read[1]!)
     return value === SHARED ? 0 : value
   }
 
   /** Enters an id that was not there before. */
   add(id: string, value: number): void {
     if (!readPrefix(id)) return
-    const known = this.table.get2(words[0]!, words[1]!)
-    this.table.set2(words[0]!, words[1]!, known === 0 ? value : SHARED)
+    const known = this.table.get2(read[0]!, read[1]!)
+    this.table.set2(read[0]!, read[1]!, known === 0 ? value : SHARED)
   }
 
   /** Gives another number to an id that has one; where several share the beginning, it stays so. */
   replace(id: string, value: number): void {
-    if (readPrefix(id) && this.table.get2(words[0]!, words[1]!) !== SHARED) this.table.set2(words[0]!, words[1]!, value)
+    if (readPrefix(id) && this.table.get2(read[0]!, read[1]!) !== SHARED) this.table.set2(read[0]!, read[1]!, value)
   }
 }
 
 function readPrefix(text: string): boolean {
   if (text.length < PREFIX_CHARS || text[8] !== '-') return false
   wrong = 0
-  words[0] = digits(text, 0, 8)
-  words[1] = digits(text, 9, 2)
+  read[0] = digits(text, 0, 8)
+  read[1] = digits(text, 9, 2)
   return (wrong & NO_DIGIT) === 0
 }

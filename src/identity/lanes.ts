@@ -8,6 +8,8 @@
  * Words are signed (`x | 0`): a number above 2^31 is not a small integer to V8, and would be allocated when it is passed to
  * a function that is not inlined. Several values under one key are all kept: that is what makes an end ambiguous.
  */
+import { newWords } from './memory.ts'
+
 const FIRST_SLOTS = 16
 
 /** A table as it goes to another thread. */
@@ -34,7 +36,7 @@ export class LaneTable {
     let slots = FIRST_SLOTS
     while (slots < expected * 2) slots *= 2
     this.mask = slots - 1
-    this.slots = new Int32Array(slots * this.stride)
+    this.slots = newWords(slots * this.stride)
   }
 
   static unpack({ width, slots, used, lists }: PackedLanes): LaneTable {
@@ -257,7 +259,7 @@ export class LaneTable {
   private grow(): void {
     const { slots: old, stride, width } = this
     const mask = this.mask * 2 + 1
-    const slots = new Int32Array((mask + 1) * stride)
+    const slots = newWords((mask + 1) * stride)
     for (let from = 0; from < old.length; from += stride) {
       if (old[from + width] === 0) continue
       let slot = this.hash(old, from) & mask

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isIP, isIPv4 } from 'node:net'
 import { describe, it } from 'node:test'
 import { inCidr, parseCidr, parseIp, parseMac } from '../../src/identity/addresses.ts'
 
@@ -20,6 +21,18 @@ describe('addresses', () => {
   it('are refused when they are none', () => {
     for (const text of ['', '10.0.0', '10.0.0.256', '1::2::3', 'red', '10.0.0.1/24'])
       assert.equal(parseIp(text), undefined)
+  })
+
+  it('are what Node.js takes for one, whatever is spoilt in them', () => {
+    for (const sound of ['10.0.0.1', '255.255.255.255', '192.168.100.20', '0.0.0.0', '1.2.3.4'])
+      for (let at = 0; at <= sound.length; at++)
+        for (const put of ['', '0', '1', '5', '9', '.', 'a', ' ', '-', '/', ':', '٣'])
+          for (const skip of [0, 1]) {
+            const text = sound.slice(0, at) + put + sound.slice(at + skip)
+            assert.equal(parseIp(text) !== undefined, isIP(text) !== 0, text)
+            if (isIPv4(text))
+              assert.equal(hex(text).slice(24), Buffer.from(text.split('.').map(Number)).toString('hex'))
+          }
   })
 
   it('are in a range when the bits before its prefix agree', () => {

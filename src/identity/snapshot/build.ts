@@ -124,7 +124,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
     asOfMs,
     empty: cloud.hosts.length === 0 && cloud.ports.length === 0 && cloud.ovs.size === 0,
     timed: tables.byVlan.timed || tables.byFloating.timed || isTimed(endpoints) || isTimed(interfaces),
-    edited: { hosts: [], ports: 0, texts: 0 },
+    edited: { hosts: [], ports: 0 },
     endpoints,
     interfaces,
     topology,
@@ -324,15 +324,15 @@ function* fillReports(
     if (item % MANY === 0) yield
     const endpoint = interfaces.endpoint(item)
     if (endpoint !== 0 && endpoints.host(endpoint) === interfaces.host(item))
-      endpoints.addReports(endpoint, interfaces.reports(item))
+      endpoints.setReports(endpoint, interfaces.reports(item))
   }
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
     if (endpoint % MANY === 0) yield
     const parent = parents.get(endpoint)
     const host = hosts[endpoints.host(endpoint)]!
     if (parent !== undefined && endpoints.reportsKnown(parent))
-      endpoints.addReports(endpoint, endpoints.reports(parent))
-    else if (!endpoints.reportsKnown(endpoint) && host.ovs) endpoints.addReports(endpoint, host.reports)
+      endpoints.setReports(endpoint, endpoints.reports(parent))
+    else if (!endpoints.reportsKnown(endpoint) && host.ovs) endpoints.setReports(endpoint, host.reports)
   }
 }
 

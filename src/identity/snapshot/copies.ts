@@ -33,22 +33,12 @@ interface Published {
   asOfMs: number
   timed: boolean
   ports: number
-  texts: number
 }
 
 /** The whole model, as it can be posted to another thread. */
 export interface WholeModel extends Published {
   kind: 'whole'
-  parts: Omit<
-    SnapshotParts,
-    | 'endpoints'
-    | 'interfaces'
-    | 'tables'
-    | 'portPrefixes'
-    | 'edited'
-    | 'asOfMs'
-    | 'timed'
-  >
+  parts: Omit<SnapshotParts, 'endpoints' | 'interfaces' | 'tables' | 'portPrefixes' | 'edited' | 'asOfMs' | 'timed'>
   endpoints: EndpointMemory
   interfaces: InterfaceMemory
   tables: Record<keyof Tables, PackedLanes | PackedTimed>
@@ -122,7 +112,6 @@ export class SnapshotCopy {
     const parts = this.parts!
     const { asOfMs, timed } = message
     parts.edited.ports = message.ports
-    parts.edited.texts = message.texts
     return new IdentitySnapshot({ ...parts, asOfMs, timed })
   }
 
@@ -141,7 +130,7 @@ export class SnapshotCopy {
       ...message.parts,
       asOfMs: message.asOfMs,
       timed: message.timed,
-      edited: { hosts: [], ports: message.ports, texts: message.texts },
+      edited: { hosts: [], ports: message.ports },
       endpoints,
       interfaces,
       tables,
@@ -192,7 +181,7 @@ export class SnapshotCopy {
 }
 
 function published({ asOfMs, timed, edited }: IdentitySnapshot): Published {
-  return { asOfMs, timed, ports: edited.ports, texts: edited.texts }
+  return { asOfMs, timed, ports: edited.ports }
 }
 
 function packWhole(snapshot: IdentitySnapshot): WholeModel {

@@ -111,7 +111,8 @@ export class Devices {
         const output = outputs.has(port.name)
         const first = interfaces.count
         for (const item of port.interfaces) {
-          const since = history.since.size === 0 ? ALWAYS : spanSince(history, interfaceKey(name, bridge.name, item.name))
+          const since =
+            history.since.size === 0 ? ALWAYS : spanSince(history, interfaceKey(name, bridge.name, item.name))
           this.addInterface(host, index, bridge, port, item, output, since)
         }
         if (mirrors.length > 0) byPort.set(port.name, range(first, interfaces.count))
@@ -273,12 +274,7 @@ export class Devices {
     }
   }
 
-  private addBridgeVlans(
-    bridge: number,
-    name: string,
-    untagged: number,
-    physnets: ReadonlyMap<string, string>,
-  ): void {
+  private addBridgeVlans(bridge: number, name: string, untagged: number, physnets: ReadonlyMap<string, string>): void {
     if (untagged !== 0) this.tables.byVlan.add([bridge, 0], untagged, ALWAYS)
     const physnet = physnets.get(name)
     if (physnet === undefined) return

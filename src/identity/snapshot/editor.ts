@@ -155,7 +155,6 @@ export class SnapshotEditor {
     const { indexer, parts } = this.laid
     const { endpoints } = parts
     indexer.index.names.addServer(server)
-    parts.edited.texts++
     for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
       if (endpoints.text(endpoint, SERVER_ID) === server.id)
         endpoints.setText(endpoint, SERVER, server.name || server.id)

@@ -4,6 +4,7 @@
  * so a record is resolved as of its own time by `fromMs`/`toMs`. Index 0 is "not known".
  */
 import type { Lanes, Mac } from '../addresses.ts'
+import { longerTimes, longerWords, newWords } from '../memory.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What an endpoint is. The names are those of END_KIND in the schema. */
@@ -126,7 +127,7 @@ export class Endpoints {
       {
         fromMs: new Float64Array(room),
         toMs: new Float64Array(room),
-        words: new Int32Array(room << STRIDE_BITS),
+        words: newWords(room << STRIDE_BITS),
         used: 0,
         texts: undefined,
       },
@@ -140,13 +141,9 @@ export class Endpoints {
   reserve(more: number): void {
     const room = this.used + more
     if (room <= this.room) return
-    const longer = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
-      to.set(from)
-      return to
-    }
-    this.fromMs = longer(new Float64Array(room), this.fromMs)
-    this.toMs = longer(new Float64Array(room), this.toMs)
-    this.words = longer(new Int32Array(room << STRIDE_BITS), this.words)
+    this.fromMs = longerTimes(this.fromMs, room)
+    this.toMs = longerTimes(this.toMs, room)
+    this.words = longerWords(this.words, room << STRIDE_BITS)
     for (let at = this.texts.length; at < room * TEXTS.length; at++) this.texts.push('')
   }
 
@@ -165,6 +162,7 @@ export class Endpoints {
   /** Changes one of TEXTS of what is there. */
   setText(endpoint: number, which: number, text: string): void {
     this.texts[endpoint * TEXTS.length + which] = text
+    this.changed.push(endpoint)
     this.onText?.(endpoint, which, text)
   }
 
@@ -173,6 +171,9 @@ export class Endpoints {
   onEnd: ((endpoint: number, toMs: number) => void) | undefined
   onReports: ((endpoint: number, reports: number) => void) | undefined
   onText: ((endpoint: number, which: number, text: string) => void) | undefined
+
+  /** Endpoints changed since the snapshot was built, in the order of the changes: who keeps answers looks here. */
+  readonly changed: number[] = []
 
   get count(): number {
     return this.used
@@ -198,20 +199,20 @@ export class Endpoints {
     this.fromMs[i] = fromMs
     this.toMs[i] = toMs
     this.putTexts(i * TEXTS.length, texts)
-    const { words } = this
-    words[at] = KIND[fact.kind]
-    words[at + NETWORK] = fact.network ?? 0
-    words[at + HOST] = fact.host ?? 0
-    words[at + ROUTER] = fact.router ?? 0
-    words[at + PROJECT] = fact.project ?? 0
+    const own = this.words
+    own[at] = KIND[fact.kind]
+    own[at + NETWORK] = fact.network ?? 0
+    own[at + HOST] = fact.host ?? 0
+    own[at + ROUTER] = fact.router ?? 0
+    own[at + PROJECT] = fact.project ?? 0
     if (mac !== undefined) {
-      words[at + MAC_HIGH] = mac.high
-      words[at + MAC_LOW] = mac.low
+      own[at + MAC_HIGH] = mac.high
+      own[at + MAC_LOW] = mac.low
     }
     const address = fact.addresses?.[0]
-    if (address !== undefined) for (let lane = 0; lane < 4; lane++) words[at + ADDRESS + lane] = address[lane]!
-    if (fromMs > 0 || toMs < Number.MAX_VALUE) words[at + REPORTS]! |= SPANNED
-    if (fact.provisional === true) words[at + REPORTS]! |= PROVISIONAL
+    if (address !== undefined) for (let lane = 0; lane < 4; lane++) own[at + ADDRESS + lane] = address[lane]!
+    if (fromMs > 0 || toMs < Number.MAX_VALUE) own[at + REPORTS]! |= SPANNED
+    if (fact.provisional === true) own[at + REPORTS]! |= PROVISIONAL
     return i
   }
 
@@ -233,6 +234,7 @@ export class Endpoints {
   /** It holds until `toMs`, no longer. */
   end(endpoint: number, toMs: number): void {
     this.onEnd?.(endpoint, toMs)
+    this.changed.push(endpoint)
     this.toMs[endpoint] = toMs
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= SPANNED
   }
@@ -262,14 +264,6 @@ export class Endpoints {
   /** Whether OVSDB alone knows the port so far. */
   isProvisional(endpoint: number): boolean {
     return (this.words[(endpoint << STRIDE_BITS) + REPORTS]! & PROVISIONAL) !== 0
-  }
-
-  /** Reads `n` endpoints, for the cache's sake (see lanes.ts); numbers below 0 are none. */
-  touch(endpoints: Int32Array, n: number): number {
-    const { words } = this
-    let sum = 0
-    for (let i = 0; i < n; i++) sum += words[Math.max(0, endpoints[i]!) << STRIDE_BITS]!
-    return sum
   }
 
   /** A code of KIND. */
@@ -313,9 +307,9 @@ export class Endpoints {
 
   /** Whether it is the endpoint's first address; most ports have no other. */
   isFirstAddress(endpoint: number, a0: number, a1: number, a2: number, a3: number): boolean {
-    const { words } = this
+    const own = this.words
     const at = (endpoint << STRIDE_BITS) + ADDRESS
-    return words[at + 3] === a3 && words[at + 2] === a2 && words[at + 1] === a1 && words[at] === a0
+    return own[at + 3] === a3 && own[at + 2] === a2 && own[at + 1] === a1 && own[at] === a0
   }
 
   /** Four lanes of the first address, all zero when there is none. */
@@ -324,9 +318,15 @@ export class Endpoints {
     return this.words.subarray(at, at + 4)
   }
 
-  /** While the snapshot is built: adds what reports the endpoint. */
+  /** Adds what reports the endpoint. */
   addReports(endpoint: number, reports: number): void {
     this.onReports?.(endpoint, reports)
+    this.changed.push(endpoint)
+    this.setReports(endpoint, reports)
+  }
+
+  /** The same while the snapshot is built, when nobody keeps answers yet. */
+  setReports(endpoint: number, reports: number): void {
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= reports | REPORTS_KNOWN
   }
 }

@@ -76,9 +76,8 @@ export function emptyTables(expected = 0): Tables {
 export interface Edited {
   /** Hosts that got an interface, in the order of the edits. */
   readonly hosts: number[]
-  /** Changes of Neutron ports, and of names of what is there. */
+  /** Changes of Neutron ports. */
   ports: number
-  texts: number
   /** Told of what edits change beside endpoints, interfaces and tables (copies.ts). */
   onPrefix?: (id: string, endpoint: number, isNew: boolean) => void
   onRanges?: (endpoint: number, ranges: readonly Cidr[]) => void

@@ -3,6 +3,7 @@
  * Index 0 is "not known" in each.
  */
 import { LaneTable, type PackedLanes } from '../lanes.ts'
+import { longerTimes, longerWords, newWords } from '../memory.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What reports the traffic of an interface; bits. A mirror covers the ports it selects, all others the whole bridge. */
@@ -133,8 +134,8 @@ export class Interfaces {
       {
         fromMs: new Float64Array(room),
         toMs: new Float64Array(room),
-        words: new Int32Array(room << STRIDE_BITS),
-        more: new Int32Array(room << MORE_BITS),
+        words: newWords(room << STRIDE_BITS),
+        more: newWords(room << MORE_BITS),
         byName: new LaneTable(2, room).pack(),
         used: 0,
         names: undefined,
@@ -149,14 +150,10 @@ export class Interfaces {
   reserve(more: number): void {
     const room = this.used + more
     if (room <= this.room) return
-    const longer = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
-      to.set(from)
-      return to
-    }
-    this.fromMs = longer(new Float64Array(room), this.fromMs)
-    this.toMs = longer(new Float64Array(room), this.toMs)
-    this.words = longer(new Int32Array(room << STRIDE_BITS), this.words)
-    this.more = longer(new Int32Array(room << MORE_BITS), this.more)
+    this.fromMs = longerTimes(this.fromMs, room)
+    this.toMs = longerTimes(this.toMs, room)
+    this.words = longerWords(this.words, room << STRIDE_BITS)
+    this.more = longerWords(this.more, room << MORE_BITS)
   }
 
   /** What a copy is made of: the own memory, to be copied on the way, and the names, which copies share. */
@@ -192,16 +189,16 @@ export class Interfaces {
     const at = i << STRIDE_BITS
     this.fromMs[i] = fact.fromMs
     this.toMs[i] = fact.toMs
-    const { words, more } = this
-    words[at] = IF_KIND[fact.kind]
-    words[at + ENDPOINT] = fact.endpoint
-    words[at + NETWORK] = fact.network
-    words[at + BRIDGE] = fact.bridge
-    words[at + HOST] = fact.host
+    const { words: own, more } = this
+    own[at] = IF_KIND[fact.kind]
+    own[at + ENDPOINT] = fact.endpoint
+    own[at + NETWORK] = fact.network
+    own[at + BRIDGE] = fact.bridge
+    own[at + HOST] = fact.host
     const spanned = fact.fromMs > 0 || fact.toMs < Number.MAX_VALUE
-    words[at + REPORTS_AT] = fact.reports | (spanned ? SPANNED : 0)
-    words[at + OFPORT] = fact.ofport
-    words[at + REMOTE_HOST] = fact.remoteHost
+    own[at + REPORTS_AT] = fact.reports | (spanned ? SPANNED : 0)
+    own[at + OFPORT] = fact.ofport
+    own[at + REMOTE_HOST] = fact.remoteHost
     more[(i << MORE_BITS) + IF_INDEX] = fact.ifIndex
     more[(i << MORE_BITS) + OVERHEAD] = fact.overhead
     if (fact.name !== '') {
