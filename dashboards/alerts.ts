@@ -10,6 +10,7 @@ import { AUDIT, AUDIT_SPAN, COMPLETE, HEALTH, HEALTH_SPAN, UNKNOWN_SHARE } from 
 import { BREACH, BREACH_COLUMNS, SCANS } from './isolation-sql.ts'
 import { DASHBOARDS } from './all.ts'
 import { buildDashboard } from './build.ts'
+import { FIRST_LABEL, OTHER_LABEL, latest } from './collector.ts'
 import { UIDS, type DashboardName } from './links.ts'
 import { records, recordsOverTime } from './records.ts'
 import { clickHouseQuery, PLUGIN } from './source.ts'
@@ -49,6 +50,8 @@ const NOW_S = 15 * MINUTE
 const USUAL_SPANS = 96
 /** Below this nothing is unusual: bits a second. */
 const NOT_LITTLE_BPS = 10e6
+/** Bytes on a disk; the collector's own limit (disk_free) is below. */
+const LITTLE_ROOM = 4e9
 
 export const ALERTS: readonly AlertSpec[] = [
   {
@@ -91,6 +94,19 @@ export const ALERTS: readonly AlertSpec[] = [
     panel: ['health', 'Why ends are what they are'],
   },
   {
+    uid: 'ovsight-identity-stale',
+    title: 'Identity stale',
+    sql: `SELECT ${FIRST_LABEL} AS source, ${OTHER_LABEL} AS target, toFloat64(max(value)) AS age FROM ${latest('ovsight_identity_source_age_seconds')} GROUP BY source, target`,
+    labels: ['source', 'target'],
+    span: 15 * MINUTE,
+    fires: { when: 'gt', than: 15 * MINUTE },
+    for: '5m',
+    severity: 'warning',
+    summary: 'the identity source {{ .Labels.source }} {{ .Labels.target }} was not heard for a quarter of an hour',
+    todo: 'ovsight identity status says why. Often a host that is down, an OVSDB that is not reached, or a password that ran out. New servers and moved addresses are not known until it is back; records wait for it (late_window).',
+    panel: ['health', 'Identity sources and their age'],
+  },
+  {
     uid: 'ovsight-audit',
     title: 'Audit disagrees',
     sql: `SELECT server, port, toString(direction) AS direction, toString(cause) AS cause, toFloat64(count()) AS spans FROM ${AUDIT} WHERE ${AUDIT_SPAN} AND verdict IN ('short', 'over') GROUP BY server, port, direction, cause`,
@@ -117,6 +133,32 @@ export const ALERTS: readonly AlertSpec[] = [
     todo: 'systemctl status ovsight; journalctl -u ovsight says whether the store refuses. Flows wait in the spool (ovsight_spool_bytes) until spool_max, then the oldest are lost: mend the store first.',
     panel: ['health', 'Newest record'],
     silenceIsBad: true,
+  },
+  {
+    uid: 'ovsight-spool',
+    title: 'Spool growing',
+    sql: `SELECT collector, toFloat64(max(value)) AS lag FROM ${latest('ovsight_insert_lag_seconds')} GROUP BY collector`,
+    labels: ['collector'],
+    span: 15 * MINUTE,
+    fires: { when: 'gt', than: 2 * MINUTE },
+    for: '5m',
+    severity: 'warning',
+    summary: 'blocks of {{ .Labels.collector }} wait for the store for more than two minutes',
+    todo: 'The store is slower than the exports, or away now and then: look at its disk, its merges and its log. What waits is safe until spool_max, then the oldest is lost.',
+    panel: ['health', 'Insert lag'],
+  },
+  {
+    uid: 'ovsight-disk',
+    title: 'Disk of the store nearly full',
+    sql: `SELECT collector, label AS disk, toFloat64(min(value)) AS free FROM ${latest('ovsight_store_free_bytes')} GROUP BY collector, disk`,
+    labels: ['collector', 'disk'],
+    span: 15 * MINUTE,
+    fires: { when: 'lt', than: LITTLE_ROOM },
+    for: '10m',
+    severity: 'warning',
+    summary: 'the disk {{ .Labels.disk }} of the store of {{ .Labels.collector }} has less than 4 GB left',
+    todo: 'Keep records for a shorter time (keep_flows), or give the store more disk. Below disk_free the collector removes the oldest day of records, since a full disk takes no new ones.',
+    panel: ['health', 'Room on the disks of the store'],
   },
   {
     uid: 'ovsight-rows-lost',

@@ -1,5 +1,6 @@
 /** Whether the telemetry itself can be trusted: what exporters send, what is lost where, how ends are found, and the collector. */
 import type { DashboardSpec } from './build.ts'
+import { COLLECTOR, IDENTITY_SOURCES } from './collector.ts'
 import { COUNT, TEXT, TIME } from './columns.ts'
 import {
   AUDIT,
@@ -178,84 +179,14 @@ const IDENTITY: readonly PanelSpec[] = [
   },
 ]
 
-const COLLECTOR: readonly PanelSpec[] = [
-  {
-    kind: 'prometheus',
-    title: 'Identity sources: age',
-    question: 'How long ago was the stalest source of each kind heard?',
-    expressions: [{ expr: 'max by (source) (ovsight_identity_age_seconds)', legend: '{{source}}' }],
-    unit: 'seconds',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus, or no identity source',
-  },
-  {
-    kind: 'prometheus',
-    title: 'Spool',
-    question:
-      'How much waits for the store? It grows while the store does not take blocks, and when it is full the oldest go.',
-    expressions: [{ expr: 'sum by (instance) (ovsight_spool_bytes)', legend: '{{instance}}' }],
-    unit: 'bytes',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus',
-  },
-  {
-    kind: 'prometheus',
-    title: 'Inserts that failed',
-    question: 'Does the store refuse or miss blocks, and are rows given up?',
-    expressions: [
-      { expr: 'sum by (instance) (rate(ovsight_insert_failures_total[5m]))', legend: 'tried again {{instance}}' },
-      { expr: 'sum by (reason) (rate(ovsight_rows_dropped_total[5m]))', legend: 'rows lost: {{reason}}' },
-    ],
-    unit: 'number',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus',
-  },
-  {
-    kind: 'prometheus',
-    title: 'Templates',
-    question: 'How many NetFlow v9 and IPFIX templates are held, and do sets come without one?',
-    expressions: [
-      { expr: 'sum(ovsight_templates)', legend: 'held' },
-      { expr: 'sum by (event) (increase(ovsight_templates_events_total[5m]))', legend: '{{event}}' },
-    ],
-    unit: 'count',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus',
-  },
-  {
-    kind: 'prometheus',
-    title: 'Memory of the collector',
-    question: 'Does it stay flat?',
-    expressions: [{ expr: 'process_resident_memory_bytes{job="ovsight"}', legend: '{{instance}}' }],
-    unit: 'bytes',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus',
-  },
-  {
-    kind: 'prometheus',
-    title: 'Drops by the kernel',
-    question: 'Is the receive buffer too small? Raise net.core.rmem_max and receive_buffer.',
-    expressions: [{ expr: 'sum by (listener) (rate(ovsight_receive_kernel_drops_total[5m]))', legend: '{{listener}}' }],
-    unit: 'datagrams_per_second',
-    width: 8,
-    height: 7,
-    empty: 'no Prometheus',
-  },
-]
-
 export const HEALTH: DashboardSpec = {
   name: 'health',
   title: 'Telemetry health',
   doc: 'Whether the numbers can be trusted: what exporters send, what is lost and where, how ends are found, and how the collector fares.',
-  variables: ['datasource', 'prometheus'],
+  variables: ['datasource'],
   rows: [
     { title: 'What arrives', panels: ARRIVING },
-    { title: 'Identity', panels: IDENTITY },
-    { title: 'The collector itself (Prometheus)', panels: COLLECTOR },
+    { title: 'Identity', panels: [...IDENTITY, ...IDENTITY_SOURCES] },
+    { title: 'The collectors and the store', panels: COLLECTOR },
   ],
 }

@@ -9,7 +9,7 @@ import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard'
 import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table'
 import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/timeseries'
-import { DATASOURCE, PROMETHEUS, asQuery, clickHouseQuery, prometheusQuery } from './source.ts'
+import { DATASOURCE, asQuery, clickHouseQuery } from './source.ts'
 
 /** Units in Grafana's names. */
 export const UNITS = {
@@ -90,14 +90,7 @@ export interface BarsSpec extends Asked {
   kind: 'bars'
 }
 
-/** Metrics of the collector itself, from Prometheus. */
-export interface PrometheusSpec extends Common {
-  kind: 'prometheus'
-  unit: Unit
-  expressions: readonly { expr: string; legend: string }[]
-}
-
-export type PanelSpec = StatSpec | SeriesSpec | TableSpec | BarsSpec | PrometheusSpec
+export type PanelSpec = StatSpec | SeriesSpec | TableSpec | BarsSpec
 
 export interface GridPosition {
   x: number
@@ -112,7 +105,7 @@ export function buildPanel(spec: PanelSpec, id: number, { x, y }: GridPosition):
     .title(spec.title)
     .description(spec.question)
     .noValue(spec.empty)
-    .datasource(spec.kind === 'prometheus' ? PROMETHEUS : DATASOURCE)
+    .datasource(DATASOURCE)
     .thresholds(thresholds(spec.thresholds))
     .gridPos({ x, y, w: spec.width, h: spec.height })
     .build()
@@ -140,14 +133,6 @@ const KINDS = {
       .displayMode(common.BarGaugeDisplayMode.Gradient)
       .orientation(common.VizOrientation.Horizontal)
       .reduceOptions(new common.ReduceDataOptionsBuilder().values(true).limit(15).calcs(['lastNotNull'])),
-  prometheus: (spec: PrometheusSpec) =>
-    withLegend(
-      new TimeSeries().targets(
-        spec.expressions.map(({ expr, legend }, i) =>
-          asQuery(prometheusQuery(expr, legend, String.fromCharCode(65 + i))),
-        ),
-      ),
-    ).unit(UNITS[spec.unit]),
 } as const
 
 function buildSeries(spec: SeriesSpec): TimeSeries {

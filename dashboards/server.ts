@@ -61,6 +61,9 @@ const TRAFFIC: readonly PanelSpec[] = [
   },
 ]
 
+/** Of mirrored frames, which alone have sequence numbers; both ways of the server. */
+const SENT_AGAIN = `SELECT $__timeInterval(time) AS time, 100 * sumIf(tcp_retransmits, ${SENT}) / nullIf(sumIf(packets, ${SENT}), 0) AS sent, 100 * sumIf(tcp_retransmits, ${RECEIVED}) / nullIf(sumIf(packets, ${RECEIVED}), 0) AS received FROM ${records(...ENDS, 'ip_protocol', 'export_protocol', 'tcp_retransmits', ...COUNTS)} WHERE ip_protocol = 6 AND export_protocol IN ('gre', 'erspan', 'vxlan') AND ((${SENT}) OR (${RECEIVED})) GROUP BY time ORDER BY time`
+
 const WITH_WHOM: readonly PanelSpec[] = [
   {
     kind: 'table',
@@ -87,12 +90,23 @@ const WITH_WHOM: readonly PanelSpec[] = [
     kind: 'bars',
     title: 'TCP flags',
     question:
-      'How many records carry each TCP flag? Many SYN without ACK are attempts that nobody answers, many RST refusals. NetFlow of Open vSwitch repeats flags of a flow in every record of it, and no export tells retransmissions.',
+      'How many records carry each TCP flag? Many SYN without ACK are attempts that nobody answers, many RST refusals. NetFlow of Open vSwitch repeats flags of a flow in every record of it. What was sent again only mirrors tell, below.',
     sql: `SELECT flag, toUInt64(records) AS records FROM (SELECT ['SYN without ACK', 'SYN and ACK', 'FIN', 'RST', 'PSH', 'ACK'] AS flags, [countIf(bitAnd(tcp_flags, 18) = 2), countIf(bitAnd(tcp_flags, 18) = 18), countIf(bitTest(tcp_flags, 0)), countIf(bitTest(tcp_flags, 2)), countIf(bitTest(tcp_flags, 3)), countIf(bitTest(tcp_flags, 4))] AS counts FROM ${records(...ENDS, 'ip_protocol', 'tcp_flags', ...COUNTS)} WHERE ip_protocol = 6 AND ((${SENT}) OR (${RECEIVED}))) ARRAY JOIN flags AS flag, counts AS records`,
     columns: { flag: TEXT, records: COUNT },
     width: 6,
     height: 9,
     empty: 'no TCP',
+  },
+  {
+    kind: 'series',
+    title: 'TCP segments sent again (where a mirror knows)',
+    question:
+      'What share of the TCP segments carried what had been sent before, keep-alives aside? Above one percent is a path that loses packets: look at drops of the interface. NetFlow, IPFIX and sFlow do not tell it.',
+    sql: SENT_AGAIN,
+    columns: { time: TIME, sent: { unit: 'percent' }, received: { unit: 'percent' } },
+    width: 24,
+    height: 6,
+    empty: 'no mirror of this server in this span',
   },
 ]
 

@@ -1,11 +1,10 @@
-/** The data source and what a question to it looks like in a dashboard: the ClickHouse data source, version 4 and newer. */
+/** The data source and what a question to it looks like in a dashboard: the ClickHouse data source, 4.0.3 and newer (times to the
+ * millisecond, `$__fromTime_ms`, begin there). */
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 
 export const PLUGIN = 'grafana-clickhouse-datasource'
 /** Chosen by the variable of that name; no dashboard names one. */
 export const DATASOURCE = { type: PLUGIN, uid: '${datasource}' }
-/** What Grafana itself calculates of other questions' answers, in alert rules. */
-export const PROMETHEUS = { type: 'prometheus', uid: '${prometheus}' }
 
 /** How the data source shapes an answer: one row a point with its labels, or the rows as they are. */
 const FORMAT = { series: 0, table: 1 } as const
@@ -29,15 +28,11 @@ export function clickHouseQuery(rawSql: string, shape: Shape, datasource = DATAS
     refId: 'A',
     datasource,
     editorType: 'sql',
-    pluginVersion: '4.0.0',
+    pluginVersion: '4.0.3',
     rawSql,
     format: FORMAT[shape],
     queryType: QUERY_TYPE[shape],
   }
-}
-
-export function prometheusQuery(expr: string, legendFormat: string, refId: string): object {
-  return { refId, datasource: PROMETHEUS, expr, legendFormat, range: true, editorMode: 'code' }
 }
 
 /** The SDK's panels take queries as its own builders. */

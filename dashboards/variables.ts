@@ -15,7 +15,7 @@ export interface VariableSpec {
   /** Rows of value and text; undefined for what is typed or built in. */
   sql?: string
   all?: boolean
-  type?: 'query' | 'text' | 'adhoc' | 'datasource' | 'prometheus'
+  type?: 'query' | 'text' | 'adhoc' | 'datasource'
 }
 
 /** Values and names of the entities of the span, of either side. */
@@ -33,12 +33,6 @@ export const VARIABLES = {
     label: 'Data source',
     doc: 'The ClickHouse data source with the flows.',
     type: 'datasource',
-  },
-  prometheus: {
-    name: 'prometheus',
-    label: 'Prometheus',
-    doc: 'Where the metrics of the collectors are.',
-    type: 'prometheus',
   },
   project: { name: 'project', label: 'Project', doc: 'Whose traffic is shown.', sql: idsOf('project_id', '#_project') },
   server: {
@@ -86,11 +80,8 @@ export type VariableName = keyof typeof VARIABLES
 
 export function buildVariable(spec: VariableSpec): Builder<dashboard.VariableModel> {
   const { name, label, doc, sql, all, type = 'query' } = spec
-  if (type === 'datasource' || type === 'prometheus')
-    return new dashboard.DatasourceVariableBuilder(name)
-      .type(type === 'prometheus' ? 'prometheus' : PLUGIN)
-      .label(label)
-      .description(doc)
+  if (type === 'datasource')
+    return new dashboard.DatasourceVariableBuilder(name).type(PLUGIN).label(label).description(doc)
   if (type === 'text') return new dashboard.TextBoxVariableBuilder(name).label(label).description(doc).defaultValue('')
   if (type === 'adhoc')
     return new dashboard.AdHocVariableBuilder(name).label(label).description(doc).datasource(DATASOURCE)

@@ -7,7 +7,13 @@ import { loadIdentity } from '../../src/cli/engine.ts'
 import { parsePorts, replayInto } from '../../src/cli/replay.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { encodeRows, type SideRow } from '../../src/schema/rows.ts'
-import { AUDIT_TABLE, COUNTERS_TABLE, HEALTH_TABLE, type SideTable } from '../../src/schema/side-tables.ts'
+import {
+  AUDIT_TABLE,
+  COLLECTOR_TABLE,
+  COUNTERS_TABLE,
+  HEALTH_TABLE,
+  type SideTable,
+} from '../../src/schema/side-tables.ts'
 import { openWriter } from '../../src/store/open.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { PCAPS } from '../paths.ts'
@@ -44,7 +50,9 @@ export async function openCloud({ trouble = true } = {}): Promise<Engine> {
       await replayInto(spool.writer, [`${PCAPS}${capture}/capture.pcap`], parsePorts([]), config, identity)
       await spool.close(Infinity)
     }
+    await insertRows(engine, COLLECTOR_TABLE, collector(SPAN.fromMs, false))
     if (trouble) {
+      await insertRows(engine, COLLECTOR_TABLE, collector(TROUBLE.fromMs, true))
       await engine.insert(troubles())
       await insertRows(engine, AUDIT_TABLE, audits())
       await insertRows(engine, COUNTERS_TABLE, counters())
@@ -117,6 +125,13 @@ function troubles(): Record_[] {
     counts_once: 1,
     ...RED_END,
   }
+  const borrowed = {
+    ...base,
+    src_addr: '::ffff:10.9.9.9',
+    src_grade: 'port_unverified',
+    dst_grade: 'external',
+    dst_kind: 'external',
+  } as const
   const scan = Array.from({ length: 64 }, (_, i) => ({
     ...base,
     dst_addr: `::ffff:198.51.100.${i}`,
@@ -128,8 +143,8 @@ function troubles(): Record_[] {
   }))
   return [
     { ...base, ...BLUE_END, traffic_class: 'between_projects', counts_received: 1 },
-    { ...base, src_addr: '::ffff:10.9.9.9', src_grade: 'port_unverified', dst_grade: 'external', dst_kind: 'external' },
-    { ...base, dst_grade: 'ambiguous', dst_evidence: 'several_matches', dst_candidates: 2 },
+    ...Array.from({ length: 3 }, () => borrowed),
+    { ...base, dst_grade: 'ambiguous', dst_evidence: 'several_matches', dst_candidates: 2, bytes: 12_000 },
     {
       ...base,
       tunnel_type: 'vxlan',
@@ -142,9 +157,16 @@ function troubles(): Record_[] {
 }
 
 function audits(): SideRow<typeof AUDIT_TABLE>[] {
-  const of = (project: string, projectId: string, server: string, serverId: string, verdict: string) => ({
-    span_from: SPAN.fromMs,
-    span_to: SPAN.fromMs + 60_000,
+  const of = (
+    project: string,
+    projectId: string,
+    server: string,
+    serverId: string,
+    verdict: string,
+    fromMs: number,
+  ) => ({
+    span_from: fromMs,
+    span_to: fromMs + 60_000,
     host: 'c0',
     bridge: 'br-int',
     interface: `tap-${server}`,
@@ -167,7 +189,11 @@ function audits(): SideRow<typeof AUDIT_TABLE>[] {
     cause: verdict === 'agrees' ? 'none' : 'losses',
     note: verdict === 'agrees' ? '' : 'sequence numbers have gaps',
   })
-  return [of('red', RED, 'red-1', RED_1, 'short'), of('blue', BLUE, 'blue-1', BLUE_1, 'agrees')]
+  return [
+    of('red', RED, 'red-1', RED_1, 'agrees', SPAN.fromMs),
+    of('blue', BLUE, 'blue-1', BLUE_1, 'agrees', SPAN.fromMs),
+    ...[0, 1, 2].map((minute) => of('red', RED, 'red-1', RED_1, 'short', TROUBLE.fromMs + minute * 60_000)),
+  ]
 }
 
 function counters(): SideRow<typeof COUNTERS_TABLE>[] {
@@ -191,7 +217,38 @@ function faults(): SideRow<typeof HEALTH_TABLE>[] {
   const exporter = Uint32Array.of(0, 0, 0xffff0000, 0x0e0a000a)
   const base = { minute, exporter, exporter_host: 'c0', protocol: 'ipfix', domain: 7 }
   return [
+    { minute, rows_dropped: 5000 },
     { ...base, datagrams: 90, records: 90, expected: 100, lost: 10, restarts: 1, kernel_drops: 10 },
     { ...base, fault: 'template_missing', faults: 5 },
   ]
+}
+
+/** Ten minutes of a collector: one whose source is silent, whose store is slow and whose disk fills, or one that is well. */
+function collector(fromMs: number, trouble: boolean): SideRow<typeof COLLECTOR_TABLE>[] {
+  const figures = (i: number): [metric: string, label: string, value: number][] => [
+    ['ovsight_info', '0.1.0 v24.11.1 embedded', 1],
+    ['process_resident_memory_bytes', '', 180e6 + i * 1e5],
+    ['ovsight_exporters', '', 3],
+    ['ovsight_templates', '', 24],
+    ['ovsight_mirror_flows', 'gre', 40 + i],
+    ['ovsight_late_rows', '', trouble ? 1200 : 0],
+    ['ovsight_identity_source_age_seconds', 'ovsdb tcp:10.0.10.14:6640', 2 + (i % 3)],
+    ['ovsight_identity_source_age_seconds', 'ovsdb tcp:10.0.10.23:6640', trouble ? 900 + i * 60 : 3],
+    ['ovsight_identity_source_age_seconds', 'openstack https://keystone.example:5000/v3', 20 + i],
+    ['ovsight_insert_lag_seconds', '', trouble ? 30 * i : 0.4],
+    ['ovsight_spool_bytes', '', trouble ? 5e6 * i : 2e5],
+    ['ovsight_insert_failures_total', '', trouble ? 3 * i : 0],
+    ['ovsight_spool_failures_total', '', 0],
+    ['ovsight_rows_dropped_total', 'spool_full', trouble && i > 8 ? 5000 : 0],
+    ['ovsight_rows_quarantined_total', '', 0],
+    ['ovsight_store_rows', 'flows', 80e6 + i * 1e6],
+    ['ovsight_store_bytes', 'flows', 2e9 + i * 24e6],
+    ['ovsight_store_rows', 'flows_1m', 4e6 + i * 5e4],
+    ['ovsight_store_bytes', 'flows_1m', 9e7 + i * 1e6],
+    ['ovsight_store_free_bytes', 'default', trouble ? 5e9 - i * 2e8 : 40e9],
+  ]
+  return Array.from({ length: 10 }, (_, i) => {
+    const time = fromMs + i * (trouble ? 60_000 : 9_000)
+    return figures(i).map(([metric, label, value]) => ({ time, collector: 'node-1', metric, label, value }))
+  }).flat()
 }

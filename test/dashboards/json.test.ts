@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { generatedFiles } from '../../dashboards/files.ts'
 import { UIDS } from '../../dashboards/links.ts'
-import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
+import { RECORDED } from '../../src/cli/collector-rows.ts'
 import { ROOT } from '../paths.ts'
 import { tableOf } from './expand.ts'
 
@@ -16,7 +16,6 @@ interface Target {
   refId: string
   datasource: { type: string; uid: string }
   rawSql?: string
-  expr?: string
 }
 interface Panel {
   id: number
@@ -102,7 +101,7 @@ describe('the dashboards', () => {
       it('names no data source, host or id, but by variables', () => {
         assert.equal(dashboard.id ?? null, null)
         const uids = [...text.matchAll(/"uid":"([^"]*)"/g)].map(([, uid]) => uid!)
-        for (const uid of uids) assert.ok(uid === dashboard.uid || /^\$\{(datasource|prometheus)\}$/.test(uid), uid)
+        for (const uid of uids) assert.ok(uid === dashboard.uid || /^\$\{datasource\}$/.test(uid), uid)
         assert.doesNotMatch(text, /[0-9a-f]{8}-[0-9a-f]{4}-|https?:/)
       })
 
@@ -134,16 +133,14 @@ describe('the dashboards', () => {
         }
       })
 
-      it('asks Prometheus only for metrics that there are', () => {
-        const expressions = questions(dashboard).flatMap(({ targets = [] }) =>
-          targets.flatMap(({ expr }) => expr ?? []),
-        )
-        for (const expression of expressions)
-          for (const [name] of expression.matchAll(/\bovsight_\w+/g))
-            assert.ok(
-              METRIC_NAMES.some((metric) => metric === name),
-              name,
-            )
+      it('asks only for metrics that a collector writes down', () => {
+        for (const { targets = [] } of questions(dashboard))
+          for (const { rawSql = '' } of targets)
+            for (const [name] of rawSql.matchAll(/\bovsight_\w+/g))
+              assert.ok(
+                RECORDED.some((metric) => metric === name),
+                name,
+              )
       })
     })
 })

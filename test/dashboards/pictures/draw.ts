@@ -7,8 +7,7 @@ import { formatted } from './format.ts'
 import { COLORS, FAINT, INK, LINE, area, type Box, path, rectangle, text, widthOf } from './svg.ts'
 
 type Row = Record<string, unknown>
-type Asked = Exclude<PanelSpec, { kind: 'prometheus' }>
-/** Answer of each panel, by its number; none for Prometheus. */
+/** Answer of each panel, by its number. */
 export type Answers = ReadonlyMap<number, Rows>
 
 const WIDTH = 1440
@@ -52,7 +51,6 @@ export function draw(spec: DashboardSpec, subtitle: string, answers: Answers): s
 }
 
 function content(spec: PanelSpec, answer: Rows | undefined, box: Box): string {
-  if (spec.kind === 'prometheus') return centred('from Prometheus, which this picture has none of', box)
   const rows = answer?.rows ?? []
   if (rows.length === 0) return centred(spec.empty, box)
   return DRAWN[spec.kind](spec as never, rows, box)
@@ -267,11 +265,11 @@ function bars({ columns }: BarsSpec, rows: readonly Row[], box: Box): string {
     .join('')
 }
 
-export function asked(spec: DashboardSpec): { id: number; panel: Asked }[] {
+export function asked(spec: DashboardSpec): { id: number; panel: PanelSpec }[] {
   const { panels = [] } = buildDashboard(spec)
   const specs = spec.rows.flatMap((row) => [undefined, ...row.panels])
   return panels.flatMap(({ id }, i) => {
     const panel = specs[i]
-    return panel === undefined || panel.kind === 'prometheus' ? [] : [{ id: id!, panel }]
+    return panel === undefined ? [] : [{ id: id!, panel }]
   })
 }
