@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   late: ['attribute', 'schema', 'store', 'errors.ts'],
   history: ['identity', 'schema', 'store', 'errors.ts'],
   receive: ['wire', 'errors.ts'],
-  door: ['store', 'errors.ts'],
+  door: ['store', 'schema', 'errors.ts'],
   telemetry: ['errors.ts'],
   pipeline: [
     'receive',

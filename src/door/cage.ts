@@ -2,21 +2,9 @@
  * What passes the door: one SELECT, SHOW, DESCRIBE or EXPLAIN over ovsight's own tables. The engine behind it could read the files of
  * this machine, fetch URLs and write, so what is not known to be harmless is refused. The engine runs it read-only besides.
  */
+import { FILTERS_SETTING, filtersAt } from './filters.ts'
+import { Refusal } from './refusal.ts'
 import { LexError, type Token, tokensOf } from './tokens.ts'
-
-/** A refusal as the real server words it: code and name of ClickHouse's ErrorCodes.cpp. */
-export class Refusal extends Error {
-  readonly code: number
-  readonly codeName: string
-  readonly status: number
-
-  constructor(code: number, codeName: string, message: string, status = 403) {
-    super(message)
-    this.code = code
-    this.codeName = codeName
-    this.status = status
-  }
-}
 
 export interface Cage {
   /** The database that may be asked. */
@@ -36,7 +24,7 @@ const EXPLAINS: ReadonlySet<string> = new Set(['AST', 'SYNTAX', 'QUERY', 'TREE',
 const NEVER: ReadonlySet<string> = new Set(['OUTFILE', 'INFILE', 'INSERT', 'IMPERSONATE', 'ATTACH', 'DETACH'])
 /** Tables of the engine that tell nothing but what there is to ask. */
 const SYSTEM: Readonly<Record<string, ReadonlySet<string>>> = {
-  system: new Set(['one', 'numbers', 'tables', 'columns', 'databases', 'functions', 'data_type_families', 'parts', 'parts_columns', 'disks', 'formats', 'time_zones']), // prettier-ignore
+  system: new Set(['one', 'numbers', 'tables', 'columns', 'databases', 'functions', 'data_type_families', 'parts', 'parts_columns', 'disks', 'formats', 'time_zones', 'settings']), // prettier-ignore
   information_schema: new Set(['tables', 'columns', 'schemata', 'views']),
 }
 /** Table functions that make rows of nothing, or of a query that is looked at like any other. */
@@ -45,17 +33,18 @@ const HARMLESS: ReadonlySet<string> = new Set(['numbers', 'numbers_mt', 'zeros',
 const OUTSIDE =
   /^(?:file|filesystem\w*|catboost\w*|dict\w*|joinget\w*|hascolumnintable|get(?:setting\w*|serversetting\w*|macro|oskernelversion|maxtable\w*|clienthttpheader|mergetreesetting\w*)|hostname|fqdn|serveruuid|servertimezone|addressto\w+|demangle|buildid|zookeeper\w*|showcertificate|tcpport|ai\w+|llm\w*|executable\w*|sleep\w*|evalmlmethod|modelevaluate|initialize\w+fromfile|displayname|currentroles|currentuser|user|uptime|connectionid|throwif|logtrace|query(?:id|string)?|initialquery\w*|transaction\w*|detect\w*|lemmatize|stem|synonyms)$/
 /** Settings that change how an answer looks or is made, not what may be read or how much. */
-export const SETTINGS: ReadonlySet<string> = new Set(['max_threads', 'max_block_size', 'join_use_nulls', 'session_timezone', 'date_time_output_format', 'output_format_json_quote_64bit_integers', 'output_format_json_quote_denormals', 'output_format_json_quote_64bit_floats', 'output_format_json_named_tuples_as_objects', 'output_format_json_array_of_rows', 'prefer_column_name_to_alias', 'extremes', 'transform_null_in', 'cast_keep_nullable', 'aggregate_functions_null_for_empty', 'group_by_use_nulls', 'asterisk_include_alias_columns', 'use_index_for_in_with_subqueries']) // prettier-ignore
+export const SETTINGS: ReadonlySet<string> = new Set(['max_threads', 'max_block_size', 'join_use_nulls', 'session_timezone', 'date_time_output_format', 'date_time_input_format', 'cast_string_to_dynamic_use_inference', 'output_format_json_quote_64bit_integers', 'output_format_json_quote_denormals', 'output_format_json_quote_64bit_floats', 'output_format_json_named_tuples_as_objects', 'output_format_json_array_of_rows', 'prefer_column_name_to_alias', 'extremes', 'transform_null_in', 'cast_keep_nullable', 'aggregate_functions_null_for_empty', 'group_by_use_nulls', 'asterisk_include_alias_columns', 'use_index_for_in_with_subqueries']) // prettier-ignore
 /** Formats that are written from rows alone, without a schema or template of a file. */
 const FORMATS =
   /^(?:Native|JSON\w*|PrettyJSON\w*|NDJSON|CSV\w*|TSV\w*|TabSeparated\w*|RowBinary\w*|Parquet|Arrow|ArrowStream|Pretty\w*|Vertical|Values|XML|Markdown|LineAsString|Null)$/
 
 /** Throws a Refusal for what does not pass. */
 export function checkQuery(sql: string, cage: Cage): void {
-  if (sql.length > MAX_QUERY_CHARACTERS) refuse(62, 'SYNTAX_ERROR', 'the query is too long', 400)
+  if (sql.length > MAX_QUERY_CHARACTERS) refuse(62, 'SYNTAX_ERROR', 'the query is too long')
   const tokens = withoutEnd(read(sql))
-  checkKind(tokens)
+  checkKind(tokens, cage)
   for (const [i, token] of tokens.entries()) {
+    if (token.type === 'sign' && token.value === '{') checkFilters(tokens, i, cage)
     if (token.type === 'word') checkWord(token, tokens, i)
     if (token.type === 'placeholder' && /identifier/i.test(token.value))
       refuse(...NOT_HERE, 'names cannot be parameters')
@@ -65,20 +54,20 @@ export function checkQuery(sql: string, cage: Cage): void {
 
 /** Throws a Refusal when answers are not written in the format. */
 export function checkFormat(name: string): void {
-  if (!FORMATS.test(name)) refuse(73, 'UNKNOWN_FORMAT', `format ${name} is not offered here`, 400)
+  if (!FORMATS.test(name)) refuse(73, 'UNKNOWN_FORMAT', `format ${name} is not offered here`)
 }
 
 const NOT_HERE = [497, 'ACCESS_DENIED'] as const
 
-function refuse(code: number, name: string, message: string, status?: number): never {
-  throw new Refusal(code, name, message, status)
+function refuse(code: number, name: string, message: string): never {
+  throw new Refusal(code, name, message)
 }
 
 function read(sql: string): Token[] {
   try {
     return tokensOf(sql)
   } catch (error) {
-    if (error instanceof LexError) refuse(62, 'SYNTAX_ERROR', error.message, 400)
+    if (error instanceof LexError) refuse(62, 'SYNTAX_ERROR', error.message)
     throw error
   }
 }
@@ -86,13 +75,13 @@ function read(sql: string): Token[] {
 /** One statement: a semicolon may stand at its end only. */
 function withoutEnd(tokens: Token[]): Token[] {
   while (tokens.at(-1)?.value === ';' && tokens.at(-1)?.type === 'sign') tokens.pop()
-  if (tokens.length === 0) refuse(62, 'SYNTAX_ERROR', 'empty query', 400)
+  if (tokens.length === 0) refuse(62, 'SYNTAX_ERROR', 'empty query')
   if (tokens.some(({ type, value }) => type === 'sign' && value === ';'))
-    refuse(62, 'SYNTAX_ERROR', 'multi-statements are not allowed', 400)
+    refuse(62, 'SYNTAX_ERROR', 'multi-statements are not allowed')
   return tokens
 }
 
-function checkKind(tokens: readonly Token[]): void {
+function checkKind(tokens: readonly Token[], cage: Cage): void {
   const words = tokens.map(({ type, value }) => (type === 'word' ? value.toUpperCase() : type === 'sign' ? value : ''))
   const first = words.find((word) => word !== '(') ?? ''
   if (!READS.has(first))
@@ -103,7 +92,17 @@ function checkKind(tokens: readonly Token[]): void {
     )
   const [, second = ''] = words
   if (first === 'SHOW' && !SHOWN.has(second)) refuse(...NOT_HERE, `SHOW ${second.slice(0, 20)} is not answered here`)
+  if (first === 'SHOW') checkShown(tokens, cage)
   if (first === 'EXPLAIN') checkExplained(words.slice(1))
+}
+
+/** `SHOW TABLES FROM …` of this database alone. */
+function checkShown(tokens: readonly Token[], { database, databases }: Cage): void {
+  for (const [i, { type, value }] of tokens.entries()) {
+    const of = tokens[i + 1]?.value ?? ''
+    if (type === 'word' && /^(?:FROM|IN)$/i.test(value) && of !== database && databases.has(of))
+      refuse(...NOT_HERE, `${of} cannot be shown here`)
+  }
 }
 
 /** `AST`, `PLAN indexes = 1, …` and the like, then a SELECT. */
@@ -126,8 +125,28 @@ function checkWord({ value }: Token, tokens: readonly Token[], i: number): void 
 function checkSettings(tokens: readonly Token[]): void {
   for (let i = 0; tokens[i + 1]?.value === '='; i += 4) {
     const name = tokens[i]!.value
+    if (name === FILTERS_SETTING) {
+      const { end } =
+        filtersAt(tokens, i + 2) ?? refuse(164, 'READONLY', `Cannot modify '${name}' setting in readonly mode`)
+      i = end - 2
+      if (tokens[i + 3]?.value !== ',') return
+      continue
+    }
     if (!SETTINGS.has(name)) refuse(164, 'READONLY', `Cannot modify '${name.slice(0, 60)}' setting in readonly mode`)
     if (tokens[i + 3]?.value !== ',') return
+  }
+}
+
+/** Braces hold conditions on ovsight's own tables, and nothing else; a condition is looked at as a query is. */
+function checkFilters(tokens: readonly Token[], i: number, cage: Cage): void {
+  const found =
+    tokens[i - 1]?.value === '=' && tokens[i - 2]?.value === FILTERS_SETTING ? filtersAt(tokens, i) : undefined
+  if (found === undefined) refuse(62, 'SYNTAX_ERROR', 'cannot read the query from { on')
+  for (const { table, condition } of found.filters) {
+    const [name, database = cage.database] = table.split('.').reverse()
+    if (database !== cage.database || !/^\w+$/.test(name!) || table.split('.').length > 2)
+      refuse(...NOT_HERE, `${table.slice(0, 60)} cannot be filtered here`)
+    checkQuery(`SELECT 1 WHERE (${condition}\n)`, cage)
   }
 }
 

@@ -6,6 +6,9 @@ export interface Token {
   readonly type: 'word' | 'quoted' | 'text' | 'number' | 'placeholder' | 'sign'
   /** A word as written; a quoted name without its quotes; of a placeholder its type. */
   readonly value: string
+  /** Where it stands in the text; `end` is after its last character. */
+  readonly start: number
+  readonly end: number
 }
 
 export class LexError extends Error {}
@@ -19,7 +22,7 @@ const RULES: readonly { type: Token['type'] | 'nothing'; at: RegExp }[] = [
   { type: 'placeholder', at: /\{\s*[A-Za-z_]\w*\s*:\s*[A-Za-z][\w(), ']*\}/y },
   { type: 'number', at: /(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?![A-Za-z_])/y },
   { type: 'word', at: /[A-Za-z_]\w*/y },
-  { type: 'sign', at: /[-+*/%=<>!,.()[\]?:;^|@]/y },
+  { type: 'sign', at: /[-+*/%=<>!,.()[\]?:;^|@{}]/y },
 ]
 
 /** All tokens. Throws LexError at what is no token, text outside of ASCII without quotes for example. */
@@ -29,7 +32,10 @@ export function tokensOf(sql: string): Token[] {
     const found = match(sql, at)
     if (found === undefined)
       throw new LexError(`cannot read the query from ${JSON.stringify(sql.slice(at, at + 20))} on`)
-    if (found.type !== 'nothing') tokens.push({ type: found.type, value: valueOf(found.type, found.text) })
+    if (found.type !== 'nothing') {
+      const value = valueOf(found.type, found.text)
+      tokens.push({ type: found.type, value, start: at, end: at + found.text.length })
+    }
     at += found.text.length
   }
   return tokens

@@ -7,7 +7,7 @@ import type { EngineRequest, FromEngine, Lane, ToEngine } from './chdb-protocol.
 
 const DIRECTORY = 'db'
 const DATABASE = 'ovsight'
-const SESSIONS: Readonly<Record<Lane, number>> = { write: 1, read: 4, door: 2 }
+const SESSIONS: Readonly<Record<Lane, number>> = { write: 1, read: 4, door: 2, stream: 1 }
 
 /** Sessions of a lane that are free, and requests that wait for one. */
 class Sessions {
@@ -66,6 +66,7 @@ async function start(): Promise<void> {
     write: new Sessions(SESSIONS.write, open),
     read: new Sessions(SESSIONS.read, open),
     door: new Sessions(SESSIONS.door, open),
+    stream: new Sessions(SESSIONS.stream, open),
   }
   try {
     await lanes.write.use(async (session) => void (await session.queryAsync('SELECT 1')))
@@ -80,6 +81,7 @@ async function start(): Promise<void> {
         lanes.write.closeAll()
         lanes.read.closeAll()
         lanes.door.closeAll()
+        lanes.stream.closeAll()
         process.exit(0)
       })
       return
@@ -102,13 +104,9 @@ async function answer(sessions: Sessions, { id, statements, format, binary }: En
         throw error
       }
     })
-    send({
-      id,
-      answer:
-        binary === true
-          ? { text: '', bytes: result.bytes(), rowsRead: result.rowsRead }
-          : { text: result.text(), rowsRead: result.rowsRead },
-    })
+    const { rowsRead, bytesRead, elapsed: elapsedS } = result
+    const said = binary === true ? { text: '', bytes: result.bytes() } : { text: result.text() }
+    send({ id, answer: { ...said, rowsRead, bytesRead, elapsedS } })
   } catch (error) {
     send({ id, error: messageOf(error) })
   }

@@ -1,7 +1,7 @@
 /** What goes between the store and the process that holds the engine. */
 
 /** Inserts and DDL have a session of their own, so that a slow question does not hold them up. */
-export type Lane = 'write' | 'read' | 'door'
+export type Lane = 'write' | 'read' | 'door' | 'stream'
 
 export interface EngineRequest {
   id: number
@@ -18,6 +18,8 @@ export interface EngineAnswer {
   bytes?: Uint8Array
   /** Rows the engine took in; for an insert those of its file. */
   rowsRead: number
+  bytesRead: number
+  elapsedS: number
 }
 
 export type ToEngine = EngineRequest | { close: true }

@@ -5,18 +5,29 @@
  */
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { platform } from 'node:process'
 import { AppError } from '../errors.ts'
 import { type DdlTarget, identifier, quote } from '../schema/ddl.ts'
 import { ANSWER_FORMAT, ANSWER_SETTINGS, parseAnswer } from './answers.ts'
+import { ChdbAnswers, GRACE_MS, settingsClause } from './chdb-answers.ts'
 import { EngineProcess } from './chdb-process.ts'
 import { EngineError, insertFailure, queryFailure, statementFailure } from './engine-error.ts'
 import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Lock, lockDirectory } from './lock.ts'
 import { type Database, migrate, syncStatement } from './migrations/migrate.ts'
 import { parameterSettings } from './parameters.ts'
+import { Pipes } from './pipes.ts'
 import { replaceStatements } from './replace.ts'
-import { type Block, type FileBlock, type QueryPlan, type Rows, type Store, sumsOf } from './store.ts'
+import {
+  type Block,
+  type FileBlock,
+  type QueryPlan,
+  type Rows,
+  type Store,
+  type StreamSettings,
+  sumsOf,
+} from './store.ts'
 
 export interface ChdbOptions {
   /** Data directory; made when missing. */
@@ -32,21 +43,8 @@ const TARGET: DdlTarget = { database: 'ovsight' }
 export const DEFAULT_QUERY_TIMEOUT_MS = 30_000
 const STATEMENT_LIMIT_MS = 600_000
 const INSERT_LIMIT_MS = 300_000
-/** What a question of somebody else may cost; `readonly` 2 forbids all that writes. */
-const GUEST_SETTINGS = {
-  readonly: 2,
-  max_execution_time: 60,
-  max_memory_usage: String(2 * 1024 ** 3),
-  max_result_rows: 2_000_000,
-  max_result_bytes: String(256 * 1024 ** 2),
-  result_overflow_mode: 'throw',
-  allow_introspection_functions: 0,
-} as const
-const GUEST_LIMIT_MS = 75_000
 /** Files of blocks that come from memory. */
 const LEFTOVER = 'insert-'
-/** The engine stops a question by itself; this much later it counts as hung. */
-const GRACE_MS = 15_000
 
 export class ChdbStore implements Store {
   readonly name: string
@@ -57,6 +55,8 @@ export class ChdbStore implements Store {
   private readonly engine: EngineProcess
   private readonly queryTimeoutMs: number
   private readonly sync: boolean
+  /** To questions of somebody else. */
+  readonly answers: ChdbAnswers
   private files = 0
 
   private constructor(options: ChdbOptions, directory: string, lock: Lock, engine: EngineProcess) {
@@ -66,6 +66,7 @@ export class ChdbStore implements Store {
     this.engine = engine
     this.queryTimeoutMs = options.queryTimeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS
     this.sync = options.sync ?? false
+    this.answers = new ChdbAnswers(engine, directory, this.name, (file) => this.pathForEngine(join(directory, file)))
   }
 
   /** Errors: data_dir_locked, data_dir_unwritable, store_unavailable, store_refused. */
@@ -75,6 +76,7 @@ export class ChdbStore implements Store {
     const engine = new EngineProcess(directory, `embedded ${options.directory}`)
     try {
       await removeLeftovers(directory)
+      await Pipes.clear(directory)
       await engine.start()
       return new ChdbStore(options, directory, lock, engine)
     } catch (error) {
@@ -144,26 +146,8 @@ export class ChdbStore implements Store {
     }
   }
 
-  /**
-   * Answers a question of somebody else, read-only and within limits, in any format. Whoever calls has looked at the SQL: it is run as it
-   * stands. `settings` are names of the engine's and texts. Errors: EngineError as the engine said it, store_unreachable.
-   */
-  async answer(
-    sql: string,
-    format: string,
-    params: Readonly<Record<string, string>>,
-    settings: Readonly<Record<string, string>>,
-  ): Promise<Uint8Array> {
-    const values = Object.entries(params).map(([name, value]) => `param_${identifier(name)} = ${quote(value)}`)
-    const limits = settingsClause({ ...settings, ...GUEST_SETTINGS })
-    const { bytes } = await this.engine.run(
-      'door',
-      [`SET ${[limits, ...values].join(', ')}`, sql],
-      format,
-      GUEST_LIMIT_MS,
-      true,
-    )
-    return bytes ?? new Uint8Array(0)
+  stream(plan: QueryPlan, format: string, settings: StreamSettings): Promise<Readable> {
+    return this.answers.plan(plan, format, settings)
   }
 
   async close(): Promise<void> {
@@ -209,10 +193,4 @@ export class ChdbStore implements Store {
 async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory))
     if (name.startsWith(LEFTOVER)) await rm(join(directory, name), { force: true })
-}
-
-function settingsClause(settings: Readonly<Record<string, string | number>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : quote(value)}`)
-    .join(', ')
 }

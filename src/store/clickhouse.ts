@@ -11,8 +11,17 @@ import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Database, migrate } from './migrations/migrate.ts'
 import { checkPlaceholders } from './parameters.ts'
 import { replaceStatements } from './replace.ts'
+import { streamOf } from './server-stream.ts'
 import { type ServerUrl, parseServerUrl } from './server-url.ts'
-import { type Block, type FileBlock, type QueryPlan, type Rows, type Store, sumsOf } from './store.ts'
+import {
+  type Block,
+  type FileBlock,
+  type QueryPlan,
+  type Rows,
+  type Store,
+  type StreamSettings,
+  sumsOf,
+} from './store.ts'
 
 export interface ClickHouseOptions {
   /** `http://user:password@host:8123/database`, https too. */
@@ -108,6 +117,13 @@ export class ClickHouseStore implements Store {
   query(plan: QueryPlan): Promise<Rows> {
     const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
     return this.ask(this.client, plan, (error) => queryFailure(this.name, error, timeoutMs))
+  }
+
+  stream(plan: QueryPlan, format: string, settings: StreamSettings): Promise<Readable> {
+    return streamOf(this.client, plan, format, settings, (error) => {
+      const answered = this.engineError(error)
+      return answered === undefined ? this.unreachable(error) : queryFailure(this.name, answered, 0)
+    })
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@
  * cluster through its official client. Both get the same Native bytes and answer the same SQL.
  */
 
+import type { Readable } from 'node:stream'
 import type { SumsBlock } from '../schema/native-sums.ts'
 import { MINUTES } from '../schema/rollups.ts'
 
@@ -67,6 +68,9 @@ export interface QueryPlan {
   timeoutMs?: number
 }
 
+/** Settings of the engine for an answer that is streamed. */
+export type StreamSettings = Readonly<Record<string, string | number>>
+
 export type QueryParam = string | number | boolean | readonly (string | number)[]
 
 /** One answer. Rows are objects keyed by result column; 64-bit integers arrive as numbers when exact, else as strings. */
@@ -91,5 +95,10 @@ export interface Store {
   run(sql: string): Promise<void>
   /** Errors: query_failed, store_unreachable. */
   query(plan: QueryPlan): Promise<Rows>
+  /**
+   * Rows of a plan in one of ClickHouse's formats, while the engine writes them: nothing is held beside what is under way, and what is not
+   * read on stops the engine. Errors, of the call or of the body: query_failed, store_unreachable.
+   */
+  stream(plan: QueryPlan, format: string, settings: StreamSettings): Promise<Readable>
   close(): Promise<void>
 }

@@ -60,6 +60,7 @@ function storeOf(engine: Engine | undefined): Store {
     migrate: () => store.migrate(),
     insert: (block) => store.insert(block),
     query: (plan) => store.query(plan),
+    stream: (plan, format, settings) => store.stream(plan, format, settings),
     close: () => Promise.resolve(),
   }
 }

@@ -102,6 +102,22 @@ describe('the door', { skip: NO_ENGINE }, () => {
       assert.ok(Number(answer.headers.get('x-clickhouse-exception-code')) > 0)
     })
 
+  it('tells of ovsight alone in the tables that describe the engine, whatever filters a query brings', async () => {
+    const asked = async (sql: string) => (await (await ask(`${sql} FORMAT CSV`)).text()).trim()
+    const ours = "SETTINGS additional_table_filters = {'flows': 'sequence < 3'}"
+    assert.equal(await asked(`SELECT count() FROM flows ${ours}`), '3')
+    for (const more of ['', ours, 'SETTINGS additional_table_filters = {}']) {
+      assert.equal(await asked(`SELECT DISTINCT database FROM system.tables ${more}`), '"ovsight"')
+      assert.equal(
+        await asked(`SELECT DISTINCT database FROM (SELECT * FROM system.columns) AS a ${more}`),
+        '"ovsight"',
+      )
+      assert.equal(await asked(`SELECT name FROM system.databases ${more}`), '"ovsight"')
+      assert.equal(await asked(`SELECT DISTINCT table_schema FROM information_schema.tables ${more}`), '"ovsight"')
+    }
+    assert.match(await asked('SHOW TABLES'), /"flows_1h"/)
+  })
+
   it('refuses settings that lift limits, other databases, and names as parameters', async () => {
     const settings: readonly Record<string, string>[] = [
       { max_memory_usage: '0' },
@@ -114,8 +130,8 @@ describe('the door', { skip: NO_ENGINE }, () => {
   })
 
   it('writes nothing, whatever passes', async () => {
-    await assert.rejects(store.answer('CREATE TABLE x (a UInt8) ENGINE = Memory', 'Null', {}, {}), /readonly/i)
-    await assert.rejects(store.answer('INSERT INTO migrations (version) VALUES (9)', 'Null', {}, {}), /readonly/i)
+    await assert.rejects(store.answers.whole('CREATE TABLE x (a UInt8) ENGINE = Memory', 'Null'), /readonly/i)
+    await assert.rejects(store.answers.whole('INSERT INTO migrations (version) VALUES (9)', 'Null'), /readonly/i)
     const { rows } = await store.query({ sql: 'SELECT count() AS n FROM flows', params: {} })
     assert.equal(rows[0]!['n'], 1_000)
   })

@@ -142,6 +142,33 @@ export function storeContract(name: string, skip: string | false, open: () => Pr
       }
     })
 
+    it('streams rows in any format, and goes on when a stream is given up', async () => {
+      const stream = (sql: string, format: string, params: Record<string, QueryParam> = {}) =>
+        store.stream({ sql, params }, format, { max_threads: 1 })
+      const text = async (body: AsyncIterable<Buffer>) => {
+        const parts: Buffer[] = []
+        for await (const part of body) parts.push(part)
+        return Buffer.concat(parts)
+      }
+      assert.equal(
+        (await text(await stream('SELECT number AS n FROM numbers({n:UInt64})', 'JSONEachRow', { n: 2 }))).toString(),
+        '{"n":0}\n{"n":1}\n',
+      )
+      const parquet = await text(await stream('SELECT number FROM numbers(100000)', 'Parquet'))
+      assert.equal(parquet.subarray(-4).toString(), 'PAR1')
+      await assert.rejects(
+        async () => text(await stream('SELECT nothing', 'CSV')),
+        failsWith('query_failed', /nothing/),
+      )
+      const most = await stream('SELECT number FROM numbers(20000000)', 'TSV')
+      for await (const part of most) {
+        assert.ok((part as Buffer).length > 0)
+        break
+      }
+      assert.deepEqual(await ask('SELECT 1 AS one'), [{ one: 1 }])
+      assert.equal((await text(await stream('SELECT 1', 'TSV'))).toString(), '1\n')
+    })
+
     it('says what is wrong with a question', async () => {
       await assert.rejects(ask('SELECT nonsense FROM flows'), failsWith('query_failed', /nonsense/))
       await assert.rejects(ask('SELEC 1'), failsWith('query_failed', /Syntax error/))

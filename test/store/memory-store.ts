@@ -32,6 +32,10 @@ export class MemoryStore implements Store {
     throw new Error('not asked')
   }
 
+  stream(): Promise<never> {
+    throw new Error('not asked')
+  }
+
   async close(): Promise<void> {}
 }
 
