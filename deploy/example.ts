@@ -15,6 +15,9 @@ const SET: Partial<Record<OptionName, string>> = { data: '/var/lib/ovsight' }
 /** What stands for a value in a line that is commented out, where the default is none. */
 const EXAMPLES: Partial<Record<OptionName, string>> = {
   clickhouse: 'http://ovsight@db:8123/ovsight',
+  url: 'https://flows.example.org',
+  token: 'ovs_…',
+  token_file: '/etc/ovsight/token',
   identity: '/etc/ovsight/cloud.yaml',
   os_cloud: 'prod',
   ovsdb: 'tcp:{address}:6640',

@@ -37,6 +37,7 @@ import { MAX_LENGTH } from '../query/filter/tokens.ts'
 import { didYouMean } from '../query/nearest.ts'
 import type { Asker } from '../query/plan.ts'
 import { scopedAsker } from '../query/scope.ts'
+import { statementsText, TimedAsker } from '../query/timed.ts'
 import { isoTime } from '../query/times.ts'
 import { flowLines, linesOf, NDJSON, pageRows, wantsLines } from './stream.ts'
 
@@ -56,16 +57,26 @@ export function answerRoutes(app: FastifyInstance, store: Asker, now: () => numb
       },
       async (request, reply) => {
         const { dimension, ...rest } = request.query
-        const asker = askerOf(store, request)
+        const asker = new TimedAsker(askerOf(store, request))
+        const answered = async (words: Request) => {
+          const start = performance.now()
+          const answer = await ask(asker, words, now())
+          // For operators: what it took says something of the traffic of others.
+          if (asker.scope === undefined) reply.header('server-timing', timingText(asker, performance.now() - start))
+          return answer
+        }
         const asked = { ...rest, dimensions: dimension ?? [] }
-        if (!STREAMED.has(name) || !wantsLines(request.headers.accept))
-          return send(reply, await ask(asker, asked, now()))
-        if (name !== 'flows') return sendLines(reply, await ask(asker, asked, now()), linesOf)
+        if (!STREAMED.has(name) || !wantsLines(request.headers.accept)) return send(reply, await answered(asked))
+        if (name !== 'flows') return sendLines(reply, await answered(asked), linesOf)
         const most = parseMost(rest.n)
         const paged = { ...asked, cursor: 'start', n: pageRows(most) }
-        return sendLines(reply, await ask(asker, paged, now()), (first) => flowLines(asker, paged, first, most, now()))
+        return sendLines(reply, await answered(paged), (first) => flowLines(asker, paged, first, most, now()))
       },
     )
+}
+
+function timingText({ statements }: TimedAsker, ms: number): string {
+  return `total;dur=${ms.toFixed(1)}, statements;desc="${statementsText(statements)}"`
 }
 
 /** Which answers may be lines: those that may be long. */

@@ -23,14 +23,17 @@ import {
   type TopRequest,
 } from '../query/ask.ts'
 import { askAudit, type AuditRequest } from '../audit/ask.ts'
+import { statementsText, TimedAsker } from '../query/timed.ts'
 import type { SpanRequest } from '../query/times.ts'
 import type { CliContext, StoreTarget } from './context.ts'
-import { readCollectorNote } from './collector-note.ts'
+import { collectorOf, type CollectorAccess } from './collector-note.ts'
 
 /** Whoever answers questions: a running collector over HTTP, or the store opened here. The user need not know which. */
 export interface Backend {
   /** What to show: `collector http://127.0.0.1:8080` or the store's name. */
   readonly name: string
+  /** What its answers took, in words; undefined when that is not known. */
+  cost(): string | undefined
   top(request: TopRequest): Promise<Answer>
   flows(request: FlowsRequest): Promise<Answer>
   matrix(request: MatrixRequest): Promise<Answer>
@@ -49,14 +52,14 @@ const PATIENCE_MS = 10_000
 const PAUSE_MS = 200
 
 /**
- * A collector holds the embedded store of its data directory, so it is asked when it runs there; else, and for a server, the
+ * A collector that is named is asked. One holds the embedded store of its data directory, so it is asked when it runs there; else, and for a server, the
  * store is opened here. Errors: file_unreadable when there is no data; those of opening a store.
  */
-export async function openBackend(target: StoreTarget, context: CliContext): Promise<Backend> {
-  if (target.clickhouse !== null) return storeBackend(target, context)
+export async function openBackend(target: StoreTarget & CollectorAccess, context: CliContext): Promise<Backend> {
+  if (target.clickhouse !== null && target.url === null) return storeBackend(target, context)
   const end = performance.now() + PATIENCE_MS
   for (;;) {
-    const url = await readCollectorNote(target.data)
+    const url = await collectorOf(target)
     if (url !== undefined) return (await import('./remote.ts')).remoteBackend(url)
     if (!existsSync(target.data))
       throw new AppError(
@@ -75,18 +78,20 @@ export async function openBackend(target: StoreTarget, context: CliContext): Pro
 
 async function storeBackend(target: StoreTarget, context: CliContext): Promise<Backend> {
   const store = await context.openStore(target)
+  const asker = new TimedAsker(store)
   return {
     name: store.name,
-    top: (request) => askTop(store, request, context.now()),
-    flows: (request) => askFlows(store, request, context.now()),
-    matrix: (request) => askMatrix(store, request, context.now()),
-    series: (request) => askSeries(store, request, context.now()),
-    explain: (request) => askExplain(store, request),
-    names: (request) => askNames(store, request, context.now()),
-    audit: (request) => askAudit(store, request, context.now()),
-    store: (request) => askStore(store, request),
-    history: (request) => askHistory(store, request, context.now()),
-    exporters: (request) => askExporters(store, request, context.now()),
+    cost: () => statementsText(asker.statements),
+    top: (request) => askTop(asker, request, context.now()),
+    flows: (request) => askFlows(asker, request, context.now()),
+    matrix: (request) => askMatrix(asker, request, context.now()),
+    series: (request) => askSeries(asker, request, context.now()),
+    explain: (request) => askExplain(asker, request),
+    names: (request) => askNames(asker, request, context.now()),
+    audit: (request) => askAudit(asker, request, context.now()),
+    store: (request) => askStore(asker, request),
+    history: (request) => askHistory(asker, request, context.now()),
+    exporters: (request) => askExporters(asker, request, context.now()),
     close: () => store.close(),
   }
 }

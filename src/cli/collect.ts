@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import { type Config, OPTION_NAMES } from '../config/options.ts'
+import { type Config, OPTION_NAMES, optionFacts } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import { type Logger, createLog } from '../telemetry/log.ts'
@@ -37,6 +37,9 @@ interface CollectOptions extends Record<string, unknown> {
   check?: boolean
 }
 
+/** All but those of questions. */
+const COLLECT_OPTIONS = OPTION_NAMES.filter((name) => optionFacts(name).group !== 'Questions')
+
 /** Declares `ovsight collect`. */
 export function addCollect(program: Command, context: CliContext): void {
   const command = program
@@ -44,10 +47,10 @@ export function addCollect(program: Command, context: CliContext): void {
     .summary('receive, attribute and store flows')
     .description(DESCRIPTION)
     .option('--check', 'check options, identity file and data directory, then exit')
-  addOptions(command, OPTION_NAMES)
+  addOptions(command, COLLECT_OPTIONS)
     .addHelpText('after', EXAMPLES)
     .action(async (options: CollectOptions) => {
-      const flags = givenFlags(options, OPTION_NAMES)
+      const flags = givenFlags(options, COLLECT_OPTIONS)
       const read = () => loadConfig({ flags, file: options.config, env: context.env })
       const loaded = read()
       const log = logOf(loaded.config, context)

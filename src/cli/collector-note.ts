@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { AppError } from '../errors.ts'
 
 /**
  * The note that a running collector leaves in its data directory: `collector.json`, `{"pid": 4711, "url": "http://127.0.0.1:8080"}`.
@@ -14,13 +15,44 @@ interface Note {
   token?: string
 }
 
-/** Tokens of the collectors whose notes were read, by the origin of their URL. */
+/** Tokens of the collectors that are asked, by the origin of their URL. */
 const tokens = new Map<string, string>()
 
 /** GET from a collector, with the token that its note has. */
 export function fetchCollector(url: URL): Promise<Response> {
   const token = tokens.get(url.origin)
   return fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+}
+
+/** Where an answer of a collector is; it may stand behind a path of another server. */
+export function collectorUrl(base: string, path: string): URL {
+  return new URL(path, base.endsWith('/') ? base : `${base}/`)
+}
+
+/** Which collector to ask: where it is and how to be let in. */
+export interface CollectorAccess {
+  readonly data: string
+  readonly url: string | null
+  readonly token: string | null
+  readonly token_file: string | null
+}
+
+/** URL of the collector that is named, else of the one that runs on the data directory. Errors: file_unreadable. */
+export async function collectorOf(access: CollectorAccess): Promise<string | undefined> {
+  if (access.url === null) return readCollectorNote(access.data)
+  const token = access.token ?? (access.token_file === null ? undefined : readToken(access.token_file))
+  if (token !== undefined) tokens.set(new URL(access.url).origin, token)
+  return access.url
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw new AppError('file_unreadable', `the token file ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
 }
 
 const HEALTH_TIMEOUT_MS = 2000

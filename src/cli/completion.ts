@@ -1,9 +1,9 @@
 import { Argument, type Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadConfig } from '../config/load.ts'
 import type { EntityName } from '../query/dimensions.ts'
 import type { CliContext } from './context.ts'
-import { readCollectorNote } from './collector-note.ts'
+import { collectorOf } from './collector-note.ts'
+import { storeConfig } from './store-config.ts'
 
 /**
  * Completion for shells. The scripts only ask `ovsight completion --words …`, which knows commands, options, columns, the words of
@@ -81,10 +81,10 @@ async function liveNames(
   words: readonly string[],
   entity: EntityName,
 ): Promise<readonly string[]> {
-  const data = words[words.indexOf('--data') + 1]
-  const flags = words.includes('--data') && data !== undefined ? { data } : {}
-  const { config } = loadConfig({ flags, env: context.env, file: undefined })
-  const url = await readCollectorNote(config.data)
+  const given = (flag: string) => (words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined)
+  const [data, at, tokenFile] = [given('--data'), given('--url'), given('--token-file')]
+  const options = { data, url: at, tokenFile }
+  const url = await collectorOf(storeConfig(context, options))
   if (url === undefined) return []
   const { remoteBackend } = await import('./remote.ts')
   const asked = remoteBackend(url).names({ of: entity })

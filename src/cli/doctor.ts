@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
-import { addOptions, givenFlags } from '../config/flags.ts'
-import { loadConfig } from '../config/load.ts'
+import { addOptions } from '../config/flags.ts'
 import { AppError } from '../errors.ts'
 import type { Exporter } from '../query/exporters.ts'
-import { fetchCollector, readCollectorNote } from './collector-note.ts'
+import { collectorOf, collectorUrl, fetchCollector } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { diagnose, parseMetrics, type Finding, type Readings } from './diagnose.ts'
 import { askShow, askStatus } from './identity-sources.ts'
 import { addOutputOptions, parseFormat, writeAnswer, type OutputOptions } from './output.ts'
-import { STORE_OPTIONS, withBackend } from './questions.ts'
+import { withBackend } from './questions.ts'
+import { STORE_OPTIONS, storeConfig } from './store-config.ts'
 import type { TableColumn } from './table.ts'
 
 const DESCRIPTION = [
@@ -52,16 +52,12 @@ export function addDoctor(program: Command, context: CliContext): void {
 }
 
 async function readingsOf(context: CliContext, options: DoctorOptions): Promise<Readings> {
-  const { config } = loadConfig({
-    flags: givenFlags({ ...options }, STORE_OPTIONS),
-    file: options.config,
-    env: context.env,
-  })
-  const url = await readCollectorNote(config.data)
+  const config = storeConfig(context, options)
+  const url = await collectorOf(config)
   const of = <T>(read: (at: string) => Promise<T[]>): Promise<T[]> =>
     url === undefined ? Promise.resolve([]) : read(url)
   const [metrics, sources, hosts, exporters] = await Promise.all([
-    of(async (at) => parseMetrics(await (await fetchCollector(new URL('/metrics', at))).text())),
+    of(async (at) => parseMetrics(await (await fetchCollector(collectorUrl(at, 'metrics'))).text())),
     of(askStatus),
     of((at) => askShow(context, at, 'hosts')),
     storedExporters(context, options),

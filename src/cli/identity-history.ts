@@ -4,7 +4,8 @@ import type { HistoryRequest, Row } from '../query/ask.ts'
 import { checkHistory } from '../query/history.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, type OutputOptions } from './output.ts'
-import { answerQuestion, STORE_OPTIONS } from './questions.ts'
+import { answerQuestion } from './questions.ts'
+import { STORE_OPTIONS } from './store-config.ts'
 
 const DESCRIPTION =
   'Who was what, and when: the states of projects, networks, servers and ports, as a collector wrote them down, newest first. A name, an ' +

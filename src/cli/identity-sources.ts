@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Shown, ShownRow } from '../identity/describe.ts'
 import { loadModel, type LoadedModel } from '../identity/load.ts'
-import { fetchCollector, readCollectorNote } from './collector-note.ts'
+import { fetchCollector, collectorOf, collectorUrl } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { writeNotes, type OutputOptions } from './output.ts'
 
@@ -21,7 +21,7 @@ export interface SourceFlags extends OutputOptions {
 
 /** Rows asked of a collector: all of any cloud planned for. */
 const ALL = '200000'
-const FLAGS = ['data'] as const
+const FLAGS = ['data', 'url', 'token', 'token_file'] as const
 
 /** The options that name sources. */
 export function addSourceOptions(command: Command): Command {
@@ -35,7 +35,7 @@ export function addSourceOptions(command: Command): Command {
 /** URL of the collector that runs on the data directory; undefined when none does, or when sources are named. */
 export async function runningCollector(context: CliContext, flags: SourceFlags): Promise<string | undefined> {
   if (flags.identity !== undefined || flags.osCloud !== undefined) return undefined
-  return readCollectorNote(configOf(context, flags).data)
+  return collectorOf(configOf(context, flags))
 }
 
 /** The model of the sources that are named, on the command line or in the configuration. Errors: usage, and those of loadModel. */
@@ -77,7 +77,7 @@ const PROBLEM = z.object({
 
 /** How a running collector's sources stand, as rows; with `all` every contradiction, else the first. Errors: store_unreachable, query_failed. */
 export async function askStatus(url: string, all = false): Promise<ShownRow[]> {
-  const { answer } = await ask(new URL('/api/v1/identity/status', url), STATUS)
+  const { answer } = await ask(collectorUrl(url, 'api/v1/identity/status'), STATUS)
   return answer.sources.map(({ source, target, state, fault, age_ms, faults, counts, contradictions }) => ({
     source,
     target,
@@ -91,7 +91,7 @@ export async function askStatus(url: string, all = false): Promise<ShownRow[]> {
 /** What a running collector knows. Errors: as askStatus. */
 export async function askShow(context: CliContext, url: string, what: Shown, wanted?: string): Promise<ShownRow[]> {
   const parameters = new URLSearchParams({ kind: what, n: ALL, ...(wanted === undefined ? {} : { wanted }) })
-  const { answer, notes } = await ask(new URL(`/api/v1/identity/show?${parameters.toString()}`, url), ROWS)
+  const { answer, notes } = await ask(collectorUrl(url, `api/v1/identity/show?${parameters.toString()}`), ROWS)
   writeNotes(context, notes)
   return answer
 }

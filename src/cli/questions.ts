@@ -1,21 +1,20 @@
 import type { Command } from 'commander'
-import { addOptions, givenFlags } from '../config/flags.ts'
-import { loadConfig } from '../config/load.ts'
-import type { OptionName } from '../config/options.ts'
+import { addOptions } from '../config/flags.ts'
 import type { Answer, FlowsRequest, Row } from '../query/ask.ts'
 import { spanText } from '../query/span.ts'
 import { openBackend, type Backend } from './backend.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, parseFormat, writeAnswer, writeNotes, type OutputOptions } from './output.ts'
+import { STORE_OPTIONS, storeConfig } from './store-config.ts'
 import type { TableColumn } from './table.ts'
 
 /** What all questions have in common: which records, from where, and how they are written. */
-export const STORE_OPTIONS: readonly OptionName[] = ['data', 'clickhouse']
 
 /** Values of commander; what was not given is undefined. */
 export interface QuestionOptions extends FlowsRequest, OutputOptions {
   limit?: string
   config?: string
+  timing?: boolean
 }
 
 /** Adds the options of every question. */
@@ -26,6 +25,7 @@ export function addQuestionOptions(command: Command, rows: number, of = 'rows'):
     .option('--last <span>', 'the time until now: 15m, 2h, 7d (default 15m)')
     .option('--from <time>', 'start: 2026-01-31, 2026-01-31T08:00:00Z, -2h, yesterday or unix seconds; UTC')
     .option('--to <time>', 'end, not inside; written like --from (default now)')
+    .option('--timing', 'say on standard error what took how long')
   return addOptions(addOutputOptions(command), STORE_OPTIONS)
 }
 
@@ -50,12 +50,7 @@ export async function withBackend(
   options: { config?: string },
   use: (backend: Backend) => Promise<void>,
 ): Promise<void> {
-  const { config } = loadConfig({
-    flags: givenFlags({ ...options }, STORE_OPTIONS),
-    file: options.config,
-    env: context.env,
-  })
-  const backend = await openBackend(config, context)
+  const backend = await openBackend(storeConfig(context, options), context)
   try {
     await use(backend)
   } finally {
@@ -68,12 +63,21 @@ export async function answerQuestion(context: CliContext, options: QuestionOptio
   parseFormat(options.format)
   question.check()
   await withBackend(context, options, async (backend) => {
+    const opened = performance.now()
     const answer = await question.ask(backend)
+    if (options.timing === true) writeTiming(context, backend, opened)
     writeNotes(context, answer.notes)
     writeQuestion(context, options, question, answer)
     // Below the table: what it lacks. Data goes to standard output alone.
     writeNotes(context, answer.completeness ?? [])
   })
+}
+
+/** The start is of the process: Node.js, the program, and opening the store or finding the collector. */
+function writeTiming({ stderr }: CliContext, backend: Backend, opened: number): void {
+  const cost = backend.cost()
+  const answered = `answer ${(performance.now() - opened).toFixed(0)} ms${cost === undefined ? '' : `, ${cost}`}`
+  stderr.write(`timing: start ${opened.toFixed(0)} ms; ${answered}; ${backend.name}\n`)
 }
 
 function writeQuestion(context: CliContext, options: QuestionOptions, question: Question, answer: Answer): void {

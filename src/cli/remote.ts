@@ -2,18 +2,23 @@ import { z } from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Answer, FlowsRequest, MatrixRequest, SeriesRequest, TopRequest } from '../query/ask.ts'
 import type { Backend } from './backend.ts'
-import { fetchCollector } from './collector-note.ts'
+import { collectorUrl, fetchCollector } from './collector-note.ts'
 
 /** A running collector, asked over its HTTP API. */
 export function remoteBackend(url: string): Backend {
+  let cost: string | undefined
   const ask = async (resource: string, { dimensions = [], ...request }: Words) => {
     const given = Object.entries(request).filter((pair): pair is [string, string] => pair[1] !== undefined)
     const parameters =
       dimensions.length === 0 ? given : [['dimension', dimensions.join(',')] as [string, string], ...given]
-    return answerOf(await get(new URL(`/api/v1/${resource}?${new URLSearchParams(parameters).toString()}`, url)))
+    const query = new URLSearchParams(parameters).toString()
+    const response = await get(collectorUrl(url, `api/v1/${resource}?${query}`))
+    cost = costOf(response.headers.get('server-timing'))
+    return answerOf(response)
   }
   return {
     name: `collector ${url}`,
+    cost: () => cost,
     top: (request) => ask('top', words(request)),
     flows: (request) => ask('flows', words(request)),
     matrix: (request) => ask('matrix', words(request)),
@@ -26,6 +31,11 @@ export function remoteBackend(url: string): Backend {
     exporters: (request) => ask('exporters', { ...request }),
     close: () => Promise.resolve(),
   }
+}
+
+/** What a collector says of its statements; it says so to operators. */
+function costOf(header: string | null): string | undefined {
+  return /(?:^|,\s*)statements;[^,]*desc="([^"]*)"/.exec(header ?? '')?.[1]
 }
 
 /** A request as parameters. */
@@ -49,9 +59,13 @@ async function get(url: URL): Promise<Response> {
   try {
     return await fetchCollector(url)
   } catch (cause) {
-    throw new AppError('store_unreachable', `the collector at ${url.origin} does not answer; is it stopping?`, {
-      cause,
-    })
+    throw new AppError(
+      'store_unreachable',
+      `the collector at ${url.origin} does not answer; is it stopping, is the URL right?`,
+      {
+        cause,
+      },
+    )
   }
 }
 

@@ -8,7 +8,8 @@ import { grantStatements } from '../store/grants.ts'
 import { parseServerUrl } from '../store/server-url.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, type OutputOptions } from './output.ts'
-import { answerQuestion, STORE_OPTIONS } from './questions.ts'
+import { answerQuestion } from './questions.ts'
+import { STORE_OPTIONS, storeConfig } from './store-config.ts'
 import type { TableColumn } from './table.ts'
 import { formatBytes } from './units.ts'
 
@@ -57,17 +58,15 @@ export function addStore(program: Command, context: CliContext): void {
   addOptions(addOutputOptions(status), STORE_OPTIONS)
     .addHelpText('after', STATUS_EXAMPLES)
     .action((options: StatusOptions) => {
-      const { config } = loadConfig({
-        flags: givenFlags({ ...options }, STORE_OPTIONS),
-        file: options.config,
-        env: context.env,
-      })
+      const config = storeConfig(context, options)
       const request = options.byColumn === true ? { columns: 'true' } : {}
       return answerQuestion(context, options, {
         check: () => {},
         ask: async (backend) => {
           const answer = await backend.store(request)
-          return options.byColumn === true ? answer : { ...answer, rows: [...answer.rows, spoolRow(config.data)] }
+          return options.byColumn === true || config.url !== null
+            ? answer
+            : { ...answer, rows: [...answer.rows, spoolRow(config.data)] }
         },
         table: (answer, rows) => statusTable(answer, rows),
       })

@@ -113,6 +113,26 @@ export const OPTIONS = {
     secret: true,
     doc: 'ClickHouse server to use in place of the embedded store, `http://user:password@host:8123/database`.',
   },
+  url: {
+    group: 'Questions',
+    type: 'url',
+    default: null,
+    secret: true,
+    doc: 'A collector to ask, wherever it runs, in place of the one or the store on `data`: `https://flows.example.org`. `--data` or `--clickhouse` on the command line go before one that is not named there.',
+  },
+  token: {
+    group: 'Questions',
+    type: 'text',
+    default: null,
+    secret: true,
+    doc: 'Token for it, see `ovsight token`. On the command line everybody on the machine sees it: better `OVSIGHT_TOKEN`, or `token_file`.',
+  },
+  token_file: {
+    group: 'Questions',
+    type: 'path',
+    default: null,
+    doc: 'File with the token for it, and nothing else.',
+  },
   spool_max: {
     group: 'Store',
     type: 'bytes',

@@ -22,6 +22,7 @@ export function shownValue(config: Config, option: OptionName): string {
 
 /** A URL with its password, and whatever else stands in for one, replaced by stars. */
 export function hideCredentials(url: string): string {
+  if (!URL.canParse(url)) return '***'
   const parsed = new URL(url)
   if (parsed.password !== '') parsed.password = '***'
   for (const name of parsed.searchParams.keys())

@@ -67,9 +67,14 @@ function empty(column: ColumnName): string {
   }
 }
 
-const VIEW =
-  `(SELECT ${COLUMN_NAMES.map((column) => `${expression(column)} AS ${column}`).join(', ')} FROM ${FLOWS} AS raw ` +
-  `WHERE ${raw('src_project_id')} = ${PARAMETER} OR ${raw('dst_project_id')} = ${PARAMETER})`
+/** The view with these columns. One that is not among them is not there at all. */
+function view(columns: readonly ColumnName[]): string {
+  const shown = columns.length === 0 ? '1' : columns.map((column) => `${expression(column)} AS ${column}`).join(', ')
+  return (
+    `(SELECT ${shown} FROM ${FLOWS} AS raw ` +
+    `WHERE ${raw('src_project_id')} = ${PARAMETER} OR ${raw('dst_project_id')} = ${PARAMETER})`
+  )
+}
 
 const TABLE = /\b(FROM|JOIN)\s+([^\s()]+|\()/gi
 
@@ -81,10 +86,13 @@ export function scopedAsker(asker: Asker, project: string): Asker {
 
 /** The plan over the view of a project. */
 export function scopedPlan({ sql, params }: Plan, project: string): Plan {
+  // The engine takes longer to read a view of all columns than to answer.
+  const words = new Set(sql.match(/\w+/g))
+  const own = view(COLUMN_NAMES.filter((column) => words.has(column)))
   const scoped = sql.replaceAll(TABLE, (_, word: string, table: string) => {
     if (table === '(') return `${word} (`
     if (word !== 'FROM' || table !== FLOWS) throw new Error(`a project's question may not ask ${table}`)
-    return `FROM ${VIEW}`
+    return `FROM ${own}`
   })
   return { sql: scoped, params: { ...params, scope: project } }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { NO_ENGINE } from '../store/engine.ts'
@@ -22,6 +22,33 @@ describe('a collector that wants tokens', { skip: NO_ENGINE }, () => {
       const [operator, project] = [await make(), await make('--project', 'a'.repeat(32))]
       assert.deepEqual([await get('/metrics', operator), await get('/api/v1/top', operator)], [200, 200])
       assert.deepEqual([await get('/metrics', project), await get('/api/v1/top', project)], [403, 200])
+      // The same from another machine: by URL and token.
+      const away = ['--url', running.url]
+      const file = join(data, 'token.txt')
+      writeFileSync(file, `${operator}\n`)
+      for (const words of [
+        ['top', '--timing'],
+        ['flows'],
+        ['matrix'],
+        ['series'],
+        ['exporters'],
+        ['audit'],
+        ['identity', 'status'],
+        ['identity', 'show', 'hosts'],
+        ['store', 'status'],
+      ]) {
+        const { code: ended, stderr: said } = await ovsight([...words, ...away, '--token-file', file])
+        assert.equal(ended, 0, `${words.join(' ')} ${said}`)
+        if (words[0] === 'top') assert.match(said, /^timing: start \d+ ms; answer \d+ ms, \d+ statements? \([\d ]+\); collector http/m) // prettier-ignore
+      }
+      const [own, foreign, none] = await Promise.all([
+        ovsight(['top', ...away], undefined, { OVSIGHT_TOKEN: project }),
+        ovsight(['exporters', ...away], undefined, { OVSIGHT_TOKEN: project }),
+        ovsight(['flows'], undefined, { OVSIGHT_URL: running.url }),
+      ])
+      assert.deepEqual([own.code, foreign.code, none.code], [0, 10, 10], own.stderr)
+      assert.match(foreign.stderr, /not_allowed/)
+      assert.match(none.stderr, /a token is needed/)
       const id = /^ovs_([0-9a-f]{8})_/.exec(operator)![1]!
       assert.equal((await ovsight(['token', 'revoke', id, '--data', data])).code, 0)
       assert.equal(await get('/metrics', operator), 401)
