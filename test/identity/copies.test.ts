@@ -54,6 +54,10 @@ describe('a copy of the model', () => {
       for (let step = 1; step <= STEPS; step++) {
         clock.nowMs = T + step * STEP
         const id = PORTS[random(PORTS.length)]!
+        if (random(8) === 0) {
+          base.networks.push(network(`n${step}`, { 'provider:segmentation_id': step }))
+          base.subnets.push(subnet(`n${step}`, '192.168.1.0/25'))
+        }
         const servers = [...known.keys()].map((one) => ({ ...server(one), name: `server-${one}-${random(3)}` }))
         if (random(2) === 0) {
           if (known.has(id) && random(2) === 0) known.delete(id)
@@ -66,6 +70,7 @@ describe('a copy of the model', () => {
         }
         replica.publish()
         sameTexts(copied, replica.snapshot)
+        assert.deepEqual(copied.topology, replica.snapshot.topology)
         for (let inIf = 1; inIf <= 4; inIf++)
           for (const inName of [undefined, ...PORTS.map((one) => `tap${one}`)]) {
             const protocol = inName === undefined ? ('netflow5' as const) : ('ipfix' as const)

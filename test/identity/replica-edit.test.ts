@@ -27,15 +27,31 @@ describe('a snapshot that was edited', () => {
       const replica = new Replica(() => {}, { now: () => clock.nowMs, gatherMs: 1e9 })
       const known = new Map<string, object>()
       const plugs = new Map<string, Plug>()
-      const base = { hosts: HOSTS, networks: [network('red')], subnets: [subnet('red', '192.168.1.0/24')] }
+      const base = {
+        hosts: HOSTS,
+        projects: [] as object[],
+        networks: [network('red')],
+        subnets: [subnet('red', '192.168.1.0/24')],
+      }
+      const networks = ['red']
       const portOf = (id: string) =>
-        port(id, 'red', `192.168.1.${10 + random(4)}`, `fa:16:3e:00:00:0${random(4)}`, { 'binding:host_id': 'c0' })
+        port(id, networks[random(networks.length)]!, `192.168.1.${10 + random(4)}`, `fa:16:3e:00:00:0${random(4)}`, {
+          'binding:host_id': 'c0',
+        })
       await replica.putCloud(news(T, base))
       replica.putOvs('c0', ovsHost('c0', []), T)
       replica.publish()
       for (let step = 1; step <= STEPS; step++) {
         clock.nowMs = T + step * STEP
         const id = PORTS[random(PORTS.length)]!
+        if (random(6) === 0) {
+          // A tenant more, with a network.
+          const name = `n${step}`
+          networks.push(name)
+          base.projects.push({ id: `p-${name}`, name: `project-${name}` })
+          base.networks.push(network(name, { 'provider:segmentation_id': step }))
+          base.subnets.push(subnet(name, '192.168.0.0/22'))
+        }
         if (random(2) === 0) {
           if (known.has(id) && random(2) === 0) known.delete(id)
           else known.set(id, portOf(id))
@@ -43,7 +59,13 @@ describe('a snapshot that was edited', () => {
           await replica.putCloud(news(clock.nowMs, { ...base, servers, ports: [...known.values()] }))
         } else {
           if (plugs.has(id)) plugs.delete(id)
-          else plugs.set(id, { ofport: 1 + random(4), iface: id, tag: 1 + random(2), network: 'red' })
+          else
+            plugs.set(id, {
+              ofport: 1 + random(4),
+              iface: id,
+              tag: 1 + random(2),
+              network: networks[random(networks.length)]!,
+            })
           replica.putOvs('c0', ovsHost('c0', [...plugs.values()]), clock.nowMs)
         }
         replica.publish()
@@ -52,11 +74,59 @@ describe('a snapshot that was edited', () => {
       assert.ok(replica.laidOut < STEPS / 2, `${replica.laidOut} times laid out anew`)
       for (let atMs = T - STEP / 2; atMs < clock.nowMs; atMs += STEP)
         for (let inIf = 1; inIf <= 4; inIf++) {
-          const record = { atMs, inIf, src: `192.168.1.${10 + (inIf % 4)}`, dst: '192.168.1.11' }
-          const edited = resolve(replica.snapshot, record)
-          assert.deepEqual(edited, resolve(anew, record), JSON.stringify(record))
+          for (const dst of ['192.168.1.11', '192.168.1.255', '192.168.3.255']) {
+            const record = { atMs, inIf, src: `192.168.1.${10 + (inIf % 4)}`, dst }
+            const edited = resolve(replica.snapshot, record)
+            assert.deepEqual(edited, resolve(anew, record), JSON.stringify(record))
+          }
         }
       replica.stop()
     })
   }
+
+  it('has a network that is new, and its tenant, without being laid out anew', async () => {
+    const clock = { nowMs: T }
+    const replica = new Replica(() => {}, { now: () => clock.nowMs, gatherMs: 1e9 })
+    await replica.putCloud(news(T, { hosts: HOSTS, networks: [network('red')], ports: [] }))
+    replica.putOvs('c0', ovsHost('c0', []), T)
+    replica.publish()
+    const { laidOut } = replica
+    const blue = {
+      projects: [{ id: 'p-blue', name: 'Blue' }],
+      networks: [network('blue', { 'provider:segmentation_id': 7 })],
+      subnets: [subnet('blue', '10.5.0.0/24')],
+      ports: ['a', 'b'].map((id, i) => port(id, 'blue', `10.5.0.${i + 1}`, `fa:16:3e:00:01:0${i}`)),
+    }
+    await replica.putCloud(news(T + STEP, blue, { whole: false }))
+    replica.putOvs('c0', ovsHost('c0', [{ ofport: 5, iface: 'a', tag: 3, network: 'blue' }]), T + STEP)
+    replica.publish()
+    assert.equal(replica.laidOut, laidOut)
+    const record = { atMs: T + 2 * STEP, inIf: 5, src: '10.5.0.1', dst: '10.5.0.2' }
+    const { src, dst } = resolve(replica.snapshot, record)
+    assert.equal(src.port, 'a')
+    assert.equal(dst.port, 'b')
+    assert.deepEqual({ src, dst }, resolve(buildSnapshot(replica.model, T + STEP, replica.ledger), record))
+    assert.equal(replica.snapshot.endpoints.text(replica.snapshot.interfaces.endpoint(1), 1), 'Blue')
+    assert.ok(replica.snapshot.tables.byVni.get2(0, 7) > 0)
+    replica.stop()
+  })
+
+  it('is laid out anew for a network that something named before, or that bridges have to be looked at for', async () => {
+    const replica = new Replica(() => {}, { now: () => T, gatherMs: 1e9 })
+    await replica.putCloud(news(T, { hosts: HOSTS, networks: [network('red')] }))
+    replica.putOvs('c0', ovsHost('c0', [{ ofport: 5, iface: 'a', tag: 3, network: 'blue' }]), T)
+    replica.publish()
+    let { laidOut } = replica
+    const adds = [
+      network('blue', { 'provider:segmentation_id': 7 }),
+      network('flat', { 'provider:network_type': 'flat', 'provider:physical_network': 'physnet1' }),
+      network('outside', { 'provider:segmentation_id': 8, 'router:external': true }),
+    ]
+    for (const one of adds) {
+      await replica.putCloud(news(T, { networks: [one] }, { whole: false }))
+      replica.publish()
+      assert.equal(replica.laidOut, ++laidOut)
+    }
+    replica.stop()
+  })
 })

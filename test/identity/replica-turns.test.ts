@@ -9,6 +9,8 @@ import { HOSTS, network, news, ovsHost, port, resolve, subnet } from './replica-
 
 const T = Date.parse('2026-01-01T12:00:00Z')
 const PORTS = 4_000
+/** A network that cannot be edited in: bridges have to be looked at for it. */
+const FLAT = { 'provider:network_type': 'flat', 'provider:physical_network': 'physnet1' }
 const mac = (n: number) =>
   `fa:16:3e:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`
 
@@ -37,7 +39,7 @@ describe('a model that is laid out anew', () => {
   it('gives way, keeps the last snapshot meanwhile, and takes in what came in between', async () => {
     const { replica, base } = await running()
     const { laidOut, snapshot: before } = replica
-    await replica.putCloud(news(T, { ...base, networks: [network('blue')] }, { whole: false }))
+    await replica.putCloud(news(T, { ...base, networks: [network('blue', FLAT)] }, { whole: false }))
     await until(() => replica.laidOut > laidOut)
     // It has begun; a port changes its name and another is plugged.
     assert.equal(replica.snapshot, before)
@@ -62,9 +64,9 @@ describe('a model that is laid out anew', () => {
   it('is given up when somebody publishes at once, who has all of it', async () => {
     const { replica, base } = await running()
     const { laidOut } = replica
-    await replica.putCloud(news(T, { ...base, networks: [network('blue')] }, { whole: false }))
+    await replica.putCloud(news(T, { ...base, networks: [network('blue', FLAT)] }, { whole: false }))
     await until(() => replica.laidOut > laidOut)
-    await replica.putCloud(news(T, { networks: [network('green')] }, { whole: false }))
+    await replica.putCloud(news(T, { networks: [network('green', FLAT)] }, { whole: false }))
     replica.publish()
     for (const id of ['blue', 'green']) assert.ok(replica.snapshot.topology.networkIndex.has(id))
     const now = replica.snapshot

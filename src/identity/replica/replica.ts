@@ -7,7 +7,7 @@
  *
  * Changes are gathered for a moment and published together. A source that is silent changes nothing.
  */
-import type { CloudModel, FloatingIp, Port, Server, Trunk } from '../cloud.ts'
+import type { CloudModel, FloatingIp, Network, Port, Project, Server, Subnet, Trunk } from '../cloud.ts'
 import type { Origin } from '../describe.ts'
 import type { History, PastPort } from '../history.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
@@ -332,6 +332,12 @@ export class Replica {
       else if (section === 'floatingips')
         this.changeFloating(before as FloatingIp | undefined, after as FloatingIp | undefined, atMs, beforeMs)
       else if (section === 'servers') this.changeServer(before as Server | undefined, after as Server | undefined)
+      else if (before === undefined && section === 'projects')
+        this.edit({ kind: 'project', project: after as Project, fromMs: 0, toMs: 0 })
+      else if (before === undefined && section === 'networks')
+        this.edit({ kind: 'network', network: after as Network, fromMs: 0, toMs: 0 })
+      else if (before === undefined && section === 'subnets')
+        this.edit({ kind: 'subnet', subnet: after as Subnet, fromMs: 0, toMs: 0 })
       else {
         if (section === 'trunks')
           this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, beforeMs === 0 ? 0 : atMs)

@@ -6,7 +6,7 @@ import { LaneTable } from '../lanes.ts'
 import { Devices } from './devices.ts'
 import { MANY, SLICE, atOnce, type Slices } from './slices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
-import { buildTopology, type Topology } from './networks.ts'
+import { buildTopology, type GrowingTopology, type Topology } from './networks.ts'
 import { indexHosts, indexPorts, type PortIndexer } from './ports.ts'
 import { emptyTables, IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
 import { IF_KIND, REPORTS, type Host, type Interfaces } from './vantage.ts'
@@ -21,6 +21,9 @@ const INTEGRATION_PATCH = 'patch-tun'
 
 /** Any report of what enters by an interface. */
 const ENTERING = REPORTS.ipfix_ingress | REPORTS.netflow | REPORTS.sflow | REPORTS.mirror_source
+
+/** Networks that may be added before the model has to be laid out anew. */
+const SPARE_NETWORKS = 1_024
 
 /** Hosts of one slice: each has dozens of interfaces. */
 const HOSTS_A_SLICE = 50
@@ -51,6 +54,9 @@ export function buildSnapshot(cloud: CloudModel, asOfMs: number, history: Histor
 /** A model laid out, with what made it, so that more can be added (editor.ts). */
 export interface LaidOut {
   parts: SnapshotParts
+  topology: GrowingTopology
+  /** Those of the parts. */
+  routerPorts: number[][]
   indexer: PortIndexer
   devices: Devices
   hostIndex: ReadonlyMap<string, number>
@@ -61,7 +67,8 @@ export interface LaidOut {
  * meanwhile.
  */
 export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spare: number): Slices<LaidOut> {
-  const topology = buildTopology(cloud)
+  const topology = yield* buildTopology(cloud)
+  yield
   const tables = emptyTables(cloud.ports.length)
   yield
   const { names, index: hostIndex } = yield* numberHosts(cloud)
@@ -70,7 +77,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   const ports = indexer.index
   yield
   const addresses = yield* hostAddresses(cloud, hostIndex)
-  const hostEndpoints = indexHosts(addresses, names, tables, ports.endpoints)
+  const hostEndpoints = yield* indexHosts(addresses, names, tables, ports.endpoints)
   yield
   // Most ports are plugged somewhere, and each host has some interfaces of its own.
   const interfaceRoom = cloud.ports.length + history.interfaces.length + 4 * names.length + spare + 64
@@ -118,7 +125,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   }
   const routerReported = reportedRouters(topology, endpoints)
   yield
-  const legs = routerLegs(topology, endpoints)
+  const legs = routerLegs(topology, endpoints, spare === 0 ? 0 : SPARE_NETWORKS)
   yield
   const parts: SnapshotParts = {
     asOfMs,
@@ -138,7 +145,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
     routerReported,
     ...legs,
   }
-  return { parts, indexer, devices, hostIndex }
+  return { parts, topology, routerPorts: legs.routerPorts, indexer, devices, hostIndex }
 }
 
 /** Numbers hosts from 1: the configured ones first, then those that only ports and agents name. */
@@ -364,9 +371,13 @@ function reportedRouters(topology: Topology, endpoints: Endpoints): Uint8Array {
 }
 
 /** Routers' ports on each network, and whether what enters there is reported. */
-function routerLegs(topology: Topology, endpoints: Endpoints): { routerPorts: number[][]; legReported: Uint8Array } {
+function routerLegs(
+  topology: Topology,
+  endpoints: Endpoints,
+  spare: number,
+): { routerPorts: number[][]; legReported: Uint8Array } {
   const routerPorts: number[][] = topology.networks.map(() => [])
-  const legReported = new Uint8Array(topology.networks.length)
+  const legReported = new Uint8Array(topology.networks.length + spare)
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++) {
     if (endpoints.kind(endpoint) !== KIND.router) continue
     const network = endpoints.network(endpoint)

@@ -10,6 +10,7 @@ import { PrefixTable } from '../ids.ts'
 import type { PackedLanes } from '../lanes.ts'
 import { LaneTable } from '../lanes.ts'
 import { Endpoints, type EndpointFacts, type EndpointMemory } from './endpoints.ts'
+import type { GrowingTopology, Network } from './networks.ts'
 import { IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
 import { TimedTable, type PackedTimed } from './timed.ts'
 import { Interfaces, type InterfaceFacts, type InterfaceMemory } from './vantage.ts'
@@ -27,6 +28,7 @@ export type Change =
   | { of: 'interface_end'; item: number; toMs: number }
   | { of: 'prefix'; id: string; endpoint: number; isNew: boolean }
   | { of: 'ranges'; endpoint: number; ranges: readonly Cidr[] }
+  | { of: 'network'; number: number; id: string; network: Network }
 
 /** What a published snapshot says of itself. */
 interface Published {
@@ -95,6 +97,7 @@ export class SnapshotSender {
     interfaces.onAppend = (fact) => note({ of: 'interface', fact: { ...fact } })
     interfaces.onEnd = (item, toMs) => note({ of: 'interface_end', item, toMs })
     parts.edited.onPrefix = (id, endpoint, isNew) => note({ of: 'prefix', id, endpoint, isNew })
+    parts.edited.onNetwork = (number, id, network) => note({ of: 'network', number, id, network })
     parts.edited.onRanges = (endpoint, ranges) => note({ of: 'ranges', endpoint, ranges })
   }
 }
@@ -139,6 +142,15 @@ export class SnapshotCopy {
     }
   }
 
+  /** A network that is new, or has a range more. */
+  private network(number: number, id: string, network: Network): void {
+    // What came as a message is this copy's own.
+    const { networks, networkIndex } = this.parts!.topology as GrowingTopology
+    if (number === networks.length) (this.parts!.routerPorts as number[][]).push([])
+    networks[number] = network
+    networkIndex.set(id, number)
+  }
+
   private apply(change: Change): void {
     const { endpoints, interfaces, tables, edited } = this.parts!
     switch (change.of) {
@@ -176,6 +188,9 @@ export class SnapshotCopy {
         return
       case 'ranges':
         this.ranges.set(change.endpoint, change.ranges)
+        return
+      case 'network':
+        this.network(change.number, change.id, change.network)
     }
   }
 }

@@ -48,6 +48,8 @@ export const NO_MIRROR: Mirror = {
 }
 
 const NO_PAST: readonly PastInterface[] = []
+/** Of a host without tunnels; never added to. */
+const NO_TUNNELS = new Map<number, number>()
 const NO_OUTPUTS: ReadonlySet<string> = new Set()
 
 /** All devices of all hosts; index 0 of each list stands for "not known". */
@@ -85,7 +87,7 @@ export class Devices {
     for (let host = 0; host < hostNames.length; host++) {
       this.bridgesOf.push([])
       this.mirrorsOf.push([])
-      this.tunnelsOf.push(new Map())
+      this.tunnelsOf.push(NO_TUNNELS)
     }
   }
 
@@ -183,11 +185,14 @@ export class Devices {
 
   /** Gives an interface its number and its keys. */
   register(facts: InterfaceFacts): void {
-    const { host, bridge, ofport, ifIndex } = facts
+    const { host, bridge, ofport, ifIndex, endpoint } = facts
     const index = this.interfaces.append(facts)
     if (ofport > 0 && ofport < 0x8000_0000) this.tables.byOfport.add2(bridge, ofport, index)
     if (ifIndex > 0) this.tables.byIfIndex.add2(host, ifIndex | 0, index)
-    if (facts.overhead !== 0) this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
+    if (endpoint !== 0) this.interfaces.follow(index, this.ports.endpoints.plug(endpoint, index))
+    if (facts.overhead === 0) return
+    if (this.tunnelsOf[host] === NO_TUNNELS) this.tunnelsOf[host] = new Map()
+    this.tunnelsOf[host]!.set(facts.remoteHost, facts.overhead)
   }
 
   /** What is plugged now, by `iface-id`; where a driver left none (a tap of a per-port bridge), by the device's name. */
@@ -253,7 +258,10 @@ export class Devices {
   }
 
   private networkOf(port: OvsPort): number {
-    return this.topology.networkIndex.get(port.otherConfig.get('net_uuid') ?? '') ?? 0
+    const id = port.otherConfig.get('net_uuid') ?? ''
+    const network = this.topology.networkIndex.get(id)
+    if (network === undefined && id !== '') this.ports.strange.add(id)
+    return network ?? 0
   }
 
   private hostAt(lanes: readonly [number, number, number, number]): number {

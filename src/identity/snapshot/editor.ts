@@ -1,16 +1,19 @@
 /**
  * Changes a laid-out model in small: what is new is added behind what is there, what has ended is closed, and a snapshot that
- * shares all the rest is published. Whatever touches more than ports, their servers, floating IPs and plugged interfaces
- * (networks, routers, trunks, exports of a bridge, tunnels) is refused: then the model is laid out anew.
+ * shares all the rest is published. Whatever touches more than ports, their servers, floating IPs, plugged interfaces, and projects and
+ * tenants' networks that are new (routers, trunks, exports of a bridge, tunnels) is refused: then the model is laid out anew.
  *
  * A snapshot published before shares the memory too, and must not be used after the next one is.
  */
-import type { FloatingIp, Port, Server } from '../cloud.ts'
+import { parseCidr } from '../addresses.ts'
+import type { FloatingIp, Network, Port, Project, Server, Subnet } from '../cloud.ts'
+import { IdTable } from '../ids.ts'
 import type { OvsBridge, OvsHost, OvsInterface, OvsPort } from '../sources/ovsdb/host.ts'
 import type { CloudModel } from '../cloud.ts'
 import type { History } from '../history.ts'
-import { addHostKeys, layOut, type LaidOut } from './build.ts'
+import { addHostKeys, layOut, VNI_TYPES, type LaidOut } from './build.ts'
 import { TEXTS } from './endpoints.ts'
+import { addNetwork } from './networks.ts'
 import { IdentitySnapshot } from './snapshot.ts'
 import type { Slices } from './slices.ts'
 import type { Span } from './timed.ts'
@@ -28,6 +31,9 @@ export type Edit = { fromMs: number; toMs: number } & (
   | { kind: 'port'; before: Port | undefined; after: Port | undefined }
   | { kind: 'floating'; before: FloatingIp | undefined; after: FloatingIp | undefined }
   | { kind: 'server'; server: Server }
+  | { kind: 'project'; project: Project }
+  | { kind: 'network'; network: Network }
+  | { kind: 'subnet'; subnet: Subnet }
   | { kind: 'interface'; host: string; before: Plugged | undefined; after: Plugged | undefined; now: OvsHost }
 )
 
@@ -45,17 +51,27 @@ export class SnapshotEditor {
   /** Endpoints and interfaces that were looked at after they were added. */
   private endpointsSeen: number
   private interfacesSeen: number
+  /** Server id → its last endpoint, and endpoint → the one of the same server before it. */
+  private ofServer: IdTable | undefined
+  private readonly sameServer: Int32Array
+  private serversSeen = 0
 
   private constructor(laid: LaidOut) {
     this.laid = laid
     this.timed = laid.parts.timed
     this.endpointsSeen = laid.parts.endpoints.count
     this.interfacesSeen = laid.parts.interfaces.count
+    this.sameServer = new Int32Array(laid.parts.endpoints.room)
   }
 
   /** Lays a model out, a slice at a time. Nothing of it may change meanwhile. */
   static *of(cloud: CloudModel, asOfMs: number, history: History): Slices<SnapshotEditor> {
-    return new SnapshotEditor(yield* layOut(cloud, asOfMs, history, SPARE + Math.ceil(cloud.ports.length / 10)))
+    const laid = yield* layOut(cloud, asOfMs, history, SPARE + Math.ceil(cloud.ports.length / 10))
+    const { strange } = laid.indexer.index
+    const named = [...cloud.subnets, ...cloud.segments].map(({ network_id }) => network_id)
+    for (const id of [...named, ...(cloud.tunnelKeys?.values() ?? [])])
+      if (!laid.topology.networkIndex.has(id)) strange.add(id)
+    return new SnapshotEditor(laid)
   }
 
   publish(asOfMs: number): IdentitySnapshot {
@@ -75,6 +91,12 @@ export class SnapshotEditor {
         return this.floating(edit.before, edit.after, edit.fromMs, edit.toMs)
       case 'server':
         return this.server(edit.server)
+      case 'project':
+        return this.laid.indexer.index.names.addProject(edit.project)
+      case 'network':
+        return this.network(edit.network)
+      case 'subnet':
+        return this.subnet(edit.subnet)
       case 'interface':
         return this.interface(edit.host, edit.before, edit.after, edit.now, edit)
       default:
@@ -153,12 +175,53 @@ export class SnapshotEditor {
 
   private server(server: Server): boolean {
     const { indexer, parts } = this.laid
-    const { endpoints } = parts
     indexer.index.names.addServer(server)
-    for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
-      if (endpoints.text(endpoint, SERVER_ID) === server.id)
-        endpoints.setText(endpoint, SERVER, server.name || server.id)
+    for (const endpoint of this.endpointsOfServer(server.id))
+      parts.endpoints.setText(endpoint, SERVER, server.name || server.id)
     return true
+  }
+
+  /** A network that nothing names yet, whose frames travel in tunnels only: no bridge has to be looked at for it. */
+  private network(network: Network): boolean {
+    const { topology, routerPorts, indexer, parts } = this.laid
+    const vni = VNI_TYPES.indexOf(network['provider:network_type'] as (typeof VNI_TYPES)[number])
+    const segment = network['provider:segmentation_id']
+    if (network['router:external'] || network.segments.length > 0 || vni < 0 || segment === undefined) return false
+    if (topology.networkIndex.has(network.id) || indexer.index.strange.has(network.id)) return false
+    if (topology.networks.length === parts.legReported.length) return false
+    const number = addNetwork(topology, network)
+    routerPorts.push([])
+    parts.edited.onNetwork?.(number, network.id, topology.networks[number]!)
+    parts.tables.byVni.add([vni, segment], number)
+    return true
+  }
+
+  /** A range more of a network. */
+  private subnet(subnet: Subnet): boolean {
+    const { topology, parts } = this.laid
+    const number = topology.networkIndex.get(subnet.network_id)
+    const range = parseCidr(subnet.cidr)
+    if (number === undefined || range === undefined) return false
+    const network = topology.networks[number]!
+    topology.networks[number] = { ...network, ranges: [...network.ranges, range] }
+    parts.edited.onNetwork?.(number, network.id, topology.networks[number])
+    return true
+  }
+
+  /** Endpoints of a server, by an index of all servers that is made when it is first needed. */
+  private endpointsOfServer(id: string): number[] {
+    const { endpoints } = this.laid.parts
+    this.ofServer ??= new IdTable(endpoints.room)
+    for (; this.serversSeen < endpoints.count; this.serversSeen++) {
+      const server = endpoints.text(this.serversSeen, SERVER_ID)
+      if (server === '') continue
+      this.sameServer[this.serversSeen] = this.ofServer.get(server)
+      this.ofServer.set(server, this.serversSeen)
+    }
+    const found: number[] = []
+    for (let endpoint = this.ofServer.get(id); endpoint !== 0; endpoint = this.sameServer[endpoint] ?? 0)
+      found.push(endpoint)
+    return found
   }
 
   private interface(
@@ -203,19 +266,22 @@ export class SnapshotEditor {
     return devices.bridgesOf[host]!.find((bridge) => devices.bridges[bridge]!.name === name) ?? 0
   }
 
+  /** Interfaces by which it is plugged now, in the order in which they came. */
   private pluggedNow(endpoint: number): number[] {
-    const { interfaces } = this.laid.parts
-    const found: number[] = []
-    for (let item = 1; item < interfaces.count; item++)
-      if (interfaces.endpoint(item) === endpoint && interfaces.toMs[item] === FOREVER) found.push(item)
-    return found
+    const { toMs } = this.laid.parts.interfaces
+    return this.plugsOf(endpoint).filter((item) => toMs[item] === FOREVER)
   }
 
   private wasPlugged(endpoint: number): boolean {
-    const { interfaces } = this.laid.parts
-    for (let item = 1; item < interfaces.count; item++)
-      if (interfaces.endpoint(item) === endpoint && interfaces.toMs[item] !== FOREVER) return true
-    return false
+    const { toMs } = this.laid.parts.interfaces
+    return this.plugsOf(endpoint).some((item) => toMs[item] !== FOREVER)
+  }
+
+  private plugsOf(endpoint: number): number[] {
+    const { endpoints, interfaces } = this.laid.parts
+    const found: number[] = []
+    for (let item = endpoints.lastPlug(endpoint); item !== 0; item = interfaces.pluggedBefore(item)) found.push(item)
+    return found.toReversed()
   }
 
   private closeEndpoint(endpoint: number, toMs: number): void {

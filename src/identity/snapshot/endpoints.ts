@@ -72,6 +72,8 @@ const MAC_HIGH = 5
 const MAC_LOW = 6
 const REPORTS = 7
 const ADDRESS = 8
+/** Last interface that it was plugged by. */
+const PLUGGED = 12
 // Beside the reports, in their word.
 const REPORTS_KNOWN = 0x100
 /** It holds for a span of time only. Most do not, and then the times, two more cache lines, need not be looked at. */
@@ -237,6 +239,19 @@ export class Endpoints {
     this.changed.push(endpoint)
     this.toMs[endpoint] = toMs
     this.words[(endpoint << STRIDE_BITS) + REPORTS]! |= SPANNED
+  }
+
+  /** It is plugged by another interface; the one by which it was plugged before, 0 when there is none. */
+  plug(endpoint: number, item: number): number {
+    const at = (endpoint << STRIDE_BITS) + PLUGGED
+    const before = this.words[at]!
+    this.words[at] = item
+    return before
+  }
+
+  /** The last interface that it was plugged by, 0 when there is none. Not told to copies. */
+  lastPlug(endpoint: number): number {
+    return this.words[(endpoint << STRIDE_BITS) + PLUGGED]!
   }
 
   /** While the snapshot is built: it is on another host than was thought. */

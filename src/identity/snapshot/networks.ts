@@ -3,7 +3,8 @@
  * router joins to it: the routing domain.
  */
 import { inCidr, parseCidr, type Cidr } from '../addresses.ts'
-import type { CloudModel } from '../cloud.ts'
+import type { CloudModel, Network as ApiNetwork, Port } from '../cloud.ts'
+import { MANY, type Slices } from './slices.ts'
 
 /** Network types whose frames travel between hosts in a tunnel. */
 const TUNNELLED = new Set(['vxlan', 'gre', 'geneve', 'stt'])
@@ -46,6 +47,12 @@ export interface Topology {
   readonly routerIndex: ReadonlyMap<string, number>
 }
 
+/** The same while networks may still be added behind those that are there. */
+export interface GrowingTopology extends Topology {
+  readonly networks: Network[]
+  readonly networkIndex: Map<string, number>
+}
+
 const OUTSIDE: Network = {
   id: '',
   name: '',
@@ -61,14 +68,16 @@ const OUTSIDE: Network = {
 
 const ROUTER_PORT = /^network:(router_interface|router_centralized_snat|ha_router_replicated_interface)/
 
-export function buildTopology(cloud: CloudModel): Topology {
+export function* buildTopology(cloud: CloudModel): Slices<GrowingTopology> {
   const networkIndex = new Map(cloud.networks.map((network, i) => [network.id, i + 1]))
   const routerIndex = new Map(cloud.routers.map((router, i) => [router.id, i + 1]))
   // A router port may name a router that the list lacks; it joins networks all the same.
-  const attached = cloud.ports.filter(
-    ({ device_owner, device_id }) =>
-      device_owner.startsWith('network:') && ROUTER_PORT.test(device_owner) && device_id !== '',
-  )
+  const attached: Port[] = []
+  for (const [i, port] of cloud.ports.entries()) {
+    const { device_owner, device_id } = port
+    if (device_owner.startsWith('network:') && ROUTER_PORT.test(device_owner) && device_id !== '') attached.push(port)
+    if (i % MANY === 0) yield
+  }
   for (const port of attached)
     if (!routerIndex.has(port.device_id)) routerIndex.set(port.device_id, routerIndex.size + 1)
 
@@ -98,26 +107,10 @@ export function buildTopology(cloud: CloudModel): Topology {
     if (range !== undefined) ranges.set(subnet.network_id, [...(ranges.get(subnet.network_id) ?? []), range])
   }
   const domains = joinDomains(networkIndex.size, networksOf)
-  const networks = cloud.networks.map((network, i): Network => {
-    const attachedRouters = [...routersOf[i + 1]!]
-    const types = [
-      network['provider:network_type'],
-      ...network.segments.map((segment) => segment['provider:network_type']),
-    ]
-    const open = network['router:external'] || types.some((type) => type === 'flat' || type === 'vlan')
-    return {
-      id: network.id,
-      name: network.name,
-      projectId: network.project_id,
-      external: network['router:external'],
-      open,
-      tunnelled: types.some((type) => TUNNELLED.has(type)),
-      ranges: ranges.get(network.id) ?? [],
-      routers: attachedRouters,
-      domain: domains[i + 1]!,
-      leadsOutside: open || attachedRouters.some((router) => routers[router - 1]!.gatewayNetwork !== 0),
-    }
-  })
+  const networks = cloud.networks.map((network, i) =>
+    toNetwork(network, [...routersOf[i + 1]!], routers, ranges.get(network.id) ?? [], domains[i + 1]!),
+  )
+  yield
   const none: Router = {
     id: '',
     projectId: '',
@@ -127,6 +120,40 @@ export function buildTopology(cloud: CloudModel): Topology {
     routed: false,
   }
   return { networks: [OUTSIDE, ...networks], networkIndex, routers: [none, ...routers], routerIndex }
+}
+
+/** Adds a network that no router is on yet; its number. */
+export function addNetwork({ networks, networkIndex }: GrowingTopology, network: ApiNetwork): number {
+  const number = networks.length
+  networks.push(toNetwork(network, [], [], [], number))
+  networkIndex.set(network.id, number)
+  return number
+}
+
+function toNetwork(
+  network: ApiNetwork,
+  attached: readonly number[],
+  routers: readonly Router[],
+  ranges: readonly Cidr[],
+  domain: number,
+): Network {
+  const types = [
+    network['provider:network_type'],
+    ...network.segments.map((segment) => segment['provider:network_type']),
+  ]
+  const open = network['router:external'] || types.some((type) => type === 'flat' || type === 'vlan')
+  return {
+    id: network.id,
+    name: network.name,
+    projectId: network.project_id,
+    external: network['router:external'],
+    open,
+    tunnelled: types.some((type) => TUNNELLED.has(type)),
+    ranges,
+    routers: attached,
+    domain,
+    leadsOutside: open || attached.some((router) => routers[router - 1]!.gatewayNetwork !== 0),
+  }
 }
 
 /** Whether one of the network's own ranges holds the address. */

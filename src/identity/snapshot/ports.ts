@@ -2,7 +2,7 @@
  * Neutron ports, hosts and floating IPs → endpoints and the tables that find them.
  */
 import { parseCidr, parseIp, parseMac, type Cidr, type Lanes, type Mac } from '../addresses.ts'
-import type { CloudModel, FloatingIp, Port, Server } from '../cloud.ts'
+import type { CloudModel, FloatingIp, Port, Project, Server } from '../cloud.ts'
 import { spanSince, type History, type PastPort } from '../history.ts'
 import { IdTable, PrefixTable } from '../ids.ts'
 import { Endpoints, type EndpointKind } from './endpoints.ts'
@@ -28,6 +28,8 @@ export interface PortIndex {
   parents: Map<number, number>
   /** Trunk parent's endpoint → its subports' endpoints. */
   subports: Map<number, number[]>
+  /** Ids of networks that something names and that are not in the model. */
+  strange: Set<string>
   names: Names
 }
 
@@ -83,6 +85,7 @@ export class PortIndexer {
       pairRanges: new Map(),
       parents: new Map(),
       subports: new Map(),
+      strange: new Set(),
       names,
     }
     const parents = new Set(cloud.trunks.map((trunk) => trunk.port_id))
@@ -123,6 +126,12 @@ export class PortIndexer {
     for (const floating of cloud.floatingips) this.addFloating(floating, spanSince(history, floating.id))
   }
 
+  private networkOf(id: string): number {
+    const network = this.topology.networkIndex.get(id)
+    if (network === undefined) this.index.strange.add(id)
+    return network ?? 0
+  }
+
   private addPast(was: PastPort): void {
     const { port, server, trunk, fromMs, toMs } = was
     if (port.device_owner === 'network:floatingip') return
@@ -137,7 +146,7 @@ export class PortIndexer {
   add(port: Port, parent: Port | undefined, server: Server | undefined, span: Span): number {
     const { index, topology, tables, hostIndex } = this
     const { names } = index
-    const network = topology.networkIndex.get(port.network_id) ?? 0
+    const network = this.networkOf(port.network_id)
     const kind = kindOf(port, parent, this.withoutSnat)
     const serverId = kind === 'server' ? (parent?.device_id ?? port.device_id) : ''
     const router = port.device_owner.startsWith('network:') ? (topology.routerIndex.get(port.device_id) ?? 0) : 0
@@ -199,7 +208,7 @@ export class PortIndexer {
     const { index, topology, tables } = this
     const { names } = index
     const lanes = parseIp(floating.floating_ip_address)!
-    const network = topology.networkIndex.get(floating.floating_network_id) ?? 0
+    const network = this.networkOf(floating.floating_network_id)
     const versions = [...(index.past.get(floating.port_id) ?? [])]
     const now = index.byId.get(floating.port_id)
     if (now !== 0) versions.push({ ...ALWAYS, fromMs: index.endpoints.fromMs[now]!, endpoint: now })
@@ -229,25 +238,27 @@ export class PortIndexer {
 
   /** Keys of a floating IP: in its network, and among all external ones. */
   floatingKeys(floating: FloatingIp): number[][] {
-    const network = this.topology.networkIndex.get(floating.floating_network_id) ?? 0
+    const network = this.networkOf(floating.floating_network_id)
     const lanes = parseIp(floating.floating_ip_address)!
     return network === 0 ? [[0, ...lanes]] : [network, 0].map((scope) => [scope, ...lanes])
   }
 }
 
 /** Endpoints for hosts, found by every address of theirs. */
-export function indexHosts(
+export function* indexHosts(
   addresses: ReadonlyMap<number, readonly Lanes[]>,
   hostNames: readonly string[],
   tables: Tables,
   endpoints: Endpoints,
-): number[] {
-  return hostNames.map((name, host) => {
-    if (host === 0) return 0
+): Slices<number[]> {
+  const numbers = [0]
+  for (let host = 1; host < hostNames.length; host++) {
     const own = addresses.get(host) ?? []
-    for (const lanes of own) tables.hostByAddress.add([0, ...lanes], host)
-    return endpoints.append({ kind: 'infrastructure', host, addresses: own, texts: { host: name } })
-  })
+    for (const [a0, a1, a2, a3] of own) tables.hostByAddress.add5(0, a0 | 0, a1 | 0, a2 | 0, a3 | 0, host)
+    numbers.push(endpoints.append({ kind: 'infrastructure', host, addresses: own, texts: { host: hostNames[host]! } }))
+    if (host % SLICE === 0) yield
+  }
+  return numbers
 }
 
 function kindOf(port: Port, parent: Port | undefined, withoutSnat: ReadonlySet<string>): EndpointKind {
@@ -314,7 +325,7 @@ function addPairs(
 
 /** Names of ids. Where an id has no name, or is not in the list, the id itself is shown. */
 export class Names {
-  private readonly projects: ReadonlyMap<string, string>
+  private readonly projects: Map<string, string>
   /** Server id → place in `servers`. */
   private readonly serverAt: IdTable
   private readonly servers: (Server | undefined)[] = [undefined]
@@ -332,6 +343,13 @@ export class Names {
       if (i % MANY === 0) yield
     }
     return names
+  }
+
+  /** Adds a project; false when something goes by its id already. */
+  addProject({ id, name }: Project): boolean {
+    if (this.numbers.has(id)) return false
+    this.projects.set(id, name)
+    return true
   }
 
   addServer(server: Server): void {

@@ -10,7 +10,7 @@ import { inCidr } from '../addresses.ts'
 import type { PrefixTable } from '../ids.ts'
 import { LaneTable } from '../lanes.ts'
 import type { Endpoints } from './endpoints.ts'
-import { canReach, type Topology } from './networks.ts'
+import { canReach, type Network, type Topology } from './networks.ts'
 import { TimedTable } from './timed.ts'
 import type { Bridge, Host, Interfaces, Mirror } from './vantage.ts'
 
@@ -81,6 +81,7 @@ export interface Edited {
   /** Told of what edits change beside endpoints, interfaces and tables (copies.ts). */
   onPrefix?: (id: string, endpoint: number, isNew: boolean) => void
   onRanges?: (endpoint: number, ranges: readonly Cidr[]) => void
+  onNetwork?: (number: number, id: string, network: Network) => void
 }
 
 export interface SnapshotParts {

@@ -87,6 +87,8 @@ const IF_INDEX = 0
 const OVERHEAD = 1
 /** The interface that had the same name, or one of the same hash, on the host before. */
 const BEFORE = 2
+/** The interface by which the same endpoint was plugged before. */
+const PLUGGED_BEFORE = 3
 
 /** Memory of interfaces, from which a copy is made. */
 export interface InterfaceMemory {
@@ -242,6 +244,16 @@ export class Interfaces {
       fromMs: this.fromMs[item]!,
       toMs: this.toMs[item]!,
     }
+  }
+
+  /** Notes by which interface its endpoint was plugged before. */
+  follow(item: number, before: number): void {
+    this.more[(item << MORE_BITS) + PLUGGED_BEFORE] = before
+  }
+
+  /** The interface by which its endpoint was plugged before, 0 when there is none. Not told to copies. */
+  pluggedBefore(item: number): number {
+    return this.more[(item << MORE_BITS) + PLUGGED_BEFORE]!
   }
 
   /** While the snapshot is built: this reports it too. */
