@@ -109,7 +109,8 @@ function series(spec: SeriesSpec, rows: readonly Row[], box: Box): string {
   const all = [...stacked, ...lines.filter(({ name }) => edges.has(name))].flatMap(({ points }) => points)
   const times = all.map(([ms]) => ms)
   const [from, to] = [Math.min(...times), Math.max(...times)]
-  const most = niceTop(Math.max(...all.map(([, value]) => value), 1e-9))
+  const highest = Math.max(...all.map(([, value]) => value))
+  const most = niceTop(highest > 0 ? highest : 1)
   const plot = { x: box.x + 76, y: box.y + 4, w: box.w - 84, h: box.h - 42 }
   const place = ([ms, value]: readonly [number, number]) =>
     [

@@ -23,7 +23,12 @@ const OWN: Readonly<Record<string, Own>> = {
   network: { note: 'net1 (red), all hosts' },
   conversations: { variables: { project: '$__all' }, note: 'all projects' },
   isolation: { trouble: true, fromMs: TROUBLE.fromMs, toMs: TROUBLE.toMs, intervalS: 60, note: 'made-up trouble' },
-  health: { trouble: true, toMs: TROUBLE.toMs, intervalS: 60, note: 'captures, then made-up loss' },
+  health: {
+    trouble: true,
+    toMs: TROUBLE.toMs,
+    intervalS: 60,
+    note: 'captures, then made-up loss; the collector is made up',
+  },
 }
 
 const real = await openCloud({ trouble: false })
