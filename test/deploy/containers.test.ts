@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { parseAllDocuments, parse } from 'yaml'
 import { OPTION_NAMES } from '../../src/config/options.ts'
+import { has, run } from './tools.ts'
 import { ROOT } from '../paths.ts'
 import { type Instruction, readDockerfile } from './dockerfile.ts'
 
@@ -109,7 +110,13 @@ describe('the Dockerfile', () => {
     assert.equal(stages.length, 2)
     for (const { words } of stages) assert.match(words, /^node:24-bookworm-slim( AS build)?$/)
     const user = of('USER').at(-1)!
-    assert.equal(user.words, 'ovsight')
+    const [, made] =
+      /useradd .*--uid (\d+)/.exec(
+        of('RUN')
+          .map(({ words }) => words)
+          .join('\n'),
+      ) ?? []
+    assert.equal(user.words, `${made}:${made}`)
     assert.ok(last.indexOf(of('RUN').at(-1)!) < last.indexOf(user), 'nothing is installed after root is given up')
   })
 
@@ -126,6 +133,10 @@ describe('the Dockerfile', () => {
         assert.match(text(`${DOCKER}Dockerfile.dockerignore`), new RegExp(`^!${source.split('/')[0]}$`, 'm'))
       }
     }
+  })
+
+  it('passes hadolint', { skip: !has('hadolint') && 'no hadolint' }, () => {
+    assert.equal(run('hadolint', [`${DOCKER}Dockerfile`]), '')
   })
 
   it('leaves no package lists, and starts without a shell', () => {
