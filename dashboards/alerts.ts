@@ -245,7 +245,9 @@ function rule(spec: AlertSpec): object {
     noDataState: spec.silenceIsBad === true ? 'Alerting' : 'OK',
     execErrState: 'Error',
     labels: { severity, source: 'ovsight' },
-    annotations: { summary, description: todo, __dashboardUid__: UIDS[panel[0]], __panelId__: panelId(panel) },
+    dashboardUid: UIDS[panel[0]],
+    panelId: panelId(panel),
+    annotations: { summary, description: todo, __dashboardUid__: UIDS[panel[0]], __panelId__: String(panelId(panel)) },
     notification_settings: { receiver: 'ovsight', group_by: ['grafana_folder', 'alertname'] },
     data: [
       {
@@ -274,10 +276,10 @@ function rule(spec: AlertSpec): object {
   }
 }
 
-/** The number of a panel by its title, as text, which is what annotations are. */
-function panelId([name, title]: readonly [DashboardName, string]): string {
+/** The number of a panel by its title. */
+function panelId([name, title]: readonly [DashboardName, string]): number {
   const { panels = [] } = buildDashboard(DASHBOARDS.find((spec) => spec.name === name)!)
   const panel = panels.find((one) => one.title === title)
   if (panel?.id === undefined) throw new Error(`no panel ${title} in ${name}`)
-  return String(panel.id)
+  return panel.id
 }
