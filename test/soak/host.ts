@@ -24,7 +24,8 @@ if (process.send !== undefined) await host(JSON.parse(process.argv[2]!) as Recor
 
 async function host(flags: Record<string, unknown>): Promise<void> {
   const log = createLog({ level: 'warn', format: 'text', to: process.stderr })
-  const collector = await Collector.start(loadConfig({ flags }).config, log)
+  const loaded = loadConfig({ flags })
+  const collector = await Collector.start({ loaded, read: () => loaded }, log)
   const { pool } = collector as unknown as { pool: WorkerPool }
   const say = (message: FromHost) => void process.send!(message)
 
