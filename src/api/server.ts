@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import { once } from 'node:events'
+import { Server as SecureServer, createServer as createSecureServer } from 'node:https'
+import { type AddressInfo, type Server as NetServer, createServer as createNetServer } from 'node:net'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Asker } from '../query/plan.ts'
 import { guard, type AccessOptions } from './access.ts'
@@ -8,6 +11,8 @@ import { identityRoutes, type IdentityApi } from './identity.ts'
 import { openApi } from './openapi.ts'
 import { API_PAGE, PAGE_POLICY } from './page.ts'
 import { type StatusApi, statusRoutes } from './status.ts'
+import { securityHeaders, setSecurityHeaders } from './headers.ts'
+import type { Tls } from './tls.ts'
 import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
@@ -19,6 +24,8 @@ export interface ApiOptions {
   readonly identity?: IdentityApi
   /** How the collector stands, where one runs. */
   readonly status?: StatusApi
+  /** With it the API speaks TLS alone. */
+  readonly tls?: Tls
   /** Who may ask; without it everybody may. */
   readonly access?: AccessOptions
   readonly version?: string
@@ -43,6 +50,7 @@ export function buildApi({
   metricsText,
   identity,
   status,
+  tls,
   access,
   version = '0',
   now = Date.now,
@@ -53,8 +61,14 @@ export function buildApi({
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     http: { maxHeaderSize: MAX_HEAD_BYTES },
+    ...(tls === undefined ? {} : { serverFactory: secureServer(tls) }),
     forceCloseConnections: true,
     // An unknown parameter is a misspelt one: refused, not dropped.
+    // A path that is no path comes to no hook.
+    frameworkErrors: (error, _request, reply) => {
+      setSecurityHeaders(reply, tls !== undefined)
+      void sendProblem(reply, problemOfThrown(error) ?? BUG)
+    },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
   })
   app.setErrorHandler((error: FastifyError | AppError, _request, reply) => {
@@ -63,6 +77,7 @@ export function buildApi({
     return sendProblem(reply, problem ?? BUG)
   })
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(request.url)))
+  securityHeaders(app, tls !== undefined)
   guard(app, access, now)
   const document = JSON.stringify(openApi(version))
   const tag = `"${createHash('sha256').update(document).digest('base64url').slice(0, 16)}"`
@@ -84,28 +99,57 @@ export function buildApi({
   return app
 }
 
+/** A server with TLS; the limits of a request are those of the one without. */
+function secureServer(tls: Tls): FastifyServerFactory {
+  return (handler) => {
+    const limits = { maxHeaderSize: MAX_HEAD_BYTES, requestTimeout: REQUEST_TIMEOUT_MS }
+    const server = createSecureServer({ ...tls, ...limits }, handler)
+    server.setTimeout(CONNECTION_TIMEOUT_MS)
+    // Fastify's types know one sort of server at a time; what it calls both have.
+    return server
+  }
+}
+
+/** Certificate and key from now on, for connections that begin. The API must have had some from its start. */
+export function changeTls(app: FastifyInstance, tls: Tls): void {
+  if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
+}
+
+/** A TCP port taken early, while the process may; `listenApi` goes on with it. Errors: port_in_use, socket_refused. */
+export async function takePort(host: string, port: number): Promise<NetServer> {
+  const taken = createNetServer((socket) => socket.destroy())
+  try {
+    taken.listen({ host, port, exclusive: true })
+    await once(taken, 'listening')
+    return taken
+  } catch (cause) {
+    throw refused(host, port, cause)
+  }
+}
+
 /**
  * Listens and returns the URL at which it answers; port 0 takes any free one. Errors: port_in_use, socket_refused.
  */
-export async function listenApi(app: FastifyInstance, host: string, port: number): Promise<string> {
+export async function listenApi(app: FastifyInstance, host: string, port: number, taken?: NetServer): Promise<string> {
   try {
-    return await app.listen({ host, port })
+    const secure = app.server instanceof SecureServer
+    // Fastify does not know that the server speaks TLS.
+    if (taken === undefined) return (await app.listen({ host, port })).replace(/^http:/, secure ? 'https:' : 'http:')
+    await app.ready()
+    app.server.listen(taken)
+    await once(app.server, 'listening')
+    const here = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
+    return `${secure ? 'https' : 'http'}://${here.includes(':') ? `[${here}]` : here}:${(app.server.address() as AddressInfo).port}`
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    if (code === 'EADDRINUSE')
-      throw new AppError(
-        'port_in_use',
-        `TCP port ${port} of ${host} for HTTP is taken; give another with --http-port`,
-        {
-          cause,
-        },
-      )
-    throw new AppError(
-      'socket_refused',
-      `cannot listen for HTTP on ${host} port ${port}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    )
+    throw refused(host, port, cause)
   }
+}
+
+function refused(host: string, port: number, cause: unknown): AppError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE')
+    return new AppError('port_in_use', `TCP port ${port} of ${host} for HTTP is taken; give another with --http-port`, {
+      cause,
+    })
+  return new AppError('socket_refused', `cannot listen for HTTP on ${host} port ${port}: ${message}`, { cause })
 }

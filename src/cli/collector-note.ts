@@ -1,5 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import { Agent, buildConnector, fetch as fetchWith } from 'undici'
 import { AppError } from '../errors.ts'
 
 /**
@@ -11,6 +13,8 @@ export const COLLECTOR_NOTE = 'collector.json'
 interface Note {
   pid: number
   url: string
+  /** With TLS: SHA-256 of the collector's certificate. It is told here by who may write here, so no authority need be asked. */
+  fingerprint?: string
   /** Lets the command line of this machine in where tokens are wanted; who may read the note may ask everything. */
   token?: string
 }
@@ -18,10 +22,39 @@ interface Note {
 /** Tokens of the collectors that are asked, by the origin of their URL. */
 const tokens = new Map<string, string>()
 
-/** GET from a collector, with the token that its note has. */
-export function fetchCollector(url: URL): Promise<Response> {
+/** Connections to collectors with TLS, by the fingerprint that their notes have. */
+const pinned = new Map<string, Agent>()
+const agents = new Map<string, Agent>()
+
+/** GET from a collector, with the token and the certificate that its note has. */
+export function fetchCollector(url: URL, signal?: AbortSignal): Promise<Response> {
   const token = tokens.get(url.origin)
-  return fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+  const options = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+  }
+  const dispatcher = agents.get(url.origin)
+  if (dispatcher === undefined) return fetch(url, options)
+  return fetchWith(url, { ...options, dispatcher })
+}
+
+/** Connects to who has this certificate, and to nobody else, whoever signed it and whatever it is called. */
+function agentFor(fingerprint: string): Agent {
+  const known = pinned.get(fingerprint)
+  if (known !== undefined) return known
+  const connect = buildConnector({ rejectUnauthorized: false })
+  const agent = new Agent({
+    connect: (options, callback) =>
+      connect(options, (...result) => {
+        const [error, socket] = result
+        const found = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.fingerprint256 : undefined
+        if (error !== null || found === fingerprint) return callback(...result)
+        socket.destroy()
+        callback(new Error('another certificate than the collector wrote down'), null)
+      }),
+  })
+  pinned.set(fingerprint, agent)
+  return agent
 }
 
 /** Where an answer of a collector is; it may stand behind a path of another server. */
@@ -58,9 +91,14 @@ function readToken(path: string): string {
 const HEALTH_TIMEOUT_MS = 2000
 
 /** Leaves the note; it appears whole or not at all. */
-export function writeCollectorNote(data: string, url: string, token?: string): void {
+export function writeCollectorNote(data: string, url: string, token?: string, fingerprint?: string): void {
   const path = join(data, COLLECTOR_NOTE)
-  const note: Note = { pid: process.pid, url, ...(token === undefined ? {} : { token }) }
+  const note: Note = {
+    pid: process.pid,
+    url,
+    ...(token === undefined ? {} : { token }),
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+  }
   rmSync(`${path}.tmp`, { force: true })
   writeFileSync(`${path}.tmp`, `${JSON.stringify(note)}\n`, token === undefined ? {} : { mode: 0o600 })
   renameSync(`${path}.tmp`, path)
@@ -74,8 +112,10 @@ export function removeCollectorNote(data: string): void {
 export async function readCollectorNote(data: string): Promise<string | undefined> {
   const note = noteOf(readJson(join(data, COLLECTOR_NOTE)))
   if (note === undefined || !lives(note.pid)) return undefined
-  if ((await healthyPid(note.url)) !== note.pid) return undefined
   const { origin } = new URL(note.url)
+  if (note.fingerprint === undefined) agents.delete(origin)
+  else agents.set(origin, agentFor(note.fingerprint))
+  if ((await healthyPid(note.url)) !== note.pid) return undefined
   if (note.token === undefined) tokens.delete(origin)
   else tokens.set(origin, note.token)
   return note.url
@@ -86,8 +126,11 @@ function noteOf(value: unknown): Note | undefined {
   if (typeof value !== 'object' || value === null || !('pid' in value) || !('url' in value)) return undefined
   const { pid, url } = value
   const token = 'token' in value && typeof value.token === 'string' ? { token: value.token } : {}
+  const pin = 'fingerprint' in value && typeof value.fingerprint === 'string' ? { fingerprint: value.fingerprint } : {}
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
-  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) ? { pid, url, ...token } : undefined
+  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url)
+    ? { pid, url, ...token, ...pin }
+    : undefined
 }
 
 function readJson(path: string): unknown {
@@ -112,7 +155,7 @@ function lives(pid: number): boolean {
 /** The pid that answers at the URL: after a crash both the pid and the port may belong to others. */
 async function healthyPid(url: string): Promise<unknown> {
   try {
-    const response = await fetch(new URL('/healthz', url), { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })
+    const response = await fetchCollector(new URL('/healthz', url), AbortSignal.timeout(HEALTH_TIMEOUT_MS))
     return ((await response.json()) as { pid?: unknown } | null)?.pid
   } catch {
     // Refused, timed out or not JSON: no collector of ours.

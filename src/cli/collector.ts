@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Server as NetServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { buildApi, listenApi } from '../api/server.ts'
+import { buildApi, changeTls, listenApi, takePort } from '../api/server.ts'
+import { type Tls, fingerprintOf, readTls } from '../api/tls.ts'
 import type { StatusApi } from '../api/status.ts'
 import { type Statistics, StatisticsPoller } from '../audit/statistics.ts'
 import { AuditWriter } from '../audit/writer.ts'
@@ -39,6 +41,7 @@ import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } fro
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
+import { dropPrivileges, findUser, giveDirectory } from './privileges.ts'
 import { type Follower, Reloader } from './reload.ts'
 import { VERSION } from './version.ts'
 import { collectorRows } from './collector-rows.ts'
@@ -105,6 +108,8 @@ export class Collector {
   private timers: NodeJS.Timeout[] = []
 
   private readonly reloader: Reloader
+  private readonly tls: Tls | undefined
+  private readonly taken: NetServer | undefined
   private readonly beganAt = Date.now()
   private stage: 'starting' | 'running' | 'stopping' = 'starting'
 
@@ -116,6 +121,8 @@ export class Collector {
     this.log = log
     this.store = store
     this.receivers = listeners
+    this.tls = opened.tls
+    this.taken = opened.taken
     this.listeners = shared ?? listeners
     this.spool = spool
     this.identity = identity
@@ -216,6 +223,7 @@ export class Collector {
       },
       identity: identityApi(identity),
       status: this.statusApi(),
+      ...(opened.tls === undefined ? {} : { tls: opened.tls }),
       ...this.access.options,
       version: VERSION,
       onBug: (error) => log.error({ err: error }, 'a request failed for a fault of ovsight'),
@@ -246,6 +254,20 @@ export class Collector {
     return this.reloader.reload()
   }
 
+  /** Tells the command line on this machine where the API answers, and how to know it. */
+  private note(tls: Tls | undefined): void {
+    const fingerprint = tls && fingerprintOf(tls)
+    if (this.url !== undefined) writeCollectorNote(this.config.data, this.url, this.access.localToken, fingerprint)
+  }
+
+  private changeTls(config: Config): void {
+    const tls = readTls(config.api_tls_cert, config.api_tls_key)
+    if (tls === undefined || this.tls === undefined || this.api === undefined) return
+    changeTls(this.api, tls)
+    this.keeping.changeTls(tls)
+    this.note(tls)
+  }
+
   private followers(): Follower[] {
     const { built, pool, log, identity, keeping, history, access } = this
     const pipelineChanges = (changed: ReadonlySet<OptionName>) => LIVE_OPTIONS.some((name) => changed.has(name))
@@ -265,6 +287,14 @@ export class Collector {
         },
       },
       { apply: (config) => access.change(config) },
+      {
+        check: (config) => {
+          const tls = readTls(config.api_tls_cert, config.api_tls_key)
+          if ((tls === undefined) !== (this.tls === undefined))
+            throw new AppError('config_invalid', 'api_tls_cert: whether the API speaks TLS is settled at the start')
+        },
+        apply: (config) => this.changeTls(config),
+      },
       { check: (config) => identity.check(config), apply: async (config) => void (await identity.change(config)) },
     ]
   }
@@ -333,13 +363,13 @@ export class Collector {
   private async begin(): Promise<void> {
     const { config, api, built, receivers, pool } = this
     if (config.http_port !== null && api !== undefined) {
-      this.url = await listenApi(api, config.http_bind, config.http_port)
+      this.url = await listenApi(api, config.http_bind, config.http_port, this.taken)
       this.spool.announce(this.url)
-      writeCollectorNote(config.data, this.url, this.access.localToken)
+      this.note(this.tls)
     }
     await this.late?.start()
     await this.history.begin()
-    await this.keeping.open()
+    await this.keeping.open(this.tls)
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
@@ -405,6 +435,9 @@ function readingOf({ counters, ...rest }: Statistics): CounterReading {
 }
 
 interface Opened {
+  tls: Tls | undefined
+  /** The port of the API, where it had to be taken early. */
+  taken: NetServer | undefined
   identity: ChangeableIdentity
   /** Sockets of this thread; none where workers have them. */
   listeners: Listeners
@@ -418,23 +451,42 @@ interface Opened {
 /** Opens what can fail, all of it, so that one start tells all faults. */
 async function openAll(config: Config, log: Logger): Promise<Opened> {
   let onSnapshot: ((snapshot: IdentitySnapshot) => void) | undefined
-  const [identity, listeners, store] = await Promise.allSettled([
-    openIdentity(config, log, (snapshot) => onSnapshot?.(snapshot)),
+  const user = config.user === null ? undefined : findUser(config.user)
+  const tls = readTls(config.api_tls_cert, config.api_tls_key)
+  const early = user === undefined ? null : config.http_port
+  // What may need root comes first, then root is given up, then all else begins.
+  const [listeners, taken] = await Promise.allSettled([
     openSockets(config, log),
+    early === null ? undefined : takePort(config.http_bind, early),
+  ])
+  if (user !== undefined) {
+    giveDirectory(config.data, user)
+    dropPrivileges(user)
+  }
+  const [identity, store] = await Promise.allSettled([
+    openIdentity(config, log, (snapshot) => onSnapshot?.(snapshot)),
     openMigrated(config),
   ])
-  if (identity.status === 'fulfilled' && listeners.status === 'fulfilled' && store.status === 'fulfilled')
+  if (
+    identity.status === 'fulfilled' &&
+    listeners.status === 'fulfilled' &&
+    store.status === 'fulfilled' &&
+    taken.status === 'fulfilled'
+  )
     return {
       identity: identity.value,
       ...listeners.value,
       store: store.value,
+      tls,
+      taken: taken.value,
       follow: (on) => (onSnapshot = on),
     }
   if (identity.status === 'fulfilled') await identity.value.stop()
   if (listeners.status === 'fulfilled') await closeSockets(listeners.value)
   if (store.status === 'fulfilled') await store.value.close()
+  if (taken.status === 'fulfilled') taken.value?.close()
   throw together(
-    [identity, listeners, store].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
+    [identity, listeners, store, taken].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
   )
 }
 
@@ -452,6 +504,7 @@ async function closeSockets({ listeners, shared }: Pick<Opened, 'listeners' | 's
 async function closeAll(opened: Opened): Promise<void> {
   await opened.identity.stop()
   await closeSockets(opened)
+  opened.taken?.close()
   await opened.store.close()
 }
 

@@ -1,5 +1,6 @@
 /** What a collector does for its store beside filling it: rows are kept as long as the options say, and the disk is kept from filling. */
 import type { Config } from '../config/options.ts'
+import type { Tls } from '../api/tls.ts'
 import { type Door, openDoor } from '../door/server.ts'
 import { AppError } from '../errors.ts'
 import { ChdbStore } from '../store/chdb.ts'
@@ -32,21 +33,29 @@ export class StoreKeeping {
   }
 
   /** ClickHouse's interface over the embedded store, where it is asked for. Errors: those of `openDoor`. */
-  async open(): Promise<void> {
-    const { clickhouse_port: port } = this.config
+  async open(tls: Tls | undefined): Promise<void> {
+    const { clickhouse_port: port, clickhouse_tls: secure } = this.config
     if (port === null) return
     if (!(this.store instanceof ChdbStore))
       throw new AppError(
         'config_invalid',
         'clickhouse_port is of the embedded store; a server has an interface of its own',
       )
+    if (secure && tls === undefined)
+      throw new AppError('config_invalid', 'clickhouse_tls needs api_tls_cert and api_tls_key')
     this.door = await openDoor(this.store, {
       host: '127.0.0.1',
       port,
+      tls: secure ? tls : undefined,
       onBug: (error) =>
         this.log.error({ err: error }, "a question at ClickHouse's interface failed for a fault of ovsight"),
     })
     this.log.info({ url: this.door.url }, "ClickHouse's interface is open")
+  }
+
+  /** Another certificate for ClickHouse's interface. */
+  changeTls(tls: Tls): void {
+    this.door?.change(tls)
   }
 
   async close(): Promise<void> {

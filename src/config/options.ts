@@ -7,6 +7,12 @@ const DAY_MS = 86_400_000
  * environment and `netflow_port:` in the YAML file. Validation, `--help`, `show config` and docs/configuration.md follow from it.
  */
 export const OPTIONS = {
+  user: {
+    group: 'Process',
+    type: 'text',
+    default: null,
+    doc: 'User to become, `NAME` or `NAME:GROUP`, when all sockets are open and before anything else is: a collector started by root gives root up. Files that are read again at a reload must be readable for it. A service has `User=` in its unit instead.',
+  },
   bind: {
     group: 'Listeners',
     type: 'address',
@@ -93,6 +99,26 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     doc: 'Requests that each token may make where tokens are wanted; beyond it the answer is 429 with `retry-after`.',
+  },
+  api_tls_cert: {
+    group: 'HTTP',
+    live: true,
+    type: 'path',
+    default: null,
+    doc: 'Certificate (PEM, with those of authorities between) of the HTTP API, which then speaks TLS 1.2 or later alone. Read again at a reload.',
+  },
+  api_tls_key: {
+    group: 'HTTP',
+    live: true,
+    type: 'path',
+    default: null,
+    doc: 'Its private key (PEM, without a password).',
+  },
+  clickhouse_tls: {
+    group: 'HTTP',
+    type: 'flag',
+    default: false,
+    doc: '`clickhouse_port` speaks TLS too, with the certificate of the API.',
   },
   clickhouse_port: {
     group: 'HTTP',

@@ -4,7 +4,9 @@
  */
 import { once } from 'node:events'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { Server as SecureServer, createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { randomUUID } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import type { ChdbStore } from '../store/chdb.ts'
@@ -18,6 +20,8 @@ import { Slots } from './slots.ts'
 export interface DoorOptions {
   host: string
   port: number
+  /** Certificate and key; without them it speaks plain HTTP. */
+  tls?: SecureContextOptions | undefined
   /** Told of faults of ovsight itself; the client gets a bare 500. */
   onBug?: (error: unknown) => void
 }
@@ -25,6 +29,8 @@ export interface DoorOptions {
 /** A door that is open. */
 export interface Door {
   url: string
+  /** Another certificate and key, for connections that begin. */
+  change(tls: SecureContextOptions): void
   close(): Promise<void>
 }
 
@@ -35,19 +41,24 @@ const WRITING = /\s*INTO OUTFILE '[^']*' TRUNCATE COMPRESSION '\w*'/g
 const WAITING = { most: 64, waitMs: 30_000 }
 
 /** Opens the door. Errors: port_in_use, socket_refused. */
-export async function openDoor(store: ChdbStore, { host, port, onBug = console.error }: DoorOptions): Promise<Door> {
+export async function openDoor(
+  store: ChdbStore,
+  { host, port, tls, onBug = console.error }: DoorOptions,
+): Promise<Door> {
   const room = await roomOf(store)
-  const server = createServer((request, response) => {
+  const handler = (request: IncomingMessage, response: ServerResponse) => {
     answer(room, request, response).catch((error: unknown) => {
       onBug(error)
       response.destroy()
     })
-  })
+  }
+  const server = tls === undefined ? createServer(handler) : createSecureServer(tls, handler)
   server.requestTimeout = 30_000
   await listen(server, host, port)
   const { port: taken } = server.address() as AddressInfo
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${taken}`,
+    change: (next) => (server instanceof SecureServer ? server.setSecureContext(next) : undefined),
     async close() {
       server.closeAllConnections()
       server.close()
@@ -74,7 +85,7 @@ async function roomOf(store: ChdbStore): Promise<Room> {
   }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server | SecureServer, host: string, port: number): Promise<void> {
   try {
     server.listen(port, host)
     await once(server, 'listening')

@@ -61,7 +61,7 @@ export async function collector(words: readonly string[]): Promise<Running> {
   return {
     pid: child.pid!,
     line,
-    url: /HTTP (http:[^;]+);/.exec(line)?.[1] ?? '',
+    url: /HTTP (https?:[^;]+);/.exec(line)?.[1] ?? '',
     port: (name) => Number(new RegExp(`${name} (\\d+)`).exec(line)?.[1]),
     stop(signal = 'SIGTERM') {
       child.kill(signal)
