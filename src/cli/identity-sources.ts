@@ -7,6 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Shown, ShownRow } from '../identity/describe.ts'
 import { loadModel, type LoadedModel } from '../identity/load.ts'
+import { readKeys } from '../identity/sources/ovsdb/keys.ts'
 import { fetchCollector, collectorOf, collectorUrl } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { writeNotes, type OutputOptions } from './output.ts'
@@ -15,6 +16,7 @@ export interface SourceFlags extends OutputOptions {
   identity?: string
   osCloud?: string
   ovsdb?: string
+  ovnSouthbound?: string
   data?: string
   config?: string
 }
@@ -28,30 +30,41 @@ export function addSourceOptions(command: Command): Command {
   command
     .option('--identity <file>', 'identity file')
     .option('--os-cloud <name>', 'cloud of clouds.yaml, or envvars for OS_* variables')
+    .option('--ovn-southbound <target>', 'southbound database of OVN, e.g. tcp:HOST:6642')
     .option('--ovsdb <target>', 'OVSDB of each host of the cloud, e.g. tcp:{address}:6640 or unix:/run/{host}.sock')
   return addOptions(command, FLAGS)
 }
 
 /** URL of the collector that runs on the data directory; undefined when none does, or when sources are named. */
 export async function runningCollector(context: CliContext, flags: SourceFlags): Promise<string | undefined> {
-  if (flags.identity !== undefined || flags.osCloud !== undefined) return undefined
+  if (isNamed(flags)) return undefined
   return collectorOf(configOf(context, flags))
 }
 
 /** The model of the sources that are named, on the command line or in the configuration. Errors: usage, and those of loadModel. */
 export async function loadSources(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
   const config = configOf(context, flags)
-  const named = flags.identity !== undefined || flags.osCloud !== undefined
+  const named = isNamed(flags)
   const identity = named ? flags.identity : (config.identity ?? undefined)
   const osCloud = named ? flags.osCloud : (config.os_cloud ?? undefined)
-  if (identity === undefined && osCloud === undefined)
+  const ovnSouthbound = named ? flags.ovnSouthbound : (config.ovn_southbound ?? undefined)
+  if (identity === undefined && osCloud === undefined && ovnSouthbound === undefined)
     throw new AppError('usage', `no source is named, and no collector runs on ${config.data}`, {
-      details: ['give --identity FILE, --os-cloud NAME, or both; or --data with the directory of a running collector'],
+      details: [
+        'give --identity FILE, --os-cloud NAME, --ovn-southbound TARGET, or several; or --data with the directory of a running collector',
+      ],
     })
   const ovsdb = flags.ovsdb ?? config.ovsdb ?? undefined
-  const model = await loadModel({ identity, osCloud, ovsdb, env: context.env, cwd: process.cwd(), home: homedir() })
+  const keys = readKeys({ ...config, ovsdb: ovsdb ?? null, ovsdb_listen: null, ovn_southbound: ovnSouthbound ?? null })
+  const here = { env: context.env, cwd: process.cwd(), home: homedir() }
+  const model = await loadModel({ identity, osCloud, ovnSouthbound, ovsdb, keys, ...here })
   writeNotes(context, model.warnings)
   return model
+}
+
+/** Whether the command line names sources. */
+function isNamed({ identity, osCloud, ovnSouthbound }: SourceFlags): boolean {
+  return [identity, osCloud, ovnSouthbound].some((source) => source !== undefined)
 }
 
 function configOf(context: CliContext, flags: SourceFlags) {

@@ -29,6 +29,7 @@ Examples:
   $ ovsight identity status                            of the collector that runs on ./ovsight-data
   $ ovsight identity status --os-cloud prod            which sources answer, and what they know
   $ ovsight identity show servers --identity cloud.yaml
+  $ ovsight identity show ports --ovn-southbound tcp:10.0.0.1:6642   an OVN cloud, without Neutron's rights
   $ ovsight identity show ports 192.168.10.8 --os-cloud prod   everybody who has the address
   $ ovsight identity resolve --identity cloud.yaml --host c0 --ofport 2 --src 192.168.10.8 --dst 192.168.10.9
   $ ovsight identity history web-1 --at yesterday      who that was then
@@ -182,7 +183,7 @@ function load(context: CliContext, flags: SourceFlags): Promise<LoadedModel> {
 
 /** With nothing known the reason is what the user needs, not an empty table. */
 function refuseEmpty({ sources }: LoadedModel): void {
-  const faults = sources.filter((source) => !source.ok && source.source === 'openstack')
+  const faults = sources.filter(({ ok, source }) => !ok && source !== 'ovsdb')
   if (faults.length > 0 && !sources.some((source) => source.ok))
     throw new AppError('cloud_unreachable', `cloud ${faults[0]!.target} could not be read`, {
       details: faults.map((fault) => fault.says),

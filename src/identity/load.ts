@@ -1,4 +1,4 @@
-/** The whole model once, from every source that the options name: identity file, OpenStack APIs, OVSDB servers. */
+/** The whole model once, from every source that the options name: identity file, OpenStack APIs, OVN, OVSDB servers. */
 import { AppError } from '../errors.ts'
 import type { CloudModel } from './cloud.ts'
 import { findContradictions } from './contradictions.ts'
@@ -10,9 +10,11 @@ import { loadCloud } from './sources/openstack/clouds.ts'
 import { mergeSections, toSections } from './sources/openstack/model.ts'
 import { readCloud } from './sources/openstack/read.ts'
 import { CloudSession } from './sources/openstack/session.ts'
+import { SOUTHBOUND, SouthboundReader } from './sources/ovn/southbound.ts'
+import type { OvsdbKeys } from './sources/ovsdb/client.ts'
 import { readOvsHost, type OvsHost } from './sources/ovsdb/host.ts'
 import { readOnce } from './sources/ovsdb/monitor.ts'
-import { parseTarget } from './sources/ovsdb/target.ts'
+import { parseTarget, withServer } from './sources/ovsdb/target.ts'
 
 export interface SourceOptions {
   /** Path of an identity file. */
@@ -21,6 +23,10 @@ export interface SourceOptions {
   osCloud?: string | undefined
   /** OVSDB server of each host of the cloud, with `{address}` (tunnel address) or `{host}` in it. */
   ovsdb?: string | undefined
+  /** OVN's southbound database. */
+  ovnSouthbound?: string | undefined
+  /** For `ssl:`. */
+  keys?: OvsdbKeys | undefined
   env: Readonly<Record<string, string | undefined>>
   cwd: string
   home: string
@@ -28,7 +34,7 @@ export interface SourceOptions {
 
 /** How one source stands after it was read. */
 export interface SourceStatus {
-  source: 'file' | 'openstack' | 'ovsdb'
+  source: 'file' | 'openstack' | 'ovsdb' | 'ovn'
   /** Path, cloud or target. */
   target: string
   ok: boolean
@@ -73,10 +79,27 @@ export async function loadModel(options: SourceOptions): Promise<LoadedModel> {
       doubts: [],
     })
   }
-  const originOf = originsBy(cloud)
-  if (options.osCloud !== undefined) cloud = await addOpenstack(cloud, options, sources, warnings)
+  const layers: { origin: string; model: CloudModel }[] = [{ origin: 'file', model: cloud }]
+  if (options.osCloud !== undefined) {
+    const read = await readOpenstack(options, sources, warnings)
+    if (read !== undefined) layers.push({ origin: 'openstack', model: read })
+  }
+  if (options.ovnSouthbound !== undefined) {
+    const read = await readOvn(options.ovnSouthbound, options, sources)
+    if (read !== undefined) layers.push({ origin: 'ovn', model: read })
+  }
+  for (const { model } of layers.slice(1)) cloud = { ...cloud, ...mergeSections(model, cloud), ...keysOf(model) }
+  if (layers.length > 1 || options.ovsdb !== undefined) {
+    const hosts = cloud.hosts.map((host) => withServer(host, options.ovsdb ?? null))
+    cloud = { ...cloud, hosts, ovs: new Map([...cloud.ovs, ...(await readHosts(hosts, cloud.ovs, options, sources))]) }
+  }
+  const originOf = originsBy(layers)
   nameDoubts(cloud, sources, originOf)
   return { cloud, sources, warnings, originOf }
+}
+
+function keysOf({ tunnelKeys }: CloudModel): Pick<CloudModel, 'tunnelKeys'> {
+  return tunnelKeys === undefined ? {} : { tunnelKeys }
 }
 
 /** Tells each source what of its own cannot be true. */
@@ -91,44 +114,70 @@ function nameDoubts(cloud: CloudModel, sources: readonly SourceStatus[], originO
   }
 }
 
-/** What the file has is from the file. */
-function originsBy(file: CloudModel): OriginOf {
-  const inFile = new Map(
-    SHOWN.map((what) => [what, new Set(file[what].map((entry) => ('id' in entry ? entry.id : entry.name)))]),
-  )
-  return (what, key) => ({ source: inFile.get(what)?.has(key) === true ? 'file' : 'openstack', since: '' })
+/** What several have is from the first of them. */
+function originsBy(layers: readonly { origin: string; model: CloudModel }[]): OriginOf {
+  const idOf = (entry: { id: string } | { name: string }) => ('id' in entry ? entry.id : entry.name)
+  const has = layers.map(({ origin, model }) => ({
+    origin,
+    ids: new Map(SHOWN.map((what) => [what, new Set(model[what].map(idOf))])),
+  }))
+  return (what, key) => ({
+    source: has.find(({ ids }) => ids.get(what)?.has(key) === true)?.origin ?? '',
+    since: '',
+  })
 }
 
-async function addOpenstack(
-  file: CloudModel,
+async function readOpenstack(
   options: SourceOptions,
   sources: SourceStatus[],
   warnings: string[],
-): Promise<CloudModel> {
+): Promise<CloudModel | undefined> {
   const session = new CloudSession(loadCloud(options.osCloud, options))
   const status = { source: 'openstack', target: session.config.name } as const
   const started = Date.now()
   try {
-    const { sections, warnings: odd } = toSections(await readCloud(session), options.ovsdb)
+    const { sections, warnings: odd } = toSections(await readCloud(session))
     warnings.push(...odd)
     const says = `${sections.projects.length} projects, ${sections.networks.length} networks, ${sections.ports.length} ports, ${sections.servers.length} servers`
     sources.push({ ...status, ok: true, says, elapsedMs: Date.now() - started, doubts: [] })
-    const merged = mergeSections(sections, file)
-    const ovs = new Map([...file.ovs, ...(await readHosts(merged.hosts, file.ovs, sources))])
-    return { ...merged, ovs }
+    return { ...sections, ovs: new Map() }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const says = [error.message, ...error.details].join('; ')
     sources.push({ ...status, ok: false, says, elapsedMs: Date.now() - started, doubts: [] })
-    return file
+    return undefined
   } finally {
     await session.close()
+  }
+}
+
+/** OVN's southbound database, once. Errors: config_invalid. */
+async function readOvn(
+  text: string,
+  { keys }: SourceOptions,
+  sources: SourceStatus[],
+): Promise<CloudModel | undefined> {
+  const target = parseTarget(text)
+  if (typeof target === 'string') throw new AppError('config_invalid', `ovn_southbound: ${target}`)
+  const status = { source: 'ovn', target: text } as const
+  const started = Date.now()
+  try {
+    const tables = await readOnce(target, { database: SOUTHBOUND, ...(keys === undefined ? {} : { keys }) })
+    const { sections, tunnelKeys, counts } = new SouthboundReader().read(tables)
+    const says = `${counts.networks} networks, ${counts.ports} ports, ${counts.hosts} hosts`
+    sources.push({ ...status, ok: true, says, elapsedMs: Date.now() - started, doubts: [] })
+    return { ...sections, tunnelKeys, ovs: new Map() }
+  } catch (error) {
+    const says = error instanceof Error ? error.message : String(error)
+    sources.push({ ...status, ok: false, says, elapsedMs: Date.now() - started, doubts: [] })
+    return undefined
   }
 }
 
 async function readHosts(
   hosts: CloudModel['hosts'],
   known: ReadonlyMap<string, OvsHost>,
+  { keys }: SourceOptions,
   sources: SourceStatus[],
 ): Promise<Map<string, OvsHost>> {
   const found = new Map<string, OvsHost>()
@@ -139,7 +188,7 @@ async function readHosts(
       const target = parseTarget(host.ovsdb!)
       try {
         if (typeof target === 'string') throw new Error(target)
-        const ovs = readOvsHost(await readOnce(target))
+        const ovs = readOvsHost(await readOnce(target, keys === undefined ? {} : { keys }))
         found.set(host.name, ovs)
         const says = `${host.name}: Open vSwitch ${ovs.ovsVersion}, ${ovs.bridges.length} bridges`
         sources.push({

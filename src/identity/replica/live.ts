@@ -1,18 +1,16 @@
 /**
  * Identity of a running collector: every source that the options name, each independent of the others, feeding one replica.
  */
-import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { AppError } from '../../errors.ts'
-import type { HostEntry } from '../cloud.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
 import { loadIdentityFile } from '../sources/file.ts'
 import { loadCloud } from '../sources/openstack/clouds.ts'
 import { CloudSession } from '../sources/openstack/session.ts'
-import type { OvsdbKeys } from '../sources/ovsdb/client.ts'
-import { SOUTHBOUND, readSouthbound } from '../sources/ovn/southbound.ts'
+import { SOUTHBOUND, SouthboundReader } from '../sources/ovn/southbound.ts'
 import { TablesKeeper } from '../sources/ovsdb/keeper.ts'
-import { isTarget, parsePassive, parseTarget } from '../sources/ovsdb/target.ts'
+import { readKeys } from '../sources/ovsdb/keys.ts'
+import { parsePassive, parseTarget, withServer } from '../sources/ovsdb/target.ts'
 import { findContradictions, type Contradiction, type ContradictionSort } from '../contradictions.ts'
 import { inTurns } from '../snapshot/slices.ts'
 import { Doubts } from './doubts.ts'
@@ -64,7 +62,7 @@ const SETTLE_MS = 30_000
 /** Looking for contradictions takes at most this share of the time. */
 const DOUBT_SHARE = 0.02
 const LONGEST_DOUBT_PAUSE_MS = 60_000
-/** Each change reads all of the southbound database anew. */
+/** Changes of the southbound database within this time are taken over together: one of a network or a host reads all of it. */
 const SOUTHBOUND_GATHER_MS = 1_000
 /** The first rows wait for the cloud's first answer that long, no longer. */
 const FIRST_READ_MS = 10_000
@@ -322,12 +320,12 @@ export class LiveIdentity {
     if (typeof target === 'string') throw new AppError('config_invalid', `ovn_southbound: ${target}`)
     const record = new SourceRecord('ovn', text, onFault)
     const keys = readKeys(this.options)
+    const reader = new SouthboundReader()
     const keeper = new TablesKeeper(
       target,
       (tables, atMs) => {
-        const said = readSouthbound(tables)
-        const { ports, networks, hosts } = said.sections
-        record.good(atMs, { ports: ports.length, networks: networks.length, hosts: hosts.length })
+        const said = reader.read(tables)
+        record.good(atMs, said.counts)
         // One after the other: taking a large cloud over gives way to the pipeline.
         this.puttingSouthbound = this.puttingSouthbound.then(() => this.replica.putSouthbound(said, atMs))
       },
@@ -376,46 +374,6 @@ export class LiveIdentity {
 
   private follow(): void {
     this.hosts.follow(this.replica.hosts.map((host) => withServer(host, this.options.ovsdb)))
-  }
-}
-
-/** A host whose OVSDB no source names has it where `ovsdb` says. */
-function withServer(host: HostEntry, pattern: string | null): HostEntry {
-  const [address] = host.addresses
-  if (pattern === null || host.ovsdb !== undefined || (address === undefined && pattern.includes('{address}')))
-    return host
-  const bracketed = address?.includes(':') === true ? `[${address}]` : (address ?? '')
-  return { ...host, ovsdb: pattern.replaceAll('{address}', bracketed).replaceAll('{host}', host.name) }
-}
-
-function readKeys({
-  ovsdb_key,
-  ovsdb_cert,
-  ovsdb_ca,
-  ovsdb,
-  ovsdb_listen,
-  ovn_southbound,
-}: LiveOptions): OvsdbKeys | undefined {
-  if (ovsdb !== null && !isTarget(ovsdb))
-    throw new AppError('config_invalid', `ovsdb: ${ovsdb} is not tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH`)
-  const given = [ovsdb_key, ovsdb_cert, ovsdb_ca].filter((path) => path !== null)
-  if (
-    given.length === 0 &&
-    !/^p?ssl:/.test(ovsdb ?? '') &&
-    !/^ssl:/.test(ovn_southbound ?? '') &&
-    !/^p?ssl:/.test(ovsdb_listen ?? '')
-  )
-    return undefined
-  if (ovsdb_key === null || ovsdb_cert === null || ovsdb_ca === null)
-    throw new AppError('config_invalid', 'ovsdb_key, ovsdb_cert and ovsdb_ca are needed together for ssl: and pssl:')
-  return { key: pem(ovsdb_key), cert: pem(ovsdb_cert), ca: pem(ovsdb_ca) }
-}
-
-function pem(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (cause) {
-    throw new AppError('file_unreadable', `cannot read ${path}: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -113,8 +113,10 @@ export class Replica {
   }
 
   /** Takes over what OVN's southbound database says. */
-  async putSouthbound({ sections, tunnelKeys }: Southbound, atMs: number): Promise<void> {
-    await this.layers.put('ovn', sections, true, this.entryChange(atMs, this.southboundAtMs))
+  async putSouthbound({ whole, sections, gonePorts, tunnelKeys }: Southbound, atMs: number): Promise<void> {
+    const onEntry = this.entryChange(atMs, this.southboundAtMs)
+    await this.layers.put('ovn', sections, whole, onEntry)
+    for (const id of gonePorts) this.layers.remove('ovn', 'ports', id, onEntry)
     this.southboundAtMs = atMs
     const same =
       this.tunnelKeys.size === tunnelKeys.size && [...tunnelKeys].every(([key, id]) => this.tunnelKeys.get(key) === id)

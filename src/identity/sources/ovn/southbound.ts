@@ -23,19 +23,97 @@ export const SOUTHBOUND = {
   },
 } as const
 
+/** What the database says, or what of it has changed. */
 export interface Southbound {
+  /** Whether `sections` is all there is. */
+  whole: boolean
   sections: CloudSections
-  /** Tunnel key of a datapath → network id; only of logical switches that are Neutron's networks. */
+  /** Ports that are gone; only where `whole` is not so. */
+  gonePorts: readonly string[]
+  /** Tunnel key of a datapath → network id; only of logical switches that are Neutron's networks. Always whole. */
   tunnelKeys: ReadonlyMap<number, string>
+  /** How much there is in all. */
+  counts: { ports: number; networks: number; hosts: number }
 }
 
 const NETWORK_NAME = /^neutron-([0-9a-f-]{36})$/
 const PORT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const NONE: ReadonlySet<string> = new Set()
 
-/** Reads the tables. What is not Neutron's, or does not have the form, is left out: rows are filled in steps. */
-export function readSouthbound(tables: OvsdbTables): Southbound {
-  const hosts = new Map<string, { name: string; addresses: string[] }>()
-  for (const [uuid, row] of tables.table('Chassis')) hosts.set(uuid, readChassis(tables, row))
+/**
+ * Reads the tables, and after the first time of the ports only what has changed: they are nearly all of it, and change all the time. A
+ * change of networks or hosts, which are few, is read whole. What is not Neutron's, or does not have the form, is left out: rows are
+ * filled in steps.
+ */
+export class SouthboundReader {
+  private tables: OvsdbTables | undefined
+  private networks: ReadonlyMap<string, string> = new Map()
+  private tunnelKeys: ReadonlyMap<number, string> = new Map()
+  private hosts: ReadonlyMap<string, { name: string; addresses: string[] }> = new Map()
+  /** Row → port that it is. */
+  private readonly portOf = new Map<string, string>()
+  private counts = { ports: 0, networks: 0, hosts: 0 }
+
+  /** What is new since the last call; all of it at the first, and after a reconnect, which brings other tables. */
+  read(tables: OvsdbTables): Southbound {
+    const touched = tables.takeTouched()
+    const same = this.tables === tables && touched !== undefined
+    this.tables = tables
+    const ports = touched?.get('Port_Binding') ?? NONE
+    const others = [...(touched?.keys() ?? [])].some((table) => table !== 'Port_Binding')
+    return same && !others ? this.readPorts(tables, ports) : this.readAll(tables)
+  }
+
+  private readAll(tables: OvsdbTables): Southbound {
+    this.hosts = new Map([...tables.table('Chassis')].map(([uuid, row]) => [uuid, readChassis(tables, row)]))
+    const { networks, tunnelKeys, named } = readDatapaths(tables)
+    this.networks = networks
+    this.tunnelKeys = tunnelKeys
+    this.portOf.clear()
+    const ports = [...tables.table('Port_Binding')].flatMap(([uuid, row]) => this.readOne(uuid, row))
+    const hosts = SECTIONS.hosts.parse([...this.hosts.values()].filter(({ name }) => name !== ''))
+    const known = SECTIONS.networks.parse(named.map((network) => ({ ...network, 'provider:network_type': 'geneve' })))
+    this.counts = { ports: this.portOf.size, networks: known.length, hosts: hosts.length }
+    return this.news(true, { ...noSections(), hosts, networks: known, ports }, [])
+  }
+
+  private readPorts(tables: OvsdbTables, touched: ReadonlySet<string>): Southbound {
+    const before = [...touched].flatMap((uuid) => this.portOf.get(uuid) ?? [])
+    for (const uuid of touched) this.portOf.delete(uuid)
+    const rows = tables.table('Port_Binding')
+    const ports = [...touched].flatMap((uuid) => {
+      const row = rows.get(uuid)
+      return row === undefined ? [] : this.readOne(uuid, row)
+    })
+    this.counts.ports = this.portOf.size
+    const still = new Set(ports.map(({ id }) => id))
+    return this.news(
+      false,
+      { ...noSections(), ports },
+      before.filter((id) => !still.has(id)),
+    )
+  }
+
+  private readOne(uuid: string, row: Row): CloudSections['ports'][number][] {
+    const port = readPort(row, this.networks, this.hosts)
+    for (const { id } of port) this.portOf.set(uuid, id)
+    return port
+  }
+
+  private news(whole: boolean, sections: CloudSections, gonePorts: readonly string[]): Southbound {
+    return { whole, sections, gonePorts, tunnelKeys: this.tunnelKeys, counts: { ...this.counts } }
+  }
+}
+
+function noSections(): CloudSections {
+  return Object.fromEntries(Object.keys(SECTIONS).map((name) => [name, []])) as unknown as CloudSections
+}
+
+function readDatapaths(tables: OvsdbTables): {
+  networks: Map<string, string>
+  tunnelKeys: Map<number, string>
+  named: { id: string; name: string }[]
+} {
   const networks = new Map<string, string>()
   const tunnelKeys = new Map<number, string>()
   const named: { id: string; name: string }[] = []
@@ -48,15 +126,7 @@ export function readSouthbound(tables: OvsdbTables): Southbound {
     const key = numberOf(row['tunnel_key'])
     if (key !== undefined) tunnelKeys.set(key, id)
   }
-  const ports = [...tables.table('Port_Binding').values()].flatMap((row) => readPort(row, networks, hosts))
-  const empty = Object.fromEntries(Object.entries(SECTIONS).map(([name, schema]) => [name, schema.parse([])]))
-  const sections = {
-    ...empty,
-    hosts: SECTIONS.hosts.parse([...hosts.values()].filter(({ name }) => name !== '')),
-    networks: SECTIONS.networks.parse(named.map((network) => ({ ...network, 'provider:network_type': 'geneve' }))),
-    ports,
-  } as unknown as CloudSections
-  return { sections, tunnelKeys }
+  return { networks, tunnelKeys, named }
 }
 
 function readChassis(tables: OvsdbTables, row: Row): { name: string; addresses: string[] } {

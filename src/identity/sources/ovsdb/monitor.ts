@@ -76,7 +76,10 @@ export async function monitorOver(open: Open, options: MonitorOptions = {}): Pro
 }
 
 /** Tables of a server as they are now; the connection is closed again. Rejects with a plain Error naming the cause. */
-export async function readOnce(target: OvsdbTarget, options: { timeoutMs?: number } = {}): Promise<OvsdbTables> {
+export async function readOnce(
+  target: OvsdbTarget,
+  options: Pick<MonitorOptions, 'timeoutMs' | 'keys' | 'database'> = {},
+): Promise<OvsdbTables> {
   const { connection, tables } = await monitor(target, { ...options, probeMs: 0 })
   connection.close()
   return tables

@@ -68,6 +68,8 @@ const TABLE_NAMES = Object.keys(TABLES) as TableName[]
 /** Rows by UUID, by table. Rows are replaced, never edited, so a reader may keep one. */
 export class OvsdbTables {
   private readonly rows: ReadonlyMap<string, Map<string, Row>>
+  /** UUIDs of rows that are new, different or gone, by table, once somebody has asked for them. */
+  private touched: Map<string, Set<string>> | undefined
 
   constructor(names: readonly string[] = TABLE_NAMES) {
     this.rows = new Map(names.map((name) => [name, new Map()]))
@@ -79,6 +81,13 @@ export class OvsdbTables {
 
   put(name: string, uuid: string, row: Row): void {
     this.rows.get(name)?.set(uuid, row)
+  }
+
+  /** Which rows changed since the last call, by table; undefined at the first: all of them. */
+  takeTouched(): ReadonlyMap<string, ReadonlySet<string>> | undefined {
+    const { touched } = this
+    this.touched = new Map()
+    return touched
   }
 
   /**
@@ -96,10 +105,18 @@ export class OvsdbTables {
         const row = update['new']
         if (isObject(row)) table.set(uuid, row)
         else table.delete(uuid)
+        this.touch(name, uuid)
         changed = true
       }
     }
     return changed
+  }
+
+  private touch(name: string, uuid: string): void {
+    if (this.touched === undefined) return
+    const uuids = this.touched.get(name)
+    if (uuids === undefined) this.touched.set(name, new Set([uuid]))
+    else uuids.add(uuid)
   }
 }
 

@@ -2,6 +2,8 @@
  * How an OVSDB server is named, as ovs-vsctl(8) writes it: `tcp:HOST:PORT`, `ssl:HOST:PORT` (IPv6 in brackets) and `unix:PATH` are
  * called; on `ptcp:PORT[:ADDRESS]` and `pssl:PORT[:ADDRESS]` ovsight waits for servers whose Manager row names it.
  */
+import type { HostEntry } from '../../cloud.ts'
+
 export type OvsdbTarget = { kind: 'tcp' | 'ssl'; host: string; port: number } | { kind: 'unix'; path: string }
 
 /** Where to wait for servers that call. `address` undefined = all addresses. */
@@ -45,4 +47,13 @@ export function parsePassive(text: string): OvsdbPassive | string {
 export function formatTarget(target: OvsdbTarget): string {
   if (target.kind === 'unix') return `unix:${target.path}`
   return `${target.kind}:${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`
+}
+
+/** A host whose OVSDB no source names has it where `ovsdb` says. */
+export function withServer(host: HostEntry, pattern: string | null): HostEntry {
+  const [address] = host.addresses
+  if (pattern === null || host.ovsdb !== undefined || (address === undefined && pattern.includes('{address}')))
+    return host
+  const bracketed = address?.includes(':') === true ? `[${address}]` : (address ?? '')
+  return { ...host, ovsdb: pattern.replaceAll('{address}', bracketed).replaceAll('{host}', host.name) }
 }
