@@ -9,7 +9,7 @@ import { assignTexts } from '../identity/sources/text/assign.ts'
 import { importTexts } from '../identity/sources/text/import.ts'
 import type { CliContext } from './context.ts'
 import { addHistory } from './identity-history.ts'
-import { parseShown } from './identity-kinds.ts'
+import { isShown, noneOf, parseShown } from './identity-kinds.ts'
 import {
   addSourceOptions,
   askShow,
@@ -29,11 +29,15 @@ Examples:
   $ ovsight identity status                            of the collector that runs on ./ovsight-data
   $ ovsight identity status --os-cloud prod            which sources answer, and what they know
   $ ovsight identity show servers --identity cloud.yaml
+  $ ovsight identity show web-1                        everything called so, with its ids
   $ ovsight identity show ports --ovn-southbound tcp:10.0.0.1:6642   an OVN cloud, without Neutron's rights
   $ ovsight identity show ports 192.168.10.8 --os-cloud prod   everybody who has the address
   $ ovsight identity resolve --identity cloud.yaml --host c0 --ofport 2 --src 192.168.10.8 --dst 192.168.10.9
   $ ovsight identity history web-1 --at yesterday      who that was then
   $ ovsight identity import -o cloud.yaml --host c0=10.0.10.14 vsctl-show-c0.txt ofctl-show-c0.txt ports.json nova-list.txt`
+
+/** In this order a name alone is looked for. */
+const ANY: readonly Shown[] = ['servers', 'networks', 'projects', 'hosts', 'ports']
 
 /** Declares `ovsight identity status|show|resolve|history|import`. */
 export function addIdentity(program: Command, context: CliContext): void {
@@ -58,9 +62,13 @@ export function addIdentity(program: Command, context: CliContext): void {
     identity
       .command('show')
       .description(`What is known: ${SHOWN.join(', ')}. A name, id, address or MAC keeps the entries that have it.`)
-      .argument('[KIND]', SHOWN.join(', '), 'servers')
+      .argument('[KIND]', `${SHOWN.join(', ')}; may be left out before a name`, 'servers')
       .argument('[WANTED]', 'a name, an id (its first eight characters do), an address or a MAC'),
   ).action(async (kind: string, wanted: string | undefined, flags: SourceFlags) => {
+    if (wanted === undefined && !isShown(kind)) {
+      await showAny(context, flags, kind)
+      return
+    }
     const what = parseShown(kind)
     const rows = await known(context, flags, what, wanted)
     if (rows.length === 0)
@@ -70,6 +78,24 @@ export function addIdentity(program: Command, context: CliContext): void {
   addResolve(identity, context)
   addHistory(identity, context)
   addImport(identity, context)
+}
+
+/** What has a name, whatever it is: the first kind of which some do, and a note of the others. Errors: usage (nothing has it). */
+async function showAny(context: CliContext, flags: SourceFlags, wanted: string): Promise<void> {
+  const url = await runningCollector(context, flags)
+  const model = url === undefined ? await load(context, flags) : undefined
+  if (model !== undefined) refuseEmpty(model)
+  const found: { what: Shown; rows: ShownRow[] }[] = []
+  for (const what of ANY) {
+    const rows = model === undefined ? await askShow(context, url!, what, wanted) : describeModel(model.cloud, what, wanted, model.originOf) // prettier-ignore
+    if (rows.length > 0) found.push({ what, rows })
+  }
+  const [first, ...others] = found
+  // A kind that is misspelt, too.
+  if (first === undefined) throw noneOf(wanted, 'and nothing known has that name, id, address or MAC')
+  const notes = others.map(({ what, rows }) => `${rows.length} ${what} have it too: ovsight identity show ${what} ${wanted}`) // prettier-ignore
+  writeNotes(context, notes)
+  write(context, flags, first.rows)
 }
 
 /** Rows of what is known, by a running collector or by the sources named. */

@@ -53,6 +53,16 @@ describe('identity of a cloud that is read here', () => {
     assert.match(source!['says']!, /^\d+ projects, \d+ networks, 85 ports, \d+ servers$/)
   })
 
+  it('show NAME finds whatever is called so, lists each with its id, and says what else has it', async () => {
+    const { stdout, stderr } = await identity('show', 'instance-1', '--os-cloud', 'envvars', '-f', 'json')
+    const found = JSON.parse(stdout) as Row[]
+    assert.equal(new Set(found.map((row) => row['server_id'])).size, 2)
+    assert.deepEqual(found.map((row) => `${row['project']} on ${row['host']}`).toSorted(), INSTANCE_1)
+    assert.match(stderr, /\d+ ports have it too: ovsight identity show ports instance-1/)
+    const none = await identity('show', 'severs', '--os-cloud', 'envvars')
+    assert.match(none.error!.message, /severs is none of .*did you mean servers\?/)
+  })
+
   for (const paging of [false, true])
     it(`show servers lists both tenants’ instance-1 apart${paging ? ', read page by page' : ''}`, async () => {
       cloud.paging = paging
