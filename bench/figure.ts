@@ -12,8 +12,15 @@ export interface Figure {
   note?: string
 }
 
+/** What the command line says of how much is to be done; a bench has its own default. */
+export interface BenchOptions {
+  rows?: number
+  /** Span of the rows. */
+  days?: number
+}
+
 /** One bench. Checks that what it measures gives the right answer before it takes the time. */
-export type Bench = () => Promise<readonly Figure[]>
+export type Bench = (options: BenchOptions) => Promise<readonly Figure[]>
 
 /**
  * Runs `work` (which does `units` units a call) for about `forMs` of CPU after a warm-up of a quarter of that; units a CPU second.

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
- * `growth` and `sustained`, which take minutes, only so; `--json FILE`
+ * `growth`, `sustained` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`); `--json FILE`
  * writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
@@ -10,6 +10,7 @@ import { benchAttribute } from './attribute.ts'
 import { benchDecode } from './decode.ts'
 import type { Bench, Figure } from './figure.ts'
 import { benchGrowth } from './growth.ts'
+import { benchHistory } from './history.ts'
 import { benchIdentity } from './identity.ts'
 import { benchPipeline } from './pipeline.ts'
 import { benchReceive } from './receive.ts'
@@ -30,10 +31,17 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: benchStart,
 }
 /** Those that take minutes run when they are named. */
-const LONG: Readonly<Record<string, Bench>> = { growth: benchGrowth, sustained: benchSustained }
+const LONG: Readonly<Record<string, Bench>> = { growth: benchGrowth, history: benchHistory, sustained: benchSustained }
 const ALL = { ...BENCHES, ...LONG }
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, rows: { type: 'string' }, days: { type: 'string' } },
+  allowPositionals: true,
+})
+const options = {
+  ...(values.rows === undefined ? {} : { rows: Number(values.rows) }),
+  ...(values.days === undefined ? {} : { days: Number(values.days) }),
+}
 const unknown = positionals.filter((name) => ALL[name] === undefined)
 if (unknown.length > 0) {
   console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}`)
@@ -46,7 +54,7 @@ const results: Record<string, readonly Figure[]> = {}
 for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
   console.log(`\n${name}`)
   try {
-    const figures = await ALL[name]!()
+    const figures = await ALL[name]!(options)
     results[name] = figures
     console.log(figureTable(figures))
   } catch (error) {

@@ -19,9 +19,16 @@ const PORTS = new Map([
 ] as const)
 /** Copies of the lab's cloud (two projects, seven servers, three hosts) that the rows are spread over. */
 const CLOUDS = 200
-/** Rows a second of the time that the rows cover. */
+/** Rows a second of the time that the rows cover, from T0 on. */
 const RATE = 20_000
 const T0 = Date.UTC(2025, 10, 23)
+
+/** When the rows were. */
+export interface Pace {
+  fromMs: number
+  /** Rows a second. */
+  rate: number
+}
 
 const UUID = /^[0-9a-f]{8}-/
 const COLUMNS = COLUMN_NAMES.map((name) => {
@@ -60,6 +67,7 @@ export class VariedRows {
   /** Batches of one block, refilled by `fill`. */
   readonly batches: readonly FlowBatch[]
 
+  private readonly pace: Pace
   private readonly from: readonly FlowBatch[]
   private number = 0
   private readonly random: () => number
@@ -67,7 +75,8 @@ export class VariedRows {
   private readonly texts = new Map<number, number>()
 
   /** Other rows for every `seed`. */
-  constructor(from: readonly FlowBatch[], rows: number, seed: number) {
+  constructor(from: readonly FlowBatch[], rows: number, seed: number, pace: Pace = { fromMs: T0, rate: RATE }) {
+    this.pace = pace
     this.from = from
     this.random = randomOf(seed)
     this.batches = FlowBatch.several(Math.round(rows / 16_384), 16_448)
@@ -80,7 +89,13 @@ export class VariedRows {
         const which = this.number % this.from.length
         const cloud = Math.floor(CLOUDS * this.random() ** 2)
         this.copyRow(which, Math.floor(this.random() * this.from[which]!.rows), batch, cloud)
-        varyRow(batch, batch.rows, cloud, T0 + Math.floor((this.number * 1000) / RATE), this.random)
+        varyRow(
+          batch,
+          batch.rows,
+          cloud,
+          this.pace.fromMs + Math.floor((this.number * 1000) / this.pace.rate),
+          this.random,
+        )
       }
     }
     return this.batches.reduce((sum, batch) => sum + batch.rows, 0)

@@ -1,3 +1,4 @@
+import type { ServerOptions } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 
 /** What a command sees of the world: passed in, so that tests give their own. */
@@ -36,7 +37,7 @@ export interface Output {
 }
 
 /** Where flows are kept: a ClickHouse server when there is a URL, else the embedded store in the data directory. */
-export interface StoreTarget {
+export interface StoreTarget extends Readonly<ServerOptions> {
   readonly data: string
   readonly clickhouse: string | null
 }

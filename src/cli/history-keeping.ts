@@ -7,7 +7,7 @@ import type { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import { IDENTITY_DICTIONARY, identityDictionary } from '../schema/identity-tables.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import { ChdbStore } from '../store/chdb.ts'
-import type { Store } from '../store/store.ts'
+import { type Store, targetOf } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Readers } from '../telemetry/metrics.ts'
 
@@ -59,7 +59,7 @@ export class HistoryKeeping {
   /** Makes the dictionary of names. Rows are written whether or not that works. */
   async begin(): Promise<void> {
     try {
-      await this.store.run(identityDictionary({ database: this.store.database }))
+      await this.store.run(identityDictionary(targetOf(this.store)))
     } catch (error) {
       this.fault(error, 'the identity history lacks its dictionary (ovsight store grants tells the rights)')
     }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config, OptionName } from '../config/options.ts'
+import { type Config, type OptionName, SERVER_OPTIONS } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { buildPipeline } from '../pipeline/build.ts'
@@ -24,7 +24,7 @@ import { type Stored, held, replaySummary } from './replay-summary.ts'
 /** Options that matter for a replay. */
 const OPTIONS: readonly OptionName[] = [
   'data',
-  'clickhouse',
+  ...SERVER_OPTIONS,
   'identity',
   'precedence',
   'exporter_alias',

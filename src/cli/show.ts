@@ -5,11 +5,10 @@ import { loadConfig } from '../config/load.ts'
 import { OPTION_NAMES } from '../config/options.ts'
 import { showConfig } from '../config/show.ts'
 import { COLUMN_NAMES, columnFacts } from '../schema/columns.ts'
-import { createDatabase, createTable, FLOWS_TABLE } from '../schema/ddl.ts'
 import { enumValues } from '../schema/enums.ts'
-import { ROLLUP_NAMES, hoursView, rollupTable } from '../schema/rollups.ts'
-import { SIDE_TABLES, sideTableSpec } from '../schema/side-tables.ts'
 import { AppError } from '../errors.ts'
+import { everything } from '../store/migrations/migrations.ts'
+import { ddlTarget } from '../store/open.ts'
 import { fetchCollector, readCollectorNote } from './collector-note.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, writeAnswer, type OutputOptions } from './output.ts'
@@ -21,10 +20,8 @@ Examples:
   $ ovsight show columns -f json
   $ ovsight show config                                the options in force, and where each comes from
   $ ovsight show config --running                      those of the collector here, and what waits for its restart
-  $ ovsight show ddl                                   the tables, as SQL`
-
-/** The database that `show ddl` names: that of the embedded store. */
-const DATABASE = 'ovsight'
+  $ ovsight show ddl                                   the tables, as SQL
+  $ ovsight show ddl --clickhouse-cluster main         for a cluster of that name`
 
 /** Declares `ovsight show columns|config|ddl`. */
 export function addShow(program: Command, context: CliContext): void {
@@ -51,15 +48,15 @@ export function addShow(program: Command, context: CliContext): void {
     const rows = showConfig(loaded).map(({ option, value, origin }) => ({ option, value, origin }))
     writeShown(context, options, rows)
   })
-  show
+  const ddl = show
     .command('ddl')
-    .description('The tables as SQL, for a ClickHouse server that somebody else administers.')
-    .action(() => {
-      const target = { database: DATABASE }
-      const specs = [FLOWS_TABLE, ...ROLLUP_NAMES.map(rollupTable), ...SIDE_TABLES.map(sideTableSpec)]
-      const tables = specs.map((table) => createTable(table, target))
-      context.stdout.write([createDatabase(target), ...tables, hoursView(target)].map((sql) => `${sql};\n`).join('\n'))
-    })
+    .description('The tables as SQL, for a ClickHouse server or cluster that somebody else administers.')
+  addOptions(ddl, ['clickhouse', 'clickhouse_cluster'], true).action((options: { config?: string }) => {
+    const flags = givenFlags({ ...options }, ['clickhouse', 'clickhouse_cluster'])
+    const { config } = loadConfig({ flags, file: options.config, env: context.env })
+    const statements = everything(ddlTarget(config, context.env))
+    context.stdout.write(statements.map((sql) => `${sql};\n`).join('\n'))
+  })
 }
 
 /** What a running collector says of its options. Errors: store_unreachable. */

@@ -1,10 +1,10 @@
 import { givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config, OptionName } from '../config/options.ts'
+import { type Config, type OptionName, SERVER_OPTIONS } from '../config/options.ts'
 import type { CliContext } from './context.ts'
 
 /** Whom a question is put to: a collector that is named, else the one that runs on the data directory, else the store. */
-export const STORE_OPTIONS: readonly OptionName[] = ['data', 'clickhouse', 'url', 'token', 'token_file']
+export const STORE_OPTIONS: readonly OptionName[] = ['data', ...SERVER_OPTIONS, 'url', 'token', 'token_file']
 
 /** As commander read them. */
 interface StoreFlags {

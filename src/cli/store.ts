@@ -5,7 +5,7 @@ import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Answer, Row } from '../query/ask.ts'
 import { grantStatements } from '../store/grants.ts'
-import { parseServerUrl } from '../store/server-url.ts'
+import { ddlTarget } from '../store/open.ts'
 import type { CliContext } from './context.ts'
 import { addOutputOptions, type OutputOptions } from './output.ts'
 import { answerQuestion } from './questions.ts'
@@ -21,6 +21,7 @@ const EXAMPLES = `
 Examples:
   $ ovsight store status                               rows, bytes, span of every table
   $ ovsight store grants --clickhouse http://db:8123/ovsight
+  $ ovsight store grants --clickhouse-cluster main     for all servers of a cluster
 `.trimEnd()
 
 const STATUS_EXAMPLES = `
@@ -76,16 +77,15 @@ export function addStore(program: Command, context: CliContext): void {
     .description(GRANTS_DESCRIPTION)
     .option('--writer <user>', 'name of the user that writes', 'ovsight')
     .option('--reader <user>', 'name of the user that only asks', 'ovsight_reader')
-  addOptions(grants, ['clickhouse']).action((options: GrantsFlags) => {
+  addOptions(grants, ['clickhouse', 'clickhouse_cluster'], true).action((options: GrantsFlags) => {
     const { config } = loadConfig({
-      flags: givenFlags({ ...options }, ['clickhouse']),
+      flags: givenFlags({ ...options }, ['clickhouse', 'clickhouse_cluster']),
       file: options.config,
       env: context.env,
     })
-    const database = config.clickhouse === null ? 'ovsight' : parseServerUrl(config.clickhouse, context.env).database
     const { writer, reader } = options
     context.stdout.write(
-      grantStatements({ database, writer, reader })
+      grantStatements({ ...ddlTarget(config, context.env), writer, reader })
         .map((sql) => `${sql};\n`)
         .join(''),
     )

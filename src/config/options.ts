@@ -134,10 +134,53 @@ export const OPTIONS = {
   },
   clickhouse: {
     group: 'Store',
-    type: 'url',
+    type: 'urls',
     default: null,
     secret: true,
-    doc: 'ClickHouse server to use in place of the embedded store, `http://user:password@host:8123/database`.',
+    doc: 'ClickHouse server to use in place of the embedded store, `http://user:password@host:8123/database`; several that hold the same, or the servers of a cluster, with commas: one that fails is left out until it is back.',
+  },
+  clickhouse_cluster: {
+    group: 'Store',
+    seldom: true,
+    type: 'text',
+    default: null,
+    doc: 'Cluster of the ClickHouse servers (`system.clusters`) over whose shards the tables are spread, see docs/scale.md. Each URL of `clickhouse` must be one server then, not a balancer.',
+  },
+  clickhouse_user: {
+    group: 'Store',
+    seldom: true,
+    type: 'text',
+    default: null,
+    doc: 'User at the ClickHouse server where the URL names none; else CLICKHOUSE_USER, else `default`.',
+  },
+  clickhouse_password_file: {
+    group: 'Store',
+    seldom: true,
+    type: 'path',
+    default: null,
+    doc: 'File whose first line is the password where the URL has none; else CLICKHOUSE_PASSWORD.',
+  },
+  clickhouse_ca: {
+    group: 'Store',
+    seldom: true,
+    type: 'path',
+    default: null,
+    doc: "Certificates (PEM) to believe at https in place of the system's.",
+  },
+  clickhouse_cert: {
+    group: 'Store',
+    seldom: true,
+    type: 'path',
+    default: null,
+    doc: 'Certificate (PEM) to show the ClickHouse server.',
+  },
+  clickhouse_key: { group: 'Store', seldom: true, type: 'path', default: null, doc: 'Its key (PEM).' },
+  clickhouse_insecure: {
+    group: 'Store',
+    seldom: true,
+    type: 'flag',
+    default: false,
+    doc: 'Believe any certificate: whoever is on the way can read and change everything.',
   },
   url: {
     group: 'Questions',
@@ -566,6 +609,18 @@ export const OPTIONS = {
   },
 } as const satisfies Record<string, OptionFacts>
 
+/** How a ClickHouse server is reached: whatever opens a store takes them. */
+export const SERVER_OPTIONS = [
+  'clickhouse',
+  'clickhouse_cluster',
+  'clickhouse_user',
+  'clickhouse_password_file',
+  'clickhouse_ca',
+  'clickhouse_cert',
+  'clickhouse_key',
+  'clickhouse_insecure',
+] as const satisfies readonly OptionName[]
+
 interface OptionFacts {
   /** Heading in `--help` and in the docs. */
   group: string
@@ -580,6 +635,8 @@ interface OptionFacts {
   live?: true
   /** May hold a password: never shown whole. */
   secret?: true
+  /** Told only by the help of commands that take all options; others take it as well. */
+  seldom?: true
   doc: string
 }
 

@@ -20,8 +20,15 @@ export function shownValue(config: Config, option: OptionName): string {
   return facts.secret === true && typeof value === 'string' ? hideCredentials(value) : showValue(facts.type, value)
 }
 
-/** A URL with its password, and whatever else stands in for one, replaced by stars. */
-export function hideCredentials(url: string): string {
+/** URLs with their passwords, and whatever else stands in for one, replaced by stars. */
+export function hideCredentials(urls: string): string {
+  return urls
+    .split(/,(?=https?:\/\/)/)
+    .map(hideInUrl)
+    .join(',')
+}
+
+function hideInUrl(url: string): string {
   if (!URL.canParse(url)) return '***'
   const parsed = new URL(url)
   if (parsed.password !== '') parsed.password = '***'

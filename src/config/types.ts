@@ -50,6 +50,11 @@ export const OPTION_TYPES = {
     doc: 'An `http://` or `https://` URL.',
     read: readUrl,
   } satisfies OptionType<string>,
+  urls: {
+    syntax: 'url,…',
+    doc: 'An `http://` or `https://` URL, or several with commas between; in YAML also a list.',
+    read: readUrls,
+  } satisfies OptionType<string>,
   address: {
     syntax: 'address',
     doc: 'An IPv4 or IPv6 address.',
@@ -114,6 +119,18 @@ export function showValue(type: OptionTypeName, value: unknown): string {
   if (type === 'aliases' || type === 'networks')
     return (value as string[]).length === 0 ? 'none' : (value as string[]).join(', ')
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function readUrls(given: unknown): string | Fault {
+  // A comma may be part of a URL; between two there is the beginning of the next.
+  const urls: unknown[] = Array.isArray(given)
+    ? given
+    : typeof given === 'string'
+      ? given.split(/,\s*(?=https?:\/\/)/)
+      : [given]
+  const read = urls.map(readUrl)
+  const fault = read.find((one) => one instanceof Fault)
+  return fault ?? (read.length === 0 ? new Fault('there is no URL') : read.join(','))
 }
 
 function readUrl(given: unknown): string | Fault {

@@ -27,6 +27,8 @@ export interface Asker {
   /** The project in whose name it is asked; then only its view of the table of flows may be asked, see scope.ts. */
   readonly scope?: string
   query(plan: Plan): Promise<Result>
+  /** On a cluster: asks a server of every shard, or every server, of itself; rows one after the other. */
+  queryEvery?(what: 'server' | 'shard', plan: Plan): Promise<Result>
 }
 
 /** Collects the values of one plan and gives each a name. */

@@ -1,7 +1,8 @@
 /** `ovsight store status` and /api/v1/store: what is stored, what it weighs, how far back it goes. */
+import { askedAs, isWhole, storedIn } from '../schema/cluster.ts'
 import { columnFacts, COLUMN_NAMES } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'
-import type { Asker } from './plan.ts'
+import type { Asker, Plan, Result } from './plan.ts'
 import { parseFlag, type Answer, type Row } from './request.ts'
 import { wholeSpan } from './span.ts'
 import { isoTime } from './times.ts'
@@ -14,6 +15,8 @@ export interface StoreRequest {
 const TABLE_COLUMNS = ['table', 'rows', 'bytes', 'bytes_per_row', 'parts', 'from', 'to', 'free_bytes'] as const
 const COLUMN_COLUMNS = ['column', 'kind', 'bytes', 'bytes_per_row', 'uncompressed_per_row', 'share'] as const
 
+/** The table that holds the records on a cluster. */
+const FLOWS_STORED = storedIn({ database: '', cluster: '-' }, FLOWS)
 /** Tables with a time by which rows are asked for, and how it is read as milliseconds. */
 const TIMES: Readonly<Record<string, string>> = {
   flows: 'toUnixTimestamp64Milli({}(flow_end))',
@@ -34,30 +37,42 @@ export async function askStore(asker: Asker, request: StoreRequest): Promise<Ans
 }
 
 async function tableRows(asker: Asker): Promise<Row[]> {
-  const { rows } = await asker.query({
+  const { rows } = await everyShard(asker, {
     sql:
       `SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS bytes, count() AS parts FROM system.parts ` +
       `WHERE active AND database = currentDatabase() GROUP BY table ORDER BY table`,
     params: {},
   })
-  const disk = await asker.query({ sql: `SELECT min(unreserved_space) AS free FROM system.disks`, params: {} })
-  const free = Number(disk.rows[0]?.['free'] ?? 0)
+  const free = `SELECT min(unreserved_space) AS free FROM system.disks`
+  const disks = await (asker.queryEvery?.('server', { sql: free, params: {} }) ??
+    asker.query({ sql: free, params: {} }))
+  const freeBytes = Math.min(...disks.rows.map((row) => Number(row['free'] ?? 0)))
   return Promise.all(
-    rows.map(async (row) => {
-      const [table, n, bytes] = [String(row['table']), Number(row['n']), Number(row['bytes'])]
+    byTable(rows).map(async ({ table, rows: n, bytes, parts }) => {
       const { from, to } = await spanOf(asker, table)
-      return {
-        table,
-        rows: n,
-        bytes,
-        bytes_per_row: perRow(bytes, n),
-        parts: Number(row['parts']),
-        from,
-        to,
-        free_bytes: free,
-      }
+      return { table, rows: n, bytes, bytes_per_row: perRow(bytes, n), parts, from, to, free_bytes: freeBytes }
     }),
   )
+}
+
+/** Parts are of the tables that hold rows; of those that every server has whole one server's are counted. */
+function byTable(
+  rows: readonly Record<string, unknown>[],
+): { table: string; rows: number; bytes: number; parts: number }[] {
+  const sums = new Map<string, { table: string; rows: number; bytes: number; parts: number }>()
+  for (const row of rows) {
+    const table = askedAs(String(row['table']))
+    const own = { table, rows: Number(row['n']), bytes: Number(row['bytes']), parts: Number(row['parts']) }
+    const sum = sums.get(table)
+    if (sum === undefined) sums.set(table, own)
+    else if (!isWhole(table))
+      sums.set(table, { table, rows: sum.rows + own.rows, bytes: sum.bytes + own.bytes, parts: sum.parts + own.parts })
+  }
+  return [...sums.values()]
+}
+
+function everyShard(asker: Asker, plan: Plan): Promise<Result> {
+  return asker.queryEvery?.('shard', plan) ?? asker.query(plan)
 }
 
 async function spanOf(asker: Asker, table: string): Promise<{ from: string; to: string }> {
@@ -71,26 +86,33 @@ async function spanOf(asker: Asker, table: string): Promise<{ from: string; to: 
 
 /** Parts that are one file each do not tell what a column weighs; the shares are those of the others, or of all when there are none. */
 async function columnRows(asker: Asker): Promise<Row[]> {
-  const { rows } = await asker.query({
+  const { rows } = await everyShard(asker, {
     sql:
       `SELECT column, sum(column_data_compressed_bytes) AS bytes, sum(column_data_uncompressed_bytes) AS raw, sum(rows) AS n ` +
-      `FROM system.parts_columns WHERE active AND database = currentDatabase() AND table = '${FLOWS}' AND column_data_compressed_bytes > 0 ` +
-      `GROUP BY column ORDER BY bytes DESC`,
+      `FROM system.parts_columns WHERE active AND database = currentDatabase() AND table IN ('${FLOWS}', '${FLOWS_STORED}') ` +
+      `AND column_data_compressed_bytes > 0 GROUP BY column`,
     params: {},
   })
-  const all = rows.reduce((sum, row) => sum + Number(row['bytes']), 0)
-  return rows.map((row) => {
-    const [column, bytes, n] = [String(row['column']), Number(row['bytes']), Number(row['n'])]
-    const known = COLUMN_NAMES.find((name) => name === column)
-    return {
-      column,
-      kind: known === undefined ? '' : columnFacts(known).kind,
-      bytes,
-      bytes_per_row: perRow(bytes, n),
-      uncompressed_per_row: perRow(Number(row['raw']), n),
-      share: all === 0 ? 0 : Number((bytes / all).toFixed(4)),
-    }
-  })
+  const sums = new Map<string, { bytes: number; raw: number; n: number }>()
+  for (const row of rows) {
+    const sum = sums.get(String(row['column'])) ?? { bytes: 0, raw: 0, n: 0 }
+    for (const name of ['bytes', 'raw', 'n'] as const) sum[name] += Number(row[name])
+    sums.set(String(row['column']), sum)
+  }
+  const all = [...sums.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+  return [...sums]
+    .sort(([, a], [, b]) => b.bytes - a.bytes)
+    .map(([column, { bytes, raw, n }]) => {
+      const known = COLUMN_NAMES.find((name) => name === column)
+      return {
+        column,
+        kind: known === undefined ? '' : columnFacts(known).kind,
+        bytes,
+        bytes_per_row: perRow(bytes, n),
+        uncompressed_per_row: perRow(raw, n),
+        share: all === 0 ? 0 : Number((bytes / all).toFixed(4)),
+      }
+    })
 }
 
 function perRow(bytes: number, rows: number): number {

@@ -1,6 +1,8 @@
 /**
- * The tables as SQL: `ovsight show ddl` prints it, the migrations run it. One template for the embedded engine and a server.
+ * The tables as SQL: `ovsight show ddl` prints it, the migrations run it. One template for the embedded engine, a server and a
+ * cluster (cluster.ts).
  */
+import { isWhole, onCluster, replicatedEngine, replicatedSettings, storedIn } from './cluster.ts'
 import { CODECS } from './codecs.ts'
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { columnType } from './types.ts'
@@ -30,6 +32,8 @@ export interface TableSpec {
 /** Where the tables are made. */
 export interface DdlTarget {
   database: string
+  /** Name of a cluster of the servers' configuration; letters, digits, `_`, `-` and `.` only. */
+  cluster?: string
 }
 
 /** The table of flow records, as every query and every block names it. */
@@ -87,23 +91,50 @@ export const FLOWS_TABLE: TableSpec = {
   },
 }
 
-/** `CREATE TABLE IF NOT EXISTS …`, without a semicolon. */
-export function createTable(table: TableSpec, { database }: DdlTarget): string {
-  const columns = table.columns.map((column) => `    ${columnDefinition(column)}`)
-  const settings = Object.entries(table.settings).map(([name, value]) => `${name} = ${value}`)
+/** Statements that make a table, without semicolons; on a cluster what holds the rows, and what is asked. */
+export function createTable(table: TableSpec, target: DdlTarget): string[] {
+  const { cluster, database } = target
+  const stored = createStored(table, target)
+  if (cluster === undefined || isWhole(table.name)) return [stored]
   return [
-    `CREATE TABLE IF NOT EXISTS ${identifier(database)}.${identifier(table.name)}\n(\n${columns.join(',\n')}\n)`,
-    `ENGINE = ${table.engine ?? 'MergeTree'}`,
+    stored,
+    `CREATE TABLE IF NOT EXISTS ${qualified(target, table.name)}${onCluster(target)} AS ${qualified(target, storedIn(target, table.name))}\n` +
+      // Rows are inserted into the shards' own tables, by block. What is inserted here by hand goes anywhere: a key that says where
+      // rows are would let the engine skip shards that hold some.
+      `ENGINE = Distributed(${[cluster, database, storedIn(target, table.name)].map(quote).join(', ')}, rand())\n` +
+      `COMMENT ${quote(table.doc)}`,
+  ]
+}
+
+function createStored(table: TableSpec, target: DdlTarget): string {
+  const { cluster } = target
+  const columns = table.columns.map((column) => `    ${columnDefinition(column)}`)
+  const plain = table.engine ?? 'MergeTree'
+  const engine = cluster === undefined ? plain : replicatedEngine(plain, target, table.name)
+  const settings = Object.entries(cluster === undefined ? table.settings : replicatedSettings(table.settings))
+  return [
+    `CREATE TABLE IF NOT EXISTS ${qualified(target, storedIn(target, table.name))}${onCluster(target)}\n(\n${columns.join(',\n')}\n)`,
+    `ENGINE = ${engine}`,
     ...(table.partitionBy === undefined ? [] : [`PARTITION BY ${table.partitionBy}`]),
     ...(table.primaryKey === undefined ? [] : [`PRIMARY KEY (${table.primaryKey.join(', ')})`]),
     `ORDER BY (${table.orderBy.join(', ')})`,
-    ...(settings.length === 0 ? [] : [`SETTINGS ${settings.join(', ')}`]),
+    ...(settings.length === 0 ? [] : [`SETTINGS ${settings.map(([name, value]) => `${name} = ${value}`).join(', ')}`]),
     `COMMENT ${quote(table.doc)}`,
   ].join('\n')
 }
 
-export function createDatabase({ database }: DdlTarget): string {
-  return `CREATE DATABASE IF NOT EXISTS ${identifier(database)}`
+/** `ALTER TABLE …` of the table that holds the rows; what is altered follows after a space. */
+export function alterStored(target: DdlTarget, table: string): string {
+  return `ALTER TABLE ${qualified(target, storedIn(target, table))}${onCluster(target)}`
+}
+
+/** A name with its database. */
+export function qualified({ database }: DdlTarget, table: string): string {
+  return `${identifier(database)}.${identifier(table)}`
+}
+
+export function createDatabase(target: DdlTarget): string {
+  return `CREATE DATABASE IF NOT EXISTS ${identifier(target.database)}${onCluster(target)}`
 }
 
 /** `name Type COMMENT '…' CODEC(…)`, as CREATE and ALTER TABLE take it. */

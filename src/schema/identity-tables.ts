@@ -2,6 +2,7 @@
  * The table of who was what, and when: a row a state of a project, network, server or port. What holds now ends at `FOR_EVER`; when it
  * changes or goes, a later row with the same key ends it, and takes its place when parts are merged: read it with FINAL.
  */
+import { onCluster } from './cluster.ts'
 import { type DdlTarget, identifier } from './ddl.ts'
 import type { SideColumns, SideTable } from './side-tables.ts'
 
@@ -55,12 +56,12 @@ const SHOWN = Object.keys(IDENTITY_COLUMNS).filter((name) => name !== 'written_a
 const ONE_EACH = 'ORDER BY kind, id, valid_from DESC LIMIT 1 BY kind, id'
 
 /** View of what holds now, view of what held `at` a time, and a dictionary of the names that hold now. */
-export function identityViews({ database }: DdlTarget): string[] {
-  const name = identifier(database)
+export function identityViews(target: DdlTarget): string[] {
+  const name = identifier(target.database)
   const select = `SELECT ${SHOWN.join(', ')} FROM ${name}.${IDENTITY_TABLE.name} FINAL`
   return [
-    `CREATE VIEW IF NOT EXISTS ${name}.identity_now AS ${select} WHERE valid_to > now64(3) ${ONE_EACH}`,
-    `CREATE VIEW IF NOT EXISTS ${name}.identity_at AS ${select} ` +
+    `CREATE VIEW IF NOT EXISTS ${name}.identity_now${onCluster(target)} AS ${select} WHERE valid_to > now64(3) ${ONE_EACH}`,
+    `CREATE VIEW IF NOT EXISTS ${name}.identity_at${onCluster(target)} AS ${select} ` +
       `WHERE valid_from <= {at:DateTime64(3, 'UTC')} AND valid_to > {at:DateTime64(3, 'UTC')} ${ONE_EACH}`,
   ]
 }
@@ -68,11 +69,11 @@ export function identityViews({ database }: DdlTarget): string[] {
 export const IDENTITY_DICTIONARY = 'identity_names'
 
 /** Its key is the id; ids of OpenStack are of one thing alone. Not part of the migrations: not every user may make one. */
-export function identityDictionary({ database }: DdlTarget): string {
-  const name = identifier(database)
+export function identityDictionary(target: DdlTarget): string {
+  const name = identifier(target.database)
   const attributes = ['kind', 'name', 'project_id', 'project', 'network_id', 'server_id', 'host', 'addresses']
   return (
-    `CREATE DICTIONARY IF NOT EXISTS ${name}.${IDENTITY_DICTIONARY} (id String, ${attributes.map((one) => `${one} String`).join(', ')}) ` +
+    `CREATE DICTIONARY IF NOT EXISTS ${name}.${IDENTITY_DICTIONARY}${onCluster(target)} (id String, ${attributes.map((one) => `${one} String`).join(', ')}) ` +
     `PRIMARY KEY id SOURCE(CLICKHOUSE(QUERY 'SELECT id, toString(kind), ${attributes.slice(1).join(', ')} FROM ${name}.identity_now')) ` +
     `LIFETIME(MIN 30 MAX 60) LAYOUT(COMPLEX_KEY_HASHED())`
   )

@@ -9,9 +9,10 @@
  * Sums are signed: records that are taken back or replaced are taken out by rows of negative sums (store/replace.ts). Variances are
  * kept beside the sums, so the error of an estimate survives as well.
  */
+import { onCluster, storedIn } from './cluster.ts'
 import { CODECS } from './codecs.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
-import { type ColumnSpec, type DdlTarget, FLOWS, MERGE_SETTINGS, type TableSpec, identifier } from './ddl.ts'
+import { type ColumnSpec, type DdlTarget, FLOWS, MERGE_SETTINGS, type TableSpec, qualified } from './ddl.ts'
 import { columnType } from './types.ts'
 
 /**
@@ -132,10 +133,7 @@ function sumColumn(name: RollupSum): ColumnSpec {
  * without their sums, and with `sign` −1 to take them out again. `where` is SQL over the records, which it calls `t`. Its hashes are
  * not those of native-sums.ts, so such rows stay beside others of their group; what is summed over them is right.
  */
-export function sumsSelect(
-  { database }: DdlTarget,
-  { sign = 1, where }: { sign?: 1 | -1; where?: string } = {},
-): string {
+export function sumsSelect(target: DdlTarget, { sign = 1, where }: { sign?: 1 | -1; where?: string } = {}): string {
   const keys = ROLLUP_KEYS.map((key) => `t.${key}`)
   const sums = ROLLUP_SUM_NAMES.map((sum) => {
     const { of, type } = ROLLUP_SUMS[sum]
@@ -144,17 +142,18 @@ export function sumsSelect(
   const bucket = 'toStartOfMinute(t.flow_end)'
   const values = [bucket, `sipHash64(${keys.join(', ')})`, ...keys, ...sums]
   const condition = where === undefined ? '' : ` WHERE ${where}`
-  return `SELECT ${values.join(', ')} FROM ${identifier(database)}.${FLOWS} AS t${condition} GROUP BY ${[bucket, ...keys].join(', ')}`
+  return `SELECT ${values.join(', ')} FROM ${qualified(target, storedIn(target, FLOWS))} AS t${condition} GROUP BY ${[bucket, ...keys].join(', ')}`
 }
 
 /** Columns of a rollup that are written, in order. */
 export const ROLLUP_COLUMNS: readonly string[] = ['bucket', 'group_hash', ...ROLLUP_KEYS, ...ROLLUP_SUM_NAMES]
 
 /** `CREATE MATERIALIZED VIEW …` that fills the hours from the minutes. Rows of one hour are put together by the table's merges. */
-export function hoursView({ database }: DdlTarget): string {
+export function hoursView(target: DdlTarget): string {
   const columns = ROLLUP_COLUMNS.slice(1).join(', ')
+  const table = (name: RollupName) => qualified(target, storedIn(target, name))
   return (
-    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${identifier(database)}.flows_1h_view TO ${identifier(database)}.flows_1h AS\n` +
-    `SELECT toStartOfHour(bucket) AS bucket, ${columns}, day_stored FROM ${identifier(database)}.flows_1m`
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${qualified(target, 'flows_1h_view')}${onCluster(target)} TO ${table('flows_1h')} AS\n` +
+    `SELECT toStartOfHour(bucket) AS bucket, ${columns}, day_stored FROM ${table('flows_1m')}`
   )
 }

@@ -1,18 +1,25 @@
-/** A ClickHouse server as a Store, through its official client over HTTP. */
-import { open } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { ClickHouseError, ClickHouseLogLevel, type ClickHouseClient, createClient } from '@clickhouse/client'
-import { AppError } from '../errors.ts'
-import { type DdlTarget, createDatabase, identifier } from '../schema/ddl.ts'
-import { ANSWER_FORMAT, ANSWER_SETTINGS, parseAnswer } from './answers.ts'
+/**
+ * A ClickHouse server, several that hold the same, or a cluster as a Store.
+ *
+ * On a cluster a block goes whole into one shard's own table, which its token chooses; tried again it goes to the same shard, to whichever
+ * replica answers. Replicas share the list of tokens they have seen (in Keeper), so it is stored once. Through the Distributed table
+ * it would be cut up by row, and each piece would need a token of its own; after an answer that was lost nobody could say which of them
+ * are stored.
+ */
+import type { Readable } from 'node:stream'
+import { isWhole, storedIn } from '../schema/cluster.ts'
+import { type DdlTarget, createDatabase, qualified } from '../schema/ddl.ts'
+import { ANSWER_SETTINGS } from './answers.ts'
 import { DEFAULT_QUERY_TIMEOUT_MS } from './chdb.ts'
 import { EngineError, insertFailure, queryFailure, statementFailure } from './engine-error.ts'
-import { INSERT_SETTINGS } from './insert-settings.ts'
-import { type Database, migrate } from './migrations/migrate.ts'
+import { onOneOf } from './failover.ts'
+import { migrate } from './migrations/migrate.ts'
+import { everything } from './migrations/migrations.ts'
 import { checkPlaceholders } from './parameters.ts'
 import { replaceStatements } from './replace.ts'
-import { streamOf } from './server-stream.ts'
-import { type ServerUrl, parseServerUrl } from './server-url.ts'
+import { type ConnectionOptions, Server, type Settings } from './server.ts'
+import { type Credentials, type ServerUrl, checkedCluster, parseServerUrls } from './server-url.ts'
+import { type Shard, findShards, shardOfToken } from './shards.ts'
 import {
   type Block,
   type FileBlock,
@@ -23,186 +30,247 @@ import {
   sumsOf,
 } from './store.ts'
 
-export interface ClickHouseOptions {
-  /** `http://user:password@host:8123/database`, https too. */
+export interface ClickHouseOptions extends ConnectionOptions, Credentials {
+  /** `http://user:password@host:8123/database`, https too; several with commas between. */
   url: string
-  /** Where user and password come from when the URL has none. */
+  /** Name of the cluster that the servers are of. */
+  clickhouse_cluster?: string | null
+  /** Where user and password come from when neither URL nor options have them. */
   environment?: Readonly<Record<string, string | undefined>>
   queryTimeoutMs?: number
-  /** Whether blocks are compressed on the wire (gzip): saves three quarters of the bytes for much CPU. */
-  compress?: boolean
-  /** A request without an answer for so long has failed; milliseconds. */
-  requestLimitMs?: number
 }
 
-const REQUEST_LIMIT_MS = 300_000
-/** The server stops a question by itself; this much later the connection is given up. */
-const GRACE_MS = 15_000
-/** The answer comes when it is whole: an error half-way is a status then, not a broken end. */
-const WHOLE_ANSWER = { wait_end_of_query: 1 } as const
+/** How often the servers are asked which shards there are. */
+const LOOK_AGAIN_MS = 60_000
+
+/** Of questions on a cluster: a set that is looked for in another is gathered once and sent to all. */
+const CLUSTER_ANSWER = { distributed_product_mode: 'global' } as const
+/**
+ * A server of the cluster that is off does what was said when it is back; nothing waits for it. A row that is removed is removed on the
+ * server asked, others follow.
+ */
+const CLUSTER_STATEMENT = {
+  distributed_ddl_task_timeout: 60,
+  distributed_ddl_output_mode: 'null_status_on_timeout',
+  lightweight_deletes_sync: 1,
+} as const
 
 export class ClickHouseStore implements Store {
   readonly name: string
   readonly database: string
+  readonly cluster?: string
 
   private readonly target: DdlTarget
   private readonly queryTimeoutMs: number
-  private readonly client: ClickHouseClient
-  /** Beside the database, which may not exist yet. */
-  private readonly outside: ClickHouseClient
+  private readonly servers: readonly Server[]
+  private readonly first: ServerUrl
+  private readonly options: ConnectionOptions
+  /** Servers of the cluster that the options do not name, by URL. */
+  private readonly reached = new Map<string, Server>()
+  private shards: readonly Shard[] = []
+  private lookedAtMs = -Infinity
+  private looking: Promise<void> | undefined
 
-  /** Connects at the first use only. Errors: config_invalid (the URL). */
-  constructor(options: ClickHouseOptions) {
-    const {
-      url,
-      environment = process.env,
-      queryTimeoutMs,
-      compress = false,
-      requestLimitMs = REQUEST_LIMIT_MS,
-    } = options
-    const server = parseServerUrl(url, environment)
-    this.name = server.name
-    this.target = { database: server.database }
-    this.database = server.database
+  /** Connects at the first use only. Errors: config_invalid, file_unreadable. */
+  constructor(given: ClickHouseOptions) {
+    const { url, environment = process.env, clickhouse_cluster: cluster, queryTimeoutMs, ...options } = given
+    const urls = parseServerUrls(url, environment, given)
+    this.options = options
+    this.first = urls[0]!
+    this.servers = urls.map((one) => new Server(one, options))
+    this.database = this.first.database
+    this.target = { database: this.database, ...(cluster ? { cluster: checkedCluster(cluster) } : {}) }
+    if (cluster) this.cluster = cluster
+    const others = urls.length === 1 ? '' : ` and ${urls.length - 1} more`
+    this.name = `${cluster ? `cluster ${cluster} at ` : ''}${this.first.name}${others}`
     this.queryTimeoutMs = queryTimeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS
-    this.client = connect(server, server.database, compress, requestLimitMs)
-    this.outside = connect(server, 'default', compress, requestLimitMs)
   }
 
   async migrate(): Promise<void> {
-    const database: Database = {
-      name: this.name,
-      target: this.target,
-      run: (sql) => this.run(sql),
-      query: (plan) => this.ask(this.outside, plan, (error) => statementFailure(this.name, error)),
-    }
-    const { rows } = await database.query({
+    const query = (plan: QueryPlan) =>
+      this.refusing(() => onOneOf(this.servers, (server) => this.askServer(server, plan, true)))
+    if (this.cluster !== undefined) await this.refusing(() => this.lookForShards())
+    const { rows } = await query({
       sql: 'SELECT 1 FROM system.databases WHERE name = {database:String}',
       params: { database: this.target.database },
     })
     if (rows.length === 0) await this.run(createDatabase(this.target))
-    await migrate(database)
+    await migrate({ name: this.name, target: this.target, run: (sql) => this.run(sql), query })
+    await this.makeMissing()
+  }
+
+  /** Makes the tables on servers that were added to the cluster later. Does nothing where all have them. */
+  private async makeMissing(): Promise<void> {
+    if (this.cluster === undefined) return
+    const plan = {
+      sql: 'SELECT count() AS tables FROM system.tables WHERE database = {database:String}',
+      params: { database: this.database },
+    }
+    const servers = this.shards.flatMap((shard) => shard.servers)
+    const answers = await Promise.allSettled(servers.map((server) => this.askServer(server, plan, true)))
+    const counts = answers.flatMap((answer) =>
+      answer.status === 'fulfilled' ? [Number(answer.value.rows[0]?.['tables'])] : [],
+    )
+    if (Math.min(...counts) < Math.max(...counts))
+      for (const statement of everything(this.target)) await this.run(statement)
+  }
+
+  /** The shard that a block goes to; undefined where there are none, or they are not known yet. */
+  place(token: string): number | undefined {
+    return shardOfToken(token, this.shards)?.number
   }
 
   async insert(block: Block | FileBlock): Promise<void> {
-    for (const statement of replaceStatements(block, this.target)) await this.run(statement)
+    await this.replace(block)
     await this.insertOne(block)
     const sums = sumsOf(block)
     if (sums !== undefined) await this.insertOne(sums)
   }
 
   private async insertOne(block: Block | FileBlock): Promise<void> {
-    const { database } = this.target
-    const columns = block.columns.map(identifier).join(', ')
-    const body = await this.bodyOf(block)
-    const broken = new AbortController()
-    // The client does not listen: without this a file that cannot be read on would end the process, or hang the request.
-    body.on('error', () => broken.abort())
+    const table = qualified(this.target, storedIn(this.target, block.table))
     try {
-      const { stream } = await this.client.exec({
-        query: `INSERT INTO ${identifier(database)}.${identifier(block.table)} (${columns}) FORMAT Native`,
-        values: body,
-        clickhouse_settings: { ...INSERT_SETTINGS, ...WHOLE_ANSWER, insert_deduplication_token: block.token },
-        abort_signal: broken.signal,
-      })
-      stream.resume()
+      const servers = await this.serversFor(block)
+      await onOneOf(servers, (server) => server.insert(table, block, {}))
     } catch (error) {
-      const answered = this.engineError(error)
-      throw answered === undefined ? this.unreachable(error) : insertFailure(this.name, block.rows, answered)
-    } finally {
-      body.destroy()
+      throw error instanceof EngineError ? insertFailure(this.name, block.rows, error) : error
     }
   }
 
+  /** Takes out what the block takes the place of: on every shard, since nothing says where it is. */
+  private async replace(block: Block | FileBlock): Promise<void> {
+    const statements = replaceStatements(block, this.target)
+    if (statements.length === 0) return
+    const parts = isWhole(block.table) ? [this.servers] : await this.partServers()
+    for (const servers of parts)
+      await this.refusing(() =>
+        // All on one server: what it has removed already it does not sum.
+        onOneOf(servers, async (server) => {
+          for (const sql of statements) await server.command(sql, this.statementSettings())
+        }),
+      )
+  }
+
   query(plan: QueryPlan): Promise<Rows> {
-    const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
-    return this.ask(this.client, plan, (error) => queryFailure(this.name, error, timeoutMs))
+    return this.asking(plan, () => onOneOf(this.servers, (server) => this.askServer(server, plan)))
   }
 
   stream(plan: QueryPlan, format: string, settings: StreamSettings): Promise<Readable> {
-    return streamOf(this.client, plan, format, settings, (error) => {
-      const answered = this.engineError(error)
-      return answered === undefined ? this.unreachable(error) : queryFailure(this.name, answered, 0)
+    const refused = (error: EngineError) => queryFailure(this.name, error, plan.timeoutMs ?? 0)
+    const own = this.cluster === undefined ? settings : { ...settings, ...CLUSTER_ANSWER }
+    return onOneOf(this.servers, (server) => server.stream(plan, format, own, refused))
+  }
+
+  async queryEvery(what: 'server' | 'shard', plan: QueryPlan): Promise<Rows> {
+    return this.asking(plan, async () => {
+      const parts = await this.partServers()
+      if (what === 'shard')
+        return together(
+          await Promise.all(parts.map((servers) => onOneOf(servers, (server) => this.askServer(server, plan)))),
+        )
+      const all = await Promise.allSettled(parts.flat().map((server) => this.askServer(server, plan)))
+      const answers = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+      if (answers.length === 0) throw (all[0] as PromiseRejectedResult).reason
+      return together(answers)
     })
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.client.close(), this.outside.close()])
+    await Promise.all([...this.servers, ...this.reached.values()].map((server) => server.close()))
   }
 
-  async run(sql: string): Promise<void> {
+  run(sql: string): Promise<void> {
+    return this.refusing(() => onOneOf(this.servers, (server) => server.command(sql, this.statementSettings())))
+  }
+
+  private async refusing<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await this.outside.command({ query: sql, clickhouse_settings: WHOLE_ANSWER })
+      return await work()
     } catch (error) {
-      const answered = this.engineError(error)
-      throw answered === undefined ? this.unreachable(error) : statementFailure(this.name, answered)
+      throw error instanceof EngineError ? statementFailure(this.name, error) : error
     }
   }
 
-  private async ask(
-    client: ClickHouseClient,
-    plan: QueryPlan,
-    refused: (error: EngineError) => AppError,
-  ): Promise<Rows> {
+  private async asking(plan: QueryPlan, ask: () => Promise<Rows>): Promise<Rows> {
     checkPlaceholders(plan)
-    const timeoutMs = plan.timeoutMs ?? this.queryTimeoutMs
     try {
-      const result = await client.query({
-        query: plan.sql,
-        query_params: { ...plan.params },
-        format: ANSWER_FORMAT,
-        clickhouse_settings: { ...ANSWER_SETTINGS, ...WHOLE_ANSWER, max_execution_time: timeoutMs / 1000 },
-        abort_signal: AbortSignal.timeout(timeoutMs + GRACE_MS),
-      })
-      return parseAnswer(await result.text())
+      return await ask()
     } catch (error) {
-      const answered = this.engineError(error)
-      throw answered === undefined ? this.unreachable(error) : refused(answered)
+      throw error instanceof EngineError ? queryFailure(this.name, error, plan.timeoutMs ?? this.queryTimeoutMs) : error
     }
   }
 
-  private async bodyOf(block: Block | FileBlock): Promise<Readable> {
-    if (!('file' in block)) return Readable.from([bufferOf(block.bytes)])
+  private askServer(server: Server, plan: QueryPlan, outside = false): Promise<Rows> {
+    const settings = this.cluster === undefined ? ANSWER_SETTINGS : { ...ANSWER_SETTINGS, ...CLUSTER_ANSWER }
+    return server.ask(plan, settings, plan.timeoutMs ?? this.queryTimeoutMs, outside)
+  }
+
+  private statementSettings(): Settings {
+    return this.cluster === undefined ? {} : CLUSTER_STATEMENT
+  }
+
+  private async serversFor({ table, token, shard }: Block | FileBlock): Promise<readonly Server[]> {
+    if (this.cluster === undefined || isWhole(table)) return this.servers
+    await this.knowShards()
+    // What was placed stays where it was placed: part of it may be there.
+    return (this.shards.find(({ number }) => number === shard) ?? shardOfToken(token, this.shards)!).servers
+  }
+
+  /** The servers of every shard; all of them are one where there is no cluster. */
+  private async partServers(): Promise<(readonly Server[])[]> {
+    if (this.cluster === undefined) return [this.servers]
+    await this.knowShards()
+    return this.shards.map(({ servers }) => servers)
+  }
+
+  /** Looks again now and then; when nobody answers, what was known holds. */
+  private async knowShards(): Promise<void> {
+    if (Date.now() - this.lookedAtMs < LOOK_AGAIN_MS) return
+    this.looking ??= this.lookForShards().finally(() => (this.looking = undefined))
     try {
-      return (await open(block.file)).createReadStream()
+      await this.looking
     } catch (error) {
-      throw new AppError('store_unreachable', `cannot read a block for ${this.name}: ${(error as Error).message}`, {
-        cause: error,
-      })
+      if (this.shards.length === 0) throw error
     }
   }
 
-  private engineError(error: unknown): EngineError | undefined {
-    return error instanceof ClickHouseError ? new EngineError(error.message, Number(error.code)) : undefined
+  private async lookForShards(): Promise<void> {
+    const before = this.shards.length
+    if (before > 0) this.lookedAtMs = Date.now()
+    this.shards = await findShards(
+      {
+        cluster: this.cluster!,
+        servers: this.servers,
+        ask: (server, plan) => this.askServer(server, plan, true),
+        reach: (host) => this.reach(host),
+      },
+      this.shards,
+    )
+    this.lookedAtMs = Date.now()
+    if (before > 0 && this.shards.length > before) await this.makeMissing()
   }
 
-  private unreachable(error: unknown): AppError {
-    const { message, code } = error as { message?: string; code?: string }
-    const why = [code, message?.split('\n')[0]?.slice(0, 300)]
-      .filter((part) => part !== undefined && part !== '')
-      .join(' ')
-    return new AppError('store_unreachable', `${this.name} does not answer: ${why}`, { cause: error })
+  /** The server at another host, at the port of the first URL. */
+  private reach(host: string): Server {
+    const url = new URL(this.first.url)
+    url.hostname = host.includes(':') ? `[${host}]` : host
+    const bare = `${url.protocol}//${url.host}`
+    const known = this.reached.get(bare)
+    if (known !== undefined) return known
+    const server = new Server(
+      { ...this.first, url: `${bare}/${url.search}`, name: `${bare}/${this.database}` },
+      this.options,
+    )
+    this.reached.set(bare, server)
+    return server
   }
 }
 
-function connect(
-  { url, username, password }: ServerUrl,
-  database: string,
-  compress: boolean,
-  limitMs: number,
-): ClickHouseClient {
-  return createClient({
-    url,
-    username,
-    password,
-    database,
-    application: 'ovsight',
-    request_timeout: limitMs,
-    compression: { request: compress, response: true },
-    log: { level: ClickHouseLogLevel.OFF },
-  })
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function together(answers: readonly Rows[]): Rows {
+  return {
+    columns: answers[0]?.columns ?? [],
+    rows: answers.flatMap(({ rows }) => rows),
+    elapsedS: Math.max(0, ...answers.map(({ elapsedS }) => elapsedS)),
+    rowsRead: answers.reduce((sum, { rowsRead }) => sum + rowsRead, 0),
+  }
 }

@@ -3,8 +3,8 @@
  * One partition a look, and none while what was removed has not left the disk yet.
  */
 import { AppError } from '../errors.ts'
-import { type Partition, dropPartition, oldestPartition } from './retention.ts'
-import type { Store } from './store.ts'
+import { type Partition, dropPartition, isLeaving, oldestPartition } from './retention.ts'
+import { type Store, askEvery } from './store.ts'
 
 export interface DiskGuardOptions {
   /** Bytes that are to be free on every disk of the store. */
@@ -78,16 +78,6 @@ export class DiskGuard {
 /** Bytes free on the fullest disk. */
 async function freeOf(store: Store): Promise<number> {
   const sql = `SELECT min(unreserved_space) AS free FROM system.disks WHERE type = 'Local'`
-  return Number((await store.query({ sql, params: {} })).rows[0]?.['free'] ?? Infinity)
-}
-
-/** Whether files of a partition that was removed are still there. */
-async function isLeaving(store: Store, { table, id }: Partition): Promise<boolean> {
-  const { rows } = await store.query({
-    sql:
-      `SELECT count() AS parts FROM system.parts WHERE NOT active AND rows > 0 AND database = {database:String} ` +
-      `AND table = {table:String} AND partition_id = {id:String}`,
-    params: { database: store.database, table, id },
-  })
-  return Number(rows[0]?.['parts']) > 0
+  const { rows } = await askEvery(store, 'server', { sql, params: {} })
+  return Math.min(Infinity, ...rows.map((row) => Number(row['free'] ?? Infinity)))
 }

@@ -6,9 +6,11 @@
  *   2  the old rows are taken out; there are none the second time
  *   3  the block is inserted, and its sums; their tokens are known the second time
  *
- * So for a moment a question sees neither of the two, never both.
+ * So for a moment a question sees neither of the two, never both; on a cluster that holds of the replica that was written to, others
+ * follow.
  */
-import { type DdlTarget, FLOWS, identifier, quote } from '../schema/ddl.ts'
+import { storedIn } from '../schema/cluster.ts'
+import { type DdlTarget, FLOWS, qualified, quote } from '../schema/ddl.ts'
 import { MINUTES, ROLLUP_COLUMNS, sumsSelect } from '../schema/rollups.ts'
 import { DEDUPLICATION } from './insert-settings.ts'
 import type { BlockFacts, Replaced } from './store.ts'
@@ -19,14 +21,18 @@ export const MOST_REPLACED = 8_192
 /** Statements that take the old rows out of the block's table and their sums out of the rollups, in order; none where it replaces none. */
 export function replaceStatements({ table, token, replaces }: BlockFacts, target: DdlTarget): string[] {
   if (replaces === undefined) return []
-  const remove = `DELETE FROM ${identifier(target.database)}.${identifier(table)} WHERE ${replacedRows(replaces)}`
-  return table === FLOWS ? [takeOut(token, replaces, target), remove] : [remove]
+  const stored = qualified(target, storedIn(target, table))
+  const remove = `DELETE FROM ${stored} WHERE ${replacedRows(replaces)}`
+  if (table !== FLOWS) return [remove]
+  // A replica may lag behind the one that the rows were inserted into: what it lacks it would not sum.
+  const catchUp = target.cluster === undefined ? [] : [`SYSTEM SYNC REPLICA ${stored} LIGHTWEIGHT`]
+  return [...catchUp, takeOut(token, replaces, target), remove]
 }
 
 function takeOut(token: string, replaces: Replaced, target: DdlTarget): string {
   const settings = Object.entries({ ...DEDUPLICATION, insert_deduplication_token: quote(`${token}-out`) })
   return (
-    `INSERT INTO ${identifier(target.database)}.${MINUTES} (${ROLLUP_COLUMNS.join(', ')}) ` +
+    `INSERT INTO ${qualified(target, storedIn(target, MINUTES))} (${ROLLUP_COLUMNS.join(', ')}) ` +
     `SETTINGS ${settings.map(([name, value]) => `${name} = ${value}`).join(', ')} ` +
     sumsSelect(target, { sign: -1, where: replacedRows(replaces, 't.') })
   )

@@ -249,8 +249,9 @@ function numberOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits)
 }
 
-function blockFacts({ table, columns, rows, token, replaces }: BlockFacts): BlockFacts {
-  return { table, columns, rows, token, ...(replaces === undefined ? {} : { replaces }) }
+function blockFacts({ table, columns, rows, token, replaces, shard }: BlockFacts): BlockFacts {
+  const facts = { table, columns, rows, token }
+  return { ...facts, ...(replaces === undefined ? {} : { replaces }), ...(shard === undefined ? {} : { shard }) }
 }
 
 function factsOf(block: Spooled): FactsFile {

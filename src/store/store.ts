@@ -4,6 +4,7 @@
  */
 
 import type { Readable } from 'node:stream'
+import type { DdlTarget } from '../schema/ddl.ts'
 import type { SumsBlock } from '../schema/native-sums.ts'
 import { MINUTES } from '../schema/rollups.ts'
 
@@ -18,6 +19,8 @@ export interface BlockFacts {
   token: string
   /** Rows that this block takes the place of: they are taken out before it is inserted. */
   replaces?: Replaced
+  /** The shard of a cluster that it goes to, chosen once. */
+  shard?: number
 }
 
 /** Stored rows, by what is written in them. */
@@ -57,7 +60,9 @@ export interface SumsFile {
 /** The sums of a block of flow records as a block of their own table; undefined where there are none. */
 export function sumsOf(block: Block | FileBlock): Block | FileBlock | undefined {
   if (block.sums === undefined || block.sums.rows === 0) return undefined
-  return { ...block.sums, table: MINUTES, token: `${block.token}-${MINUTES}` }
+  const { shard } = block
+  const sums = { ...block.sums, table: MINUTES, token: `${block.token}-${MINUTES}` }
+  return shard === undefined ? sums : { ...sums, shard }
 }
 
 /** SQL with bound parameters only: `{name:Type}` in the text, values here. Never a value in the text. */
@@ -87,6 +92,8 @@ export interface Store {
   readonly name: string
   /** The database that holds the tables. */
   readonly database: string
+  /** The cluster that the tables are spread over. */
+  readonly cluster?: string
   /** Brings the schema up to date. Errors: store_unreachable, store_newer, store_refused. */
   migrate(): Promise<void>
   /** Acknowledged = durable. The same token again has no effect. Errors: store_unreachable (try again), store_refused (never). */
@@ -100,5 +107,22 @@ export interface Store {
    * read on stops the engine. Errors, of the call or of the body: query_failed, store_unreachable.
    */
   stream(plan: QueryPlan, format: string, settings: StreamSettings): Promise<Readable>
+  /**
+   * Asks a server of every shard, or every server that answers, of itself; rows one after the other. Without it there is one server.
+   * Errors: as query.
+   */
+  queryEvery?(what: 'server' | 'shard', plan: QueryPlan): Promise<Rows>
+  /** The shard that a block of this token goes to; undefined where there are none. */
+  place?(token: string): number | undefined
   close(): Promise<void>
+}
+
+/** Where the tables of a store are. */
+export function targetOf({ database, cluster }: Store): DdlTarget {
+  return cluster === undefined ? { database } : { database, cluster }
+}
+
+/** Answers of every server of a store, or of one of each shard, to a question on itself. Errors: as Store.query. */
+export function askEvery(store: Store, what: 'server' | 'shard', plan: QueryPlan): Promise<Rows> {
+  return store.queryEvery === undefined ? store.query(plan) : store.queryEvery(what, plan)
 }

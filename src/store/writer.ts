@@ -139,7 +139,9 @@ export class Writer {
   }
 
   /** Into the spool, or straight into the store where the spool cannot be written; tries until one of them works. */
-  private async keep(block: Block): Promise<void> {
+  private async keep(given: Block): Promise<void> {
+    const shard = given.shard ?? this.store.place?.(given.token)
+    const block = shard === undefined ? given : { ...given, shard }
     for (let attempt = 0; !((await this.keepInSpool(block)) || (await this.insertFromMemory(block))); attempt++) {
       if (this.closed) {
         this.drop(block, 'the process ends, and neither the spool nor the store takes a block')

@@ -24,7 +24,7 @@ describe('the DDL, run by the engine', { skip: NO_ENGINE }, () => {
     engine = await openEngine()
     for (const database of names) {
       await engine.run(createDatabase({ database }))
-      await engine.run(createTable(FLOWS_TABLE, { database }))
+      await engine.run(createTable(FLOWS_TABLE, { database })[0]!)
     }
   })
   after(() => engine.close())
@@ -45,7 +45,7 @@ describe('the DDL, run by the engine', { skip: NO_ENGINE }, () => {
   })
 
   it('may be run again', async () => {
-    await engine.run(createTable(FLOWS_TABLE, { database: 'ovsight' }))
+    await engine.run(createTable(FLOWS_TABLE, { database: 'ovsight' })[0]!)
   })
 
   it('keeps literals and their NULs, quotes and backslashes', async () => {

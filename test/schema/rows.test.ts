@@ -36,7 +36,7 @@ describe('rows of the side tables, read back by the engine', { skip: NO_ENGINE }
 
   for (const table of SIDE_TABLES)
     it(`${table.name} holds what was written, and zero where nothing was`, async () => {
-      await engine.run(createTable(sideTableSpec(table), target))
+      await engine.run(createTable(sideTableSpec(table), target)[0]!)
       const { row, written } = filled(table)
       const block = encodeRows<SideTable>(table, [row, {}])
       assert.equal(block.rows, 2)

@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { type ServerOptions, createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -25,15 +26,30 @@ export interface Front {
   fault: (query: string) => Fault | undefined
   /** Statements seen, in order. */
   readonly queries: string[]
+  /** What of a statement this engine can do, where it is not a server; undefined = all. */
+  rewrite?: (query: string) => Promise<string> | string
   user: string
   password: string
   close(): Promise<void>
 }
 
-/** Serves the engine's session on a free port of the loopback. `directory` is for bodies. */
-export async function openFront(session: Session, directory: string): Promise<Front> {
+const LAST = new WeakMap<Session, Promise<unknown>>()
+
+/** A session runs one statement at a time, whoever has it. */
+export function inTurn<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const done = (LAST.get(session) ?? Promise.resolve()).then(work)
+  LAST.set(
+    session,
+    done.catch(() => {}),
+  )
+  return done
+}
+
+/** Serves the engine's session on a free port of the loopback. `directory` is for bodies; with `tls` it is https. */
+export async function openFront(session: Session, directory: string, tls?: ServerOptions): Promise<Front> {
   const sockets = new Set<Socket>()
-  const server: Server = createServer((request, response) => void handle(request, response))
+  const listener = (request: IncomingMessage, response: ServerResponse) => void handle(request, response)
+  const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -41,7 +57,7 @@ export async function openFront(session: Session, directory: string): Promise<Fr
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const front: Front = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http${tls === undefined ? '' : 's'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     fault: () => undefined,
     queries: [],
     user: 'default',
@@ -53,8 +69,6 @@ export async function openFront(session: Session, directory: string): Promise<Fr
     },
   }
   let files = 0
-  // A session runs one statement at a time.
-  let last: Promise<unknown> = Promise.resolve()
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { searchParams } = new URL(request.url!, front.url)
@@ -74,8 +88,8 @@ export async function openFront(session: Session, directory: string): Promise<Fr
         516,
         `Code: 516. DB::Exception: ${front.user}: Authentication failed. (AUTHENTICATION_FAILED)`,
       )
-    const work = last.then(() => run(query, searchParams, searchParams.has('query') ? body : undefined))
-    last = work.catch(() => {})
+    const own = (await front.rewrite?.(query)) ?? query
+    const work = inTurn(session, () => run(own, searchParams, searchParams.has('query') ? body : undefined))
     try {
       const answer = await work
       if (fault === 'cut-after') return void request.socket.destroy()

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { ClickHouseStore } from '../../src/store/clickhouse.ts'
-import { parseServerUrl } from '../../src/store/server-url.ts'
+import { parseServerUrls } from '../../src/store/server-url.ts'
 import { COUNTS, flowBlock } from './blocks.ts'
 import { type Front, openFront } from './clickhouse-front.ts'
 import { failsWith, storeContract } from './contract.ts'
@@ -129,27 +129,27 @@ describe('the URL of a server', () => {
   const environment = { CLICKHOUSE_USER: 'from-env', CLICKHOUSE_PASSWORD: 'env-pw' }
 
   it('holds user, password and database, or leaves them to the environment', () => {
-    assert.deepEqual(parseServerUrl('https://u:p%40w@h:8443/my%20db', environment), {
+    assert.deepEqual(parseServerUrls('https://u:p%40w@h:8443/my%20db', environment)[0], {
       url: 'https://h:8443/',
       username: 'u',
       password: 'p@w',
       database: 'my db',
       name: 'https://h:8443/my db',
     })
-    assert.deepEqual(parseServerUrl('http://h:8123', environment), {
+    assert.deepEqual(parseServerUrls('http://h:8123', environment)[0], {
       url: 'http://h:8123/',
       username: 'from-env',
       password: 'env-pw',
       database: 'ovsight',
       name: 'http://h:8123/ovsight',
     })
-    assert.equal(parseServerUrl('http://h', {}).username, 'default')
+    assert.equal(parseServerUrls('http://h', {})[0]!.username, 'default')
   })
 
   it('is refused when it is none, and not repeated', () => {
     for (const text of ['', 'nonsense', 'localhost:8123', 'tcp://u:secret@h:9000', 'http://u:secret@:x'])
       assert.throws(
-        () => parseServerUrl(text, {}),
+        () => parseServerUrls(text, {}),
         (error: Error) => !error.message.includes('secret') && failsWith('config_invalid', /http:/)(error),
       )
   })

@@ -24,10 +24,14 @@ export interface Engine {
   close(): void
 }
 
-export async function openEngine(): Promise<Engine> {
+/** `config`: ClickHouse's own configuration, in XML. */
+export async function openEngine(config?: string): Promise<Engine> {
   const chdb = await import('chdb')
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-engine-'))
-  const session = new chdb.Session(join(directory, 'db'))
+  const file = join(directory, 'config.xml')
+  if (config !== undefined) writeFileSync(file, config)
+  const options = config === undefined ? {} : { connectionArgs: [`--config-file=${file}`] }
+  const session = new chdb.Session(join(directory, 'db'), options)
   const settings = 'SETTINGS output_format_json_quote_64bit_integers = 1'
   let files = 0
   const run = async (sql: string) => void (await session.queryAsync(sql))

@@ -118,7 +118,7 @@ describe('migrating', { skip: NO_ENGINE }, () => {
       .filter(({ name }) => !lacks.has(name))
       .map((column) => (column.name === 'role' ? { ...column, type: "Enum8('unknown' = 0, 'sent' = 1)" } : column))
     const old: TableSpec = { ...FLOWS_TABLE, columns: [...columns, { name: 'my_own', type: 'String' }] }
-    await engine.run(createTable(old, target.target))
+    await engine.run(createTable(old, target.target)[0]!)
     await engine.run(`INSERT INTO old.flows (sequence, role, my_own, bytes) VALUES (7, 'sent', 'mine', 5)`)
     await migrate(target)
     const types = await typesOf('old')

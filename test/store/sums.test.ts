@@ -134,7 +134,7 @@ describe('records of an earlier database', { skip: NO_ENGINE }, () => {
     const engine = await openEngine()
     const old: TableSpec = { ...FLOWS_TABLE, columns: FLOWS_TABLE.columns.filter(({ name }) => name !== 'late_id') }
     await engine.run('CREATE DATABASE old')
-    await engine.run(createTable(old, { database: 'old' }))
+    await engine.run(createTable(old, { database: 'old' })[0]!)
     await engine.run(
       `INSERT INTO old.flows (bytes, role, counts_once, flow_end) VALUES (7, 'sent', 1, now()), (8, 'sent', 1, now())`,
     )

@@ -1,5 +1,13 @@
 /** Statements that bring the columns of a table in use up to its specification: it only ever grows. */
-import { type ColumnSpec, type DdlTarget, type TableSpec, columnDefinition, identifier } from '../../schema/ddl.ts'
+import { onCluster } from '../../schema/cluster.ts'
+import {
+  type ColumnSpec,
+  type DdlTarget,
+  type TableSpec,
+  columnDefinition,
+  identifier,
+  qualified,
+} from '../../schema/ddl.ts'
 
 /** A column as `system.columns` tells it. */
 export interface ColumnInUse {
@@ -11,9 +19,9 @@ export interface ColumnInUse {
  * ALTER TABLE statements, none when nothing is to be done. Columns that are missing are added after the one before them; closed
  * sets that have got new values are widened. Columns that the specification does not have are somebody's own, and left alone.
  */
-export function alignTable(table: TableSpec, inUse: readonly ColumnInUse[], { database }: DdlTarget): string[] {
+export function alignTable(table: TableSpec, inUse: readonly ColumnInUse[], target: DdlTarget): string[] {
   const types = new Map(inUse.map(({ name, type }) => [name, type]))
-  const alter = `ALTER TABLE ${identifier(database)}.${identifier(table.name)}`
+  const alter = `ALTER TABLE ${qualified(target, table.name)}${onCluster(target)}`
   return table.columns.flatMap((column, i) => {
     const type = types.get(column.name)
     if (type === undefined) {

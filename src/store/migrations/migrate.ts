@@ -1,6 +1,7 @@
 /** Runs what a database lacks of MIGRATIONS. */
 import { AppError } from '../../errors.ts'
-import { type DdlTarget, FLOWS_TABLE, type TableSpec, createTable, identifier, quote } from '../../schema/ddl.ts'
+import { storedIn } from '../../schema/cluster.ts'
+import { type DdlTarget, FLOWS, type TableSpec, alterStored, createTable, qualified, quote } from '../../schema/ddl.ts'
 import type { QueryPlan, Rows } from '../store.ts'
 import { type ColumnInUse, alignTable } from './align.ts'
 import { ALIGNED_TABLES, MIGRATIONS, MIGRATIONS_TABLE, type Migration } from './migrations.ts'
@@ -39,7 +40,7 @@ export async function migrate(
     )
   // Before, since a migration may read any column; after, for the tables that are new.
   await align(database, tables)
-  const table = `${identifier(target.database)}.${identifier(MIGRATIONS_TABLE.name)}`
+  const table = qualified(target, MIGRATIONS_TABLE.name)
   for (const { version, name, statements } of migrations) {
     if (version <= done) continue
     for (const statement of statements(target)) await database.run(statement)
@@ -50,12 +51,16 @@ export async function migrate(
   await align(database, tables)
 }
 
-/** Brings the columns of the tables that are there up to date. */
+/** Brings the columns of the tables that are there up to date: on a cluster of what holds the rows, then of what is asked. */
 async function align(database: Database, tables: readonly TableSpec[]): Promise<void> {
-  for (const spec of tables) {
+  const { target } = database
+  const named = tables.flatMap((spec) =>
+    [...new Set([storedIn(target, spec.name), spec.name])].map((name) => ({ ...spec, name })),
+  )
+  for (const spec of named) {
     const inUse = await columnsInUse(database, spec)
     if (inUse.length === 0) continue
-    for (const statement of alignTable(spec, inUse, database.target)) await database.run(statement)
+    for (const statement of alignTable(spec, inUse, target)) await database.run(statement)
   }
 }
 
@@ -64,11 +69,11 @@ async function doneVersion(database: Database): Promise<number> {
   const { target } = database
   const known = await columnsInUse(database, MIGRATIONS_TABLE)
   if (known.length === 0) {
-    await database.run(createTable(MIGRATIONS_TABLE, target))
+    for (const statement of createTable(MIGRATIONS_TABLE, target)) await database.run(statement)
     return 0
   }
   const { rows } = await database.query({
-    sql: `SELECT max(version) AS version FROM ${identifier(target.database)}.${identifier(MIGRATIONS_TABLE.name)}`,
+    sql: `SELECT max(version) AS version FROM ${qualified(target, MIGRATIONS_TABLE.name)}`,
     params: {},
   })
   return Number(rows[0]?.['version'] ?? 0)
@@ -83,7 +88,7 @@ async function columnsInUse(database: Database, table: TableSpec): Promise<Colum
 }
 
 /** Whether blocks are on the disk itself when they are acknowledged, not only in the kernel's cache. */
-export function syncStatement({ database }: DdlTarget, sync: boolean): string {
+export function syncStatement(target: DdlTarget, sync: boolean): string {
   const value = sync ? 1 : 0
-  return `ALTER TABLE ${identifier(database)}.${identifier(FLOWS_TABLE.name)} MODIFY SETTING fsync_after_insert = ${value}, fsync_part_directory = ${value}`
+  return `${alterStored(target, FLOWS)} MODIFY SETTING fsync_after_insert = ${value}, fsync_part_directory = ${value}`
 }

@@ -11,11 +11,21 @@ import {
   FLOWS_TABLE,
   MERGE_SETTINGS,
   type TableSpec,
+  alterStored,
+  createDatabase,
   createTable,
-  identifier,
+  qualified,
 } from '../../schema/ddl.ts'
 import { IDENTITY_TABLE, IMPORTS_TABLE, identityViews } from '../../schema/identity-tables.ts'
-import { MINUTES, ROLLUP_COLUMNS, ROLLUP_NAMES, hoursView, rollupTable, sumsSelect } from '../../schema/rollups.ts'
+import {
+  MINUTES,
+  ROLLUP_COLUMNS,
+  ROLLUP_NAMES,
+  type RollupName,
+  hoursView,
+  rollupTable,
+  sumsSelect,
+} from '../../schema/rollups.ts'
 import {
   AUDIT_TABLE,
   COLLECTOR_TABLE,
@@ -33,14 +43,14 @@ export interface Migration {
 }
 
 export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, name: 'flow records', statements: (target) => [createTable(FLOWS_TABLE, target)] },
+  { version: 1, name: 'flow records', statements: (target) => createTable(FLOWS_TABLE, target) },
   // The column itself is added by `align`.
   { version: 2, name: 'rows that wait to be resolved again', statements: () => [] },
   {
     version: 3,
     name: 'health of exporters, counters of interfaces, audit',
     statements: (target) =>
-      [HEALTH_TABLE, COUNTERS_TABLE, AUDIT_TABLE].map((table) => createTable(sideTableSpec(table), target)),
+      [HEALTH_TABLE, COUNTERS_TABLE, AUDIT_TABLE].flatMap((table) => createTable(sideTableSpec(table), target)),
   },
   { version: 4, name: 'sums by minute and hour', statements: sumsByMinuteAndHour },
   // The columns themselves are added by `align`.
@@ -49,7 +59,7 @@ export const MIGRATIONS: readonly Migration[] = [
     version: 6,
     name: 'who was what and when; imports',
     statements: (target) => [
-      ...[IDENTITY_TABLE, IMPORTS_TABLE].map((table) => createTable(sideTableSpec(table), target)),
+      ...[IDENTITY_TABLE, IMPORTS_TABLE].flatMap((table) => createTable(sideTableSpec(table), target)),
       ...identityViews(target),
     ],
   },
@@ -58,7 +68,7 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     version: 8,
     name: 'what collectors tell of themselves',
-    statements: (target) => [createTable(sideTableSpec(COLLECTOR_TABLE), target)],
+    statements: (target) => createTable(sideTableSpec(COLLECTOR_TABLE), target),
   },
   // The column itself is added by `align`.
   { version: 9, name: 'when rows beside the flows were stored', statements: () => [] },
@@ -66,14 +76,15 @@ export const MIGRATIONS: readonly Migration[] = [
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
 function sumsByMinuteAndHour(target: DdlTarget): string[] {
-  const database = identifier(target.database)
-  const flows = `${database}.${FLOWS}`
   const settings = Object.entries(MERGE_SETTINGS).map(([name, value]) => `${name} = ${value}`)
+  const make = (name: RollupName) => createTable(rollupTable(name), target)
+  // No cluster is older than the sums: there are no records to sum, and another collector may be storing the first already.
+  if (target.cluster !== undefined) return [...ROLLUP_NAMES.flatMap(make), hoursView(target)]
   return [
-    `ALTER TABLE ${flows} MODIFY SETTING ${settings.join(', ')}`,
-    ...ROLLUP_NAMES.flatMap((name) => [createTable(rollupTable(name), target), `TRUNCATE TABLE ${database}.${name}`]),
+    `${alterStored(target, FLOWS)} MODIFY SETTING ${settings.join(', ')}`,
+    ...ROLLUP_NAMES.flatMap((name) => [...make(name), `TRUNCATE TABLE ${qualified(target, name)}`]),
     hoursView(target),
-    `INSERT INTO ${database}.${MINUTES} (${ROLLUP_COLUMNS.join(', ')}) ${sumsSelect(target)}`,
+    `INSERT INTO ${qualified(target, MINUTES)} (${ROLLUP_COLUMNS.join(', ')}) ${sumsSelect(target)}`,
   ]
 }
 
@@ -97,3 +108,13 @@ export const ALIGNED_TABLES: readonly TableSpec[] = [
   ...SIDE_TABLES.map(sideTableSpec),
   ...ROLLUP_NAMES.map(rollupTable),
 ]
+
+/** All that the newest version consists of, in order; each statement does nothing where its part is there. */
+export function everything(target: DdlTarget): string[] {
+  return [
+    createDatabase(target),
+    ...[MIGRATIONS_TABLE, ...ALIGNED_TABLES].flatMap((table) => createTable(table, target)),
+    hoursView(target),
+    ...identityViews(target),
+  ]
+}

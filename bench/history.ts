@@ -1,0 +1,206 @@
+/**
+ * A month in a store, time-compressed: rows of the bundled captures with varied ends, stored as if each had been stored at its own time.
+ * What they weigh by `store status`; whether records and sums answer the same, to the byte; what goes when its time has come and
+ * when the disk fills; how long `top --last 30d` takes, as a question and as a command.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { askStore, askTop } from '../src/query/ask.ts'
+import { parseDimensions } from '../src/query/dimensions.ts'
+import type { Asker, Plan } from '../src/query/plan.ts'
+import { FLOWS } from '../src/schema/ddl.ts'
+import { NativeEncoder } from '../src/schema/native.ts'
+import { DiskGuard } from '../src/store/disk-guard.ts'
+import { openStore, openWriter } from '../src/store/open.ts'
+import { keepFor } from '../src/store/retention.ts'
+import type { Store } from '../src/store/store.ts'
+import type { Bench, Figure } from './figure.ts'
+import { withColumn } from './native-column.ts'
+import { VariedRows, captureRows } from './store-rows.ts'
+
+const DAY_MS = 86_400_000
+const BLOCK_ROWS = 65_536
+const DEFAULT_ROWS = 1_000_000
+const DEFAULT_DAYS = 30
+/** How long records are kept here, of the days there are. */
+const KEPT_SHARE = 0.5
+const COMMAND = fileURLToPath(new URL('../src/main.js', import.meta.url))
+
+export const benchHistory: Bench = async ({ rows = DEFAULT_ROWS, days = DEFAULT_DAYS }) => {
+  const data = mkdtempSync(join(tmpdir(), 'ovsight-bench-'))
+  const store = await openStore({ data, queryTimeoutMs: 600_000 })
+  const toMs = Math.floor(Date.now() / 60_000) * 60_000
+  const span = { fromMs: toMs - days * DAY_MS, toMs }
+  let figures: Figure[]
+  try {
+    await store.migrate()
+    const stored = await fill(store, data, rows, span)
+    figures = [
+      ...stored,
+      ...(await weight(store)),
+      ...(await agreement(store, span)),
+      ...(await ageing(store, days)),
+      ...(await asked(store, days)),
+    ]
+  } finally {
+    await store.close()
+  }
+  figures.push(...command(data, days))
+  rmSync(data, { recursive: true, force: true })
+  return figures
+}
+
+interface Stretch {
+  fromMs: number
+  toMs: number
+}
+
+/** Rows in order of time, each block stored at its time. */
+async function fill(store: Store, data: string, rows: number, { fromMs, toMs }: Stretch): Promise<Figure[]> {
+  const captures = [await captureRows('ipfix'), await captureRows('netflow5'), await captureRows('sflow5')]
+  const pace = { fromMs, rate: (rows * 1000) / (toMs - fromMs) }
+  const varied = new VariedRows(captures, BLOCK_ROWS, 1, pace)
+  const encoder = new NativeEncoder()
+  const { writer, close } = await openWriter(store, { data })
+  const start = performance.now()
+  let sent = 0
+  for (let block = 0; sent < rows; block++) {
+    const filled = varied.fill()
+    const { columns, bytes, sums, release } = encoder.encode(varied.batches)
+    const storedS = Math.floor((fromMs + (sent * 1000) / pace.rate) / 1000)
+    const seconds = new Uint32Array(filled).fill(storedS)
+    const daysOf = new Uint16Array(sums.rows).fill(Math.floor(storedS / 86_400))
+    await writer.enqueue({
+      table: FLOWS,
+      rows: filled,
+      token: `history-${block}`,
+      ...withColumn({ columns, bytes }, 'time_stored', 'DateTime', seconds),
+      sums: { rows: sums.rows, ...withColumn(sums, 'day_stored', 'Date', daysOf) },
+      release,
+    })
+    sent += filled
+    while (writer.spoolBlocks > 4) await writer.flush(50)
+  }
+  assert.equal(await writer.flush(600_000), true)
+  await close()
+  const seconds = (performance.now() - start) / 1000
+  return [{ name: 'rows stored', value: sent / 1e6, unit: 'M rows', note: `in ${seconds.toFixed(0)} s` }]
+}
+
+/** What `ovsight store status` says. */
+async function weight(store: Store): Promise<Figure[]> {
+  const { rows } = await askStore(store, {})
+  return rows
+    .filter(({ table }) => String(table).startsWith(FLOWS))
+    .map(({ table, rows: n, bytes_per_row, parts }) => ({
+      name: `${String(table)}, on disk`,
+      value: Number(bytes_per_row),
+      unit: 'bytes a row',
+      ...(table === FLOWS ? { target: 35, atMost: true as const } : {}),
+      note: `${(Number(n) / 1e6).toFixed(2)} M rows in ${String(parts)} parts`,
+    }))
+}
+
+/** The same questions from records and from sums: every figure of every group. */
+async function agreement(store: Store, span: Stretch): Promise<Figure[]> {
+  const fromSums = { read: 0 }
+  // A question of its own of the records: what a plan of sums stands for.
+  const records: Asker = { query: (plan: Plan) => store.query(plan.records ?? plan) }
+  const sums: Asker = {
+    query: (plan: Plan) => {
+      if (plan.records !== undefined) fromSums.read++
+      return store.query({ sql: plan.sql, params: plan.params })
+    },
+  }
+  const [from, to] = [span.fromMs, span.toMs].map((ms) => String(ms / 1000))
+  let groups = 0
+  for (const dimensions of [['server'], ['project'], ['src_project', 'dst_project'], ['ip_protocol']]) {
+    parseDimensions(dimensions)
+    const request = { dimensions, n: '10000', from: from!, to: to!, with: 'totals' }
+    const [a, b] = [await askTop(records, request, span.toMs), await askTop(sums, request, span.toMs)]
+    assert.deepEqual(b.rows, a.rows, `top ${dimensions.join(' ')}: sums and records differ`)
+    groups += a.rows.length
+  }
+  assert.ok(fromSums.read > 0, 'no question was answered from sums')
+  return [{ name: 'groups equal to the byte from records and sums', value: groups, unit: 'groups' }]
+}
+
+/** What is past its time goes; the disk guard takes the oldest day of what is left. */
+async function ageing(store: Store, days: number): Promise<Figure[]> {
+  const keptS = Math.round(days * KEPT_SHARE) * 86_400
+  const before = await spanOf(store)
+  await keepFor(store, { flows: keptS, flows_1m: keptS, flows_1h: 0 })
+  await store.run('OPTIMIZE TABLE ovsight.flows FINAL')
+  await store.run('OPTIMIZE TABLE ovsight.flows_1m FINAL')
+  const after = await spanOf(store)
+  assert.ok(after.days <= Math.round(days * KEPT_SHARE) + 1, `${after.days} days are left`)
+  assert.equal(after.hours, before.hours, 'the hours stay')
+  const guard = new DiskGuard(store, { freeBytes: Number.MAX_SAFE_INTEGER, log: { warn() {} } })
+  const gone = await guard.look()
+  assert.equal(gone?.table, FLOWS)
+  const left = await spanOf(store)
+  assert.equal(left.days, after.days - 1)
+  return [
+    {
+      name: 'days of records, before and after their time',
+      value: after.days,
+      unit: 'days',
+      note: `of ${before.days}`,
+    },
+    {
+      name: 'days left by the disk guard, one look',
+      value: left.days,
+      unit: 'days',
+      note: `${gone.rows} rows of ${gone.name}`,
+    },
+  ]
+}
+
+async function spanOf(store: Store): Promise<{ days: number; hours: number }> {
+  const sql = 'SELECT uniqExact(toDate(time_received)) AS days, (SELECT sum(records) FROM flows_1h) AS hours FROM flows'
+  const [row] = (await store.query({ sql, params: {} })).rows
+  return { days: Number(row?.['days']), hours: Number(row?.['hours']) }
+}
+
+/** `top --last 30d` as a collector answers it: the median of some, after the first. */
+async function asked(store: Store, days: number): Promise<Figure[]> {
+  const once = async (extras: string): Promise<number> => {
+    const start = performance.now()
+    const { rows } = await askTop(store, { dimensions: ['server'], last: `${days}d`, with: extras }, Date.now())
+    assert.ok(rows.length > 0)
+    return performance.now() - start
+  }
+  const median = async (extras: string) => {
+    await once(extras)
+    const times: number[] = []
+    for (let i = 0; i < 7; i++) times.push(await once(extras))
+    return { value: times.sort((a, b) => a - b)[3]!, note: `${times[0]!.toFixed(0)} to ${times[6]!.toFixed(0)} ms` }
+  }
+  const bound = { unit: 'ms', target: 300, atMost: true as const }
+  return [
+    { name: `top server --last ${days}d, the question alone`, ...bound, ...(await median('none')) },
+    { name: `the same with shares, trends and totals`, ...bound, ...(await median('all')) },
+  ]
+}
+
+/** The whole command: Node.js, the engine's start, the question. */
+function command(data: string, days: number): Figure[] {
+  const start = performance.now()
+  const { status, stdout, stderr } = spawnSync(process.execPath, [
+    COMMAND,
+    'top',
+    'server',
+    '--last',
+    `${days}d`,
+    '--data',
+    data,
+  ])
+  assert.equal(status, 0, String(stderr))
+  assert.ok(stdout.length > 0)
+  const ms = performance.now() - start
+  return [{ name: `ovsight top server --last ${days}d, no collector running`, value: ms, unit: 'ms' }]
+}
