@@ -55,7 +55,7 @@ describe('ovsight store', { skip: NO_ENGINE }, () => {
 
   it('grants prints statements that the engine parses, with the names asked for', async () => {
     const { stdout } = await run(['store', 'grants', '--writer', 'w-1', '--clickhouse', 'http://x:y@h:8123/my_db'])
-    assert.match(stdout, /GRANT SELECT ON my_db\.\* TO ovsight_reader;/)
+    assert.match(stdout, /GRANT SELECT, dictGet ON my_db\.\* TO ovsight_reader;/)
     assert.doesNotMatch(stdout, /ALL/)
     const oracle = await openEngine()
     const statements = stdout.trimEnd().split(';\n')
