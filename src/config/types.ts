@@ -128,9 +128,13 @@ function readUrls(given: unknown): string | Fault {
     : typeof given === 'string'
       ? given.split(/,\s*(?=https?:\/\/)/)
       : [given]
-  const read = urls.map(readUrl)
-  const fault = read.find((one) => one instanceof Fault)
-  return fault ?? (read.length === 0 ? new Fault('there is no URL') : read.join(','))
+  const read: string[] = []
+  for (const url of urls) {
+    const one = readUrl(url)
+    if (one instanceof Fault) return one
+    read.push(one)
+  }
+  return read.length === 0 ? new Fault('there is no URL') : read.join(',')
 }
 
 function readUrl(given: unknown): string | Fault {

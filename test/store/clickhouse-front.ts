@@ -70,7 +70,7 @@ export async function openFront(session: Session, directory: string, tls?: Serve
   }
   let files = 0
   /** Settings of the last request. */
-  let before: string[] = []
+  let lastSettings: string[] = []
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { searchParams } = new URL(request.url!, front.url)
@@ -121,8 +121,8 @@ export async function openFront(session: Session, directory: string, tls?: Serve
     const settings = [...params].filter(([name]) => !NOT_SETTINGS.test(name))
     const set = settings.map(([name, value]) => `${name} = ${literal(value)}`)
     // They are of one request; those of the one before are still there.
-    const left = before.filter((name) => !params.has(name))
-    before = settings.map(([name]) => name).filter((name) => !name.startsWith('param_'))
+    const left = lastSettings.filter((name) => !params.has(name))
+    lastSettings = settings.map(([name]) => name).filter((name) => !name.startsWith('param_'))
     set.push(...left.map((name) => `${name} = DEFAULT`))
     if (set.length > 0) await session.queryAsync(`SET ${set.join(', ')}`)
     if (data === undefined) return (await session.queryAsync(query, { format: 'TabSeparated' })).bytes()

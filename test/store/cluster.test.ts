@@ -127,7 +127,7 @@ describe('a cluster of two shards with two replicas each', { skip: NO_ENGINE }, 
     await cluster.set(0, 1, false)
     await send(8)
     assert.equal(await writer.flush(300), false, 'the blocks of a shard that is gone wait')
-    const before = shardInserts(await cluster.inserts())
+    const inserted = shardInserts(await cluster.inserts())
     for (const [shard, replica] of [[0, 0], [0, 1], [1, 1]] as const) await cluster.set(shard, replica, true) // prettier-ignore
     await send(8)
     assert.equal(await writer.flush(60_000), true)
@@ -144,7 +144,7 @@ describe('a cluster of two shards with two replicas each', { skip: NO_ENGINE }, 
         raw.map(([rows, , bytes]) => [rows, bytes]),
         table,
       )
-    assert.ok(shardInserts(await cluster.inserts()) > before, 'a shard that is back is used again')
+    assert.ok(shardInserts(await cluster.inserts()) > inserted, 'a shard that is back is used again')
     await close()
   })
 
@@ -164,11 +164,11 @@ describe('a cluster of two shards with two replicas each', { skip: NO_ENGINE }, 
     await store.insert({ ...numberedBlock(10, 950_010, 510), shard: 2 })
     const records = async () =>
       (await sums('SELECT sum(records) FROM sharded.flows_1h_local')).reduce((all, [n]) => all + n!, 0)
-    const before_ = await records()
+    const earlier = await records()
     const better = { ...flowBlock(20, 960_000, 'better'), replaces: { ids, fromMs: T0, toMs: T0 + 1_000 } }
     await store.insert(better)
     await store.insert(better)
-    assert.equal(await records(), before_)
+    assert.equal(await records(), earlier)
     const held = await sums('SELECT countIf(late_id >= 500), countIf(sequence >= 960000) FROM sharded.flows_local')
     assert.deepEqual(
       held.reduce(([a, b], [c, d]) => [a! + c!, b! + d!]),

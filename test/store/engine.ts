@@ -28,9 +28,9 @@ export interface Engine {
 export async function openEngine(config?: string): Promise<Engine> {
   const chdb = await import('chdb')
   const directory = mkdtempSync(join(tmpdir(), 'ovsight-engine-'))
-  const file = join(directory, 'config.xml')
-  if (config !== undefined) writeFileSync(file, config)
-  const options = config === undefined ? {} : { connectionArgs: [`--config-file=${file}`] }
+  const configFile = join(directory, 'config.xml')
+  if (config !== undefined) writeFileSync(configFile, config)
+  const options = config === undefined ? {} : { connectionArgs: [`--config-file=${configFile}`] }
   const session = new chdb.Session(join(directory, 'db'), options)
   const settings = 'SETTINGS output_format_json_quote_64bit_integers = 1'
   let files = 0
