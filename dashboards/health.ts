@@ -96,7 +96,7 @@ const ARRIVING: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Datagrams per second, by host',
     question: 'Does a host fall silent, or send more than it used to?',
-    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, ${HOST} AS host, sum(datagrams) / greatest(60, $__interval_s) AS datagrams FROM ${TABLE} WHERE ${HEALTH_SPAN} AND datagrams > 0 GROUP BY time, host ORDER BY time, host`,
+    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, ${HOST} AS host, sum(datagrams) / greatest(60, $__interval_s) AS datagrams FROM ${TABLE} WHERE ${HEALTH_SPAN} AND exporter != toIPv6('::') GROUP BY time, host ORDER BY time, host`,
     columns: { time: TIME, host: TEXT, datagrams: { unit: 'datagrams_per_second' } },
     label: 'host',
     interval: '1m',
