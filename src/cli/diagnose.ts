@@ -14,7 +14,10 @@ export interface Readings {
   readonly sources: readonly { source: string; target: string; state: string; says: string }[]
   /** Hosts of the model: their bridges, and what each exports, as identity show has them. */
   readonly hosts: readonly { host: string; bridges: string; exports: string }[]
-  readonly options: { readonly receive_buffer: number }
+  /** Those of the collector, else of the configuration here. */
+  readonly options: { readonly receive_buffer: number; readonly gre: boolean }
+  /** What the store said in place of an answer. */
+  readonly storeFault?: string | undefined
   readonly nowMs: number
 }
 
@@ -72,6 +75,7 @@ const CHECKS: Readonly<Record<(typeof STAGES)[number], Check>> = {
       evidence: `${value} bytes in force, ${options.receive_buffer} asked for`,
       mend: `sysctl -w net.core.rmem_max=${options.receive_buffer}, or CAP_NET_ADMIN for ovsight`,
     }), // prettier-ignore
+    ...withoutGre(metrics, options),
   ],
   decoders: ({ metrics, exporters }) => [
     ...exporters.flatMap((exporter) => faultsOf(exporter)),
@@ -96,7 +100,10 @@ const CHECKS: Readonly<Record<(typeof STAGES)[number], Check>> = {
     }), // prettier-ignore
     ...exporters.flatMap(unattributed),
   ],
-  store: ({ metrics }) => [
+  store: ({ metrics, storeFault }) => [
+    ...(storeFault === undefined
+      ? []
+      : [{ state: 'bad', what: 'the store does not answer', evidence: storeFault, mend: STORE_MEND } as const]), // prettier-ignore
     ...each(metrics, 'ovsight_rows_dropped_total', ({ labels, value }) => value > 0 && {
       state: 'bad',
       what: `rows were lost after decoding (${labels['reason']})`,
@@ -109,19 +116,36 @@ const CHECKS: Readonly<Record<(typeof STAGES)[number], Check>> = {
       evidence: `${value} rows in the directory quarantine, each block with its reason`,
       mend: 'read quarantine/*.txt in the data directory',
     }), // prettier-ignore
-    ...each(metrics, 'ovsight_spool_blocks', ({ value }) => value > 20 && {
+    ...each(metrics, 'ovsight_spool_blocks', ({ value }) => storeFault === undefined && value > 20 && {
       state: 'bad',
       what: 'the store does not take what comes: blocks wait on disk',
       evidence: `ovsight_spool_blocks ${value}, insert failures ${sumOf(metrics, 'ovsight_insert_failures_total')}`,
-      mend: 'is the ClickHouse server up? ovsight top --clickhouse URL asks it; else sample more coarsely',
+      mend: `${STORE_MEND}; else sample more coarsely`,
     }), // prettier-ignore
     ...each(metrics, 'ovsight_spool_failures_total', ({ value }) => value > 0 && {
       state: 'bad',
       what: 'blocks could not be written to the spool',
       evidence: `ovsight_spool_failures_total ${value}`,
-      mend: 'df -h of the data directory; ovsight retention, or a larger disk',
+      mend: 'df -h of the data directory; a smaller keep_flows, or a larger disk',
     }), // prettier-ignore
+    ...(sumOf(metrics, 'ovsight_disk_guard_partitions_total') === 0
+      ? []
+      : [{
+          state: 'warn',
+          what: 'the disk is nearly full: the oldest records were removed before their time',
+          evidence: `ovsight_disk_guard_partitions_total ${sumOf(metrics, 'ovsight_disk_guard_partitions_total')}, ${sumOf(metrics, 'ovsight_disk_guard_rows_total')} rows`,
+          mend: 'a larger disk, a smaller keep_flows, or a smaller disk_free',
+        } as const]), // prettier-ignore
   ],
+}
+
+const STORE_MEND = 'is the ClickHouse server up? curl URL/ping, and ovsight top --clickhouse URL asks it'
+
+/** A listener that is open has a buffer. */
+function withoutGre(metrics: readonly MetricSample[], { gre }: Readings['options']): Found[] {
+  const open = metrics.filter(({ name }) => name === 'ovsight_receive_buffer_bytes').map(({ labels }) => labels['listener']) // prettier-ignore
+  if (!gre || open.length === 0 || open.includes('gre')) return []
+  return [{ state: 'warn', what: 'frames mirrored through GRE and ERSPAN are not received: a raw socket needs a privilege', evidence: `listeners: ${open.join(' ')}`, mend: 'AmbientCapabilities=CAP_NET_RAW in the systemd unit, or setcap cap_net_raw+ep "$(readlink -f "$(command -v node)")"; gre: off where there are no mirrors' }] // prettier-ignore
 }
 
 const DROPS: Readonly<Record<string, string>> = {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { addOptions } from '../config/flags.ts'
+import { OPTION_TYPES } from '../config/types.ts'
 import { AppError } from '../errors.ts'
 import type { Exporter } from '../query/exporters.ts'
 import { collectorOf, collectorUrl, fetchCollector } from './collector-note.ts'
@@ -60,16 +62,17 @@ async function readingsOf(context: CliContext, options: DoctorOptions): Promise<
     of(async (at) => parseMetrics(await (await fetchCollector(collectorUrl(at, 'metrics'))).text())),
     of(askStatus),
     of((at) => askShow(context, at, 'hosts')),
-    storedExporters(context, options),
+    storedExporters(context, options).catch(storeFaultOf),
   ])
   const text = (row: Readonly<Record<string, string>>, name: string) => row[name] ?? ''
   return {
     metrics,
     running: url !== undefined,
-    exporters,
+    exporters: Array.isArray(exporters) ? exporters : [],
+    storeFault: Array.isArray(exporters) ? undefined : exporters.storeFault,
     sources: sources.map((row) => ({ source: text(row, 'source'), target: text(row, 'target'), state: text(row, 'state'), says: text(row, 'says') })), // prettier-ignore
     hosts: hosts.map((row) => ({ host: text(row, 'host'), bridges: text(row, 'bridges'), exports: text(row, 'exports') })), // prettier-ignore
-    options: config,
+    options: { ...config, ...(url === undefined ? {} : await runningOptions(url)) },
     nowMs: context.now(),
   }
 }
@@ -83,6 +86,27 @@ async function storedExporters(context: CliContext, options: DoctorOptions): Pro
     rows = answer.rows as unknown as Exporter[]
   })
   return rows
+}
+
+/** A store that is down is a finding; that there is none, or that the command is wrong, is an error. */
+function storeFaultOf(error: unknown): { storeFault: string } {
+  if (error instanceof AppError && (error.retriable || error.code === 'query_failed'))
+    return { storeFault: error.message }
+  throw error
+}
+
+const CONFIG = z.array(z.object({ option: z.string(), value: z.string() }))
+
+/** What the collector was started with: another configuration than the one here, perhaps. */
+async function runningOptions(url: string): Promise<Partial<Readings['options']>> {
+  const response = await fetchCollector(collectorUrl(url, 'api/v1/config'))
+  const rows = CONFIG.safeParse(await response.json().catch(() => undefined))
+  const value = (name: string) => rows.data?.find(({ option }) => option === name)?.value
+  const [buffer, gre] = [OPTION_TYPES.bytes.read(value('receive_buffer')), OPTION_TYPES.flag.read(value('gre'))]
+  return {
+    ...(typeof buffer === 'number' ? { receive_buffer: buffer } : {}),
+    ...(typeof gre === 'boolean' ? { gre } : {}),
+  }
 }
 
 const MARKS = { ok: 'ok', warn: '!', bad: '!!' } as const

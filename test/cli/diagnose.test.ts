@@ -5,7 +5,7 @@ import type { Exporter } from '../../src/query/exporters.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const EXPORTER: Exporter = { exporter: '10.0.0.1', host: 'c0', protocol: 'sflow5', records: 100, domains: '0', bridges: 'br-int', rates: '64', last_seen: new Date(NOW).toISOString(), percent: 100, lost: 0, undecoded: 0, faults: '', mixed: 0, unattributed: 0, evidence: '', clock_s: 0, limited: 0, clock_moved: 0 } // prettier-ignore
-const SOUND: Readings = { metrics: [], running: true, exporters: [EXPORTER], sources: [{ source: 'file', target: 'cloud.yaml', state: 'ok', says: '' }], hosts: [{ host: 'c0', bridges: 'br-int', exports: 'br-int:sflow' }], options: { receive_buffer: 1000 }, nowMs: NOW } // prettier-ignore
+const SOUND: Readings = { metrics: [], running: true, exporters: [EXPORTER], sources: [{ source: 'file', target: 'cloud.yaml', state: 'ok', says: '' }], hosts: [{ host: 'c0', bridges: 'br-int', exports: 'br-int:sflow' }], options: { receive_buffer: 1000, gre: false }, nowMs: NOW } // prettier-ignore
 
 /** One thing broken, what is said of it and how it is mended. */
 const BROKEN: readonly (readonly [string, Partial<Readings>, RegExp, RegExp])[] = [
@@ -24,6 +24,9 @@ const BROKEN: readonly (readonly [string, Partial<Readings>, RegExp, RegExp])[] 
   ['an exporter is no known host', { exporters: [{ ...EXPORTER, host: '', unattributed: 50, evidence: 'no_host' }] }, /50 % of the records of 10\.0\.0\.1 sflow5 have no known end/, /add 10\.0\.0\.1 to the addresses/],
   ['a host exports nothing', { hosts: [...SOUND.hosts, { host: 'c1', bridges: 'br-int br-tun', exports: '' }] }, /1 of 2 hosts export from no bridge/, /ovsight setup c1/],
   ['the store is down', { metrics: parseMetrics('ovsight_spool_blocks 400\novsight_insert_failures_total 9') }, /does not take what comes/, /ClickHouse/],
+  ['the store does not answer', { storeFault: 'ClickHouse http://ch:8123 does not answer' }, /store does not answer/, /curl URL\/ping/],
+  ['the disk guard was at work', { metrics: parseMetrics('ovsight_disk_guard_partitions_total 1\novsight_disk_guard_rows_total{table="flows"} 9') }, /nearly full/, /keep_flows/],
+  ['no raw socket may be opened', { options: { receive_buffer: 1, gre: true }, metrics: parseMetrics('ovsight_receive_buffer_bytes{listener="sflow"} 400') }, /GRE and ERSPAN are not received/, /CAP_NET_RAW/],
   ['the disk is full', { metrics: parseMetrics('ovsight_rows_dropped_total{reason="spool_full"} 1') }, /rows were lost after decoding/, /spool_max/],
 ] // prettier-ignore
 

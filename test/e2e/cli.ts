@@ -53,9 +53,13 @@ export interface Running {
 const STARTED = /^ovsight \S+ listens on .*$/m
 const FREE_PORTS = ['netflow', 'ipfix', 'sflow', 'vxlan', 'http'].flatMap((name) => [`--${name}-port`, '0'])
 
-/** Starts a collector on free ports and waits for its start line. */
-export async function collector(words: readonly string[]): Promise<Running> {
-  const child = launch(['collect', '--bind', '127.0.0.1', ...FREE_PORTS, '--gre', 'off', ...words])
+/** Starts a collector on free ports and waits for its start line. `under` is a command that runs it. */
+export async function collector(
+  words: readonly string[],
+  { env = {}, under = [] }: { env?: Record<string, string>; under?: readonly string[] } = {},
+): Promise<Running> {
+  const gre = words.includes('--gre') ? [] : ['--gre', 'off']
+  const child = launch(['collect', '--bind', '127.0.0.1', ...FREE_PORTS, ...gre, ...words], env, under)
   const done = ended(child)
   const line = await startLine(child, done)
   return {
@@ -82,8 +86,10 @@ function startLine(child: ChildProcess, done: Promise<Ended>): Promise<string> {
   })
 }
 
-function launch(words: readonly string[], env = {}): ChildProcess {
-  return spawn(process.execPath, ['--enable-source-maps', MAIN, ...words], {
+/** `under` is a command that runs it. */
+function launch(words: readonly string[], env = {}, under: readonly string[] = []): ChildProcess {
+  const [program = '', ...all] = [...under, process.execPath, '--enable-source-maps', MAIN, ...words]
+  return spawn(program, all, {
     stdio: 'pipe',
     env: { ...ENV, NO_COLOR: '1', ...env },
   })

@@ -3,30 +3,12 @@ import { createSocket } from 'node:dgram'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Finding } from '../../src/cli/diagnose.ts'
 import { NO_ENGINE } from '../store/engine.ts'
 import { collector, ovsight, temporary } from './cli.ts'
+import { findings, wantedFindings } from './doctor-findings.ts'
 
 /** Broken on purpose, with real parts: a collector of its own, datagrams over UDP, an OVSDB that does not answer. */
 describe('ovsight doctor', { skip: NO_ENGINE }, () => {
-  const findings = async (data: string): Promise<Finding[]> => {
-    const { code, stdout, stderr } = await ovsight(['doctor', '--data', data, '-f', 'json', '--last', '1h'])
-    assert.ok(code === 0 || code === 11, `${code} ${stderr}`)
-    return JSON.parse(stdout) as Finding[]
-  }
-  /** Until every wanted sentence is found. */
-  const wanted = async (data: string, sentences: readonly RegExp[]): Promise<Finding[]> => {
-    let found: Finding[] = []
-    for (let tries = 0; tries < 12; tries++) {
-      found = await findings(data)
-      if (sentences.every((sentence) => found.some(({ what }) => sentence.test(what)))) return found
-      await sleep(1000)
-    }
-    const missing = sentences.filter((sentence) => !found.some(({ what }) => sentence.test(what)))
-    throw new assert.AssertionError({ message: `${missing.join(' ')} not in ${JSON.stringify(found, null, 1)}` })
-  }
-
   it('names what is wrong with what comes, and what mends it', async () => {
     const data = temporary()
     const running = await collector(['--data', data])
@@ -41,7 +23,7 @@ describe('ovsight doctor', { skip: NO_ENGINE }, () => {
       for (let i = 0; i < 5; i++) await send(ipfixWithoutTemplate(i), ipfix)
       await send(Buffer.from([0, 10, 0, 200, 1, 2]), ipfix)
       socket.close()
-      const found = await wanted(data, [
+      const found = await wantedFindings(data, [
         /share one sequence number/,
         /clock of 127\.0\.0\.1 netflow5 is \d+ s ahead/,
         /no source of identity/,
@@ -49,11 +31,11 @@ describe('ovsight doctor', { skip: NO_ENGINE }, () => {
         /not decoded to their end/,
         /no known end/,
       ])
-      const mend = (what: RegExp) => found.find((one) => what.test(one.what))?.mend ?? ''
+      const { mend, all } = found
       assert.match(mend(/share one sequence/), /ovsight setup .* --export netflow/)
       assert.match(mend(/before its template/), /template_interval=60/)
       assert.match(mend(/no source of identity/), /--identity FILE/)
-      assert.ok(found.every(({ stage, state, evidence }) => stage !== undefined && (state === 'ok' || evidence !== '')))
+      assert.ok(all.every(({ stage, state, evidence }) => stage !== undefined && (state === 'ok' || evidence !== '')))
       const table = await ovsight(['doctor', '--data', data, '--last', '1h'])
       assert.equal(table.code, 11)
       assert.match(table.stdout, /^stage +what, the evidence, and what mends it\nexporters +!! /)
@@ -70,9 +52,9 @@ describe('ovsight doctor', { skip: NO_ENGINE }, () => {
     writeFileSync(identity, 'hosts:\n  - name: c0\n    addresses: [10.0.0.1]\n    ovsdb: tcp:127.0.0.1:1\n')
     const running = await collector(['--data', data, '--identity', identity])
     try {
-      const found = await wanted(data, [/nothing has arrived/, /ovsdb .*127\.0\.0\.1:1 cannot be read/])
-      assert.match(found.find(({ what }) => what.startsWith('ovsdb'))?.mend ?? '', /create Manager/)
-      assert.equal(found.find(({ stage }) => stage === 'store')?.state, 'ok')
+      const found = await wantedFindings(data, [/nothing has arrived/, /ovsdb .*127\.0\.0\.1:1 cannot be read/])
+      assert.match(found.mend(/^ovsdb/), /create Manager/)
+      assert.equal(found.all.find(({ stage }) => stage === 'store')?.state, 'ok')
     } finally {
       await running.stop()
     }
