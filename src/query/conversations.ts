@@ -112,7 +112,7 @@ export function conversationsPlan(query: ConversationsQuery, span: Span, sampled
     `tuple(${parties.flatMap(({ unknown, key }) => [unknown(side), key(side)].filter((part) => part !== undefined)).join(', ')})`
   const swap = `${order('src')} > ${order('dst')}`
   const either = (src: string, dst: string) => `if(swap, ${dst}, ${src})`
-  const shows = parties.flatMap(({ shows: all }) => all)
+  const shows = partiesShow(parties)
   const inner = [
     `${swap} AS swap`,
     ...parties.flatMap(({ key }, i) => [`${key('src')} AS ks${i}`, `${key('dst')} AS kd${i}`]),
@@ -149,8 +149,18 @@ export function conversationsPlan(query: ConversationsQuery, span: Span, sampled
   return { sql, params: params.values }
 }
 
+/** What is shown of an end. What another party is of is shown by that: `server project` has one project. */
+function partiesShow(parties: readonly Party[]): Party['shows'] {
+  const own = new Set(parties.map(({ name }) => name))
+  const shows = new Map<string, Party['shows'][number]>()
+  for (const party of parties)
+    for (const show of party.shows)
+      if ((show.as === party.name || !own.has(show.as)) && !shows.has(show.as)) shows.set(show.as, show)
+  return [...shows.values()]
+}
+
 function conversationNames({ parties, plain }: Pick<ConversationsQuery, 'parties' | 'plain'>): string[] {
-  const shows = parties.flatMap(({ shows: all }) => all.map(({ as }) => as))
+  const shows = partiesShow(parties).map(({ as }) => as)
   return [...shows.map((as) => `a_${as}`), ...shows.map((as) => `b_${as}`), ...plain]
 }
 
@@ -164,7 +174,7 @@ export function conversationRows(
   sampled: boolean,
   rows: readonly Record<string, unknown>[],
 ): Record<string, Cell>[] {
-  const shows = parties.flatMap(({ shows: all }) => all)
+  const shows = partiesShow(parties)
   return rows.map((row) =>
     Object.fromEntries([
       ...(['a', 'b'] as const).flatMap((end) =>

@@ -175,6 +175,18 @@ describe('top', { skip: NO_ENGINE }, () => {
     )
   })
 
+  it('shows once what two parties of a conversation have in common', async () => {
+    for (const dimensions of [
+      ['server', 'project'],
+      ['project', 'server', 'server_id'],
+      ['server', 'network', 'host'],
+    ]) {
+      const { columns, rows } = await askTop(engine.store, { dimensions, bidirectional: 'true' }, NOW)
+      assert.equal(new Set(columns).size, columns.length)
+      assert.ok(rows.length > 0 && columns.every((column) => rows[0]![column] !== undefined), dimensions.join(' '))
+    }
+  })
+
   it('refuses what it does not know, with the nearest name', async () => {
     const refused = (request: TopRequest, code: string, message: RegExp) =>
       assert.rejects(askTop(engine.store, request, NOW), (error: { code?: string; message: string }) => {
