@@ -69,6 +69,8 @@ describe('the systemd unit', () => {
 
   it('is started with files that the package installs, by the user that it makes', () => {
     assert.deepEqual(values('ExecStart'), ['/usr/bin/ovsight collect --config /etc/ovsight/ovsight.yaml'])
+    // /bin/kill is of the package procps, which a minimal Debian lacks; a shell is always there.
+    assert.deepEqual(values('ExecReload'), ["/bin/sh -c 'kill -HUP $MAINPID'"])
     const user = readFileSync(`${ROOT}deploy/systemd/ovsight.sysusers`, 'utf8')
     assert.match(user, new RegExp(`^u ${values('User')[0]} `, 'm'))
     assert.match(
