@@ -75,6 +75,19 @@ export const ERRORS = {
   not_allowed: { exit: 10, http: 403, retriable: false, doc: 'The token is of a project, and this is for operators.' },
   rate_limited: { exit: 10, http: 429, retriable: true, doc: 'Too many requests; retry-after says when to go on.' },
   not_well: { exit: 11, http: 503, retriable: false, doc: 'ovsight doctor has found something; it is listed.' },
+  already_imported: {
+    exit: 12,
+    http: 409,
+    retriable: false,
+    doc: 'The same file was imported before; --again stores it once more.',
+  },
+  lines_damaged: {
+    exit: 13,
+    http: 400,
+    retriable: false,
+    doc: 'Lines of an imported file could not be read; the first are listed with their numbers, everything else is stored.',
+  },
+  file_exists: { exit: 3, http: 409, retriable: false, doc: 'A file to be written is there already; --force replaces it.' },
   data_dir_locked: { exit: 6, http: 503, retriable: false, doc: 'Another process holds the data directory.' },
   data_dir_unwritable: { exit: 6, http: 500, retriable: false, doc: 'The data directory cannot be made or written.' },
   store_unavailable: {

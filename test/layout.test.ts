@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   query: ['schema', 'errors.ts'],
   late: ['attribute', 'schema', 'store', 'errors.ts'],
   history: ['identity', 'schema', 'store', 'errors.ts'],
+  transfer: ['query', 'schema', 'store', 'errors.ts'],
   receive: ['wire', 'errors.ts'],
   door: ['store', 'schema', 'errors.ts'],
   telemetry: ['errors.ts'],
@@ -34,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'errors.ts',
   ],
   audit: ['query', 'schema', 'identity', 'errors.ts'],
-  api: ['audit', 'query', 'store', 'schema', 'telemetry', 'errors.ts'],
+  api: ['audit', 'query', 'transfer', 'store', 'schema', 'telemetry', 'errors.ts'],
 }
 const NO_DEPENDENCIES = new Set(['wire', 'schema', 'decode'])
 const IMPORT = /^(?:import|export)\b[^'"]*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm

@@ -15,6 +15,7 @@ ${Object.entries(RESOURCES)
   .join('\n')}
 | \`/api/docs\` | a page on which every question can be asked |
 | \`/api/v1/openapi.json\` | the OpenAPI 3.1 document |
+| \`/api/v1/export\` | flow records as \`format=parquet\`, \`csv\` or \`jsonl\`, all that \`filter\`, \`from\` and \`to\` leave: what \`ovsight export\` writes |
 | \`/api/v1/identity/status\` | every source of the model: state, fault, age, counts |
 | \`/api/v1/identity/show\` | what the model knows: the rows of \`ovsight identity show -f json\` |
 

@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { Server as SecureServer, createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, type Server as NetServer, createServer as createNetServer } from 'node:net'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerFactory } from 'fastify'
+import type { Store } from '../store/store.ts'
 import { AppError } from '../errors.ts'
 import type { Asker } from '../query/plan.ts'
 import { guard, type AccessOptions } from './access.ts'
 import { answerRoutes } from './answers.ts'
+import { exportRoute } from './export.ts'
 import { identityRoutes, type IdentityApi } from './identity.ts'
 import { openApi } from './openapi.ts'
 import { API_PAGE, PAGE_POLICY } from './page.ts'
@@ -17,7 +19,7 @@ import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
 export interface ApiOptions {
-  readonly store: Asker & { readonly name: string }
+  readonly store: Asker & { readonly name: string } & Partial<Pick<Store, 'stream'>>
   /** The page of /metrics in Prometheus' text format. */
   readonly metricsText: () => string | Promise<string>
   /** The model of the cloud, where there is one. */
@@ -96,6 +98,7 @@ export function buildApi({
   if (identity !== undefined) identityRoutes(app, identity)
   if (status !== undefined) statusRoutes(app, status)
   answerRoutes(app, store, now)
+  if (isStreaming(store)) exportRoute(app, store, now)
   return app
 }
 
@@ -152,4 +155,9 @@ function refused(host: string, port: number, cause: unknown): AppError {
       cause,
     })
   return new AppError('socket_refused', `cannot listen for HTTP on ${host} port ${port}: ${message}`, { cause })
+}
+
+/** A store; what only answers questions exports nothing. */
+function isStreaming(store: ApiOptions['store']): store is ApiOptions['store'] & Pick<Store, 'query' | 'stream'> {
+  return store.stream !== undefined
 }

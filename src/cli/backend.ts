@@ -25,6 +25,7 @@ import {
 import { askAudit, type AuditRequest } from '../audit/ask.ts'
 import { statementsText, TimedAsker } from '../query/timed.ts'
 import type { SpanRequest } from '../query/times.ts'
+import { type ExportRequest, type Exporting, openExport } from '../transfer/export.ts'
 import type { CliContext, StoreTarget } from './context.ts'
 import { collectorOf, type CollectorAccess } from './collector-note.ts'
 
@@ -44,6 +45,7 @@ export interface Backend {
   audit(request: AuditRequest): Promise<Answer>
   store(request: StoreRequest): Promise<Answer>
   history(request: HistoryRequest): Promise<Answer>
+  export(request: ExportRequest): Promise<Exporting>
   close(): Promise<void>
 }
 
@@ -92,6 +94,7 @@ async function storeBackend(target: StoreTarget, context: CliContext): Promise<B
     store: (request) => askStore(asker, request),
     history: (request) => askHistory(asker, request, context.now()),
     exporters: (request) => askExporters(asker, request, context.now()),
+    export: (request) => openExport(store, request, context.now()),
     close: () => store.close(),
   }
 }

@@ -30,6 +30,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   matrix: async () => (await import('./matrix.ts')).addMatrix,
   series: async () => (await import('./series.ts')).addSeries,
   flows: async () => (await import('./flows.ts')).addFlows,
+  export: async () => (await import('./export.ts')).addExport,
+  import: async () => (await import('./import.ts')).addImportFiles,
   store: async () => (await import('./store.ts')).addStore,
   audit: async () => (await import('./audit.ts')).addAudit,
   identity: async () => (await import('./identity.ts')).addIdentity,

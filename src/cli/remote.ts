@@ -1,6 +1,9 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { Answer, FlowsRequest, MatrixRequest, SeriesRequest, TopRequest } from '../query/ask.ts'
+import { type ExportRequest, type Exporting, parseExportFormat } from '../transfer/export.ts'
 import type { Backend } from './backend.ts'
 import { collectorUrl, fetchCollector } from './collector-note.ts'
 
@@ -29,6 +32,7 @@ export function remoteBackend(url: string): Backend {
     store: (request) => ask('store', { ...request }),
     history: (request) => ask('history', { ...request }),
     exporters: (request) => ask('exporters', { ...request }),
+    export: (request) => openRemote(url, request),
     close: () => Promise.resolve(),
   }
 }
@@ -66,6 +70,18 @@ async function get(url: URL): Promise<Response> {
         cause,
       },
     )
+  }
+}
+
+/** An export of the collector's. Errors: whatever it says; a body that breaks off fails. */
+async function openRemote(url: string, request: ExportRequest): Promise<Exporting> {
+  const given = Object.entries(request).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  const response = await get(collectorUrl(url, `api/v1/export?${new URLSearchParams(given).toString()}`))
+  if (!response.ok) throw errorOf(response, await response.text())
+  return {
+    body: Readable.fromWeb(response.body as ReadableStream),
+    records: Number(response.headers.get('ovsight-records') ?? 0),
+    format: parseExportFormat(request.format),
   }
 }
 

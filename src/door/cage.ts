@@ -32,6 +32,8 @@ const HARMLESS: ReadonlySet<string> = new Set(['numbers', 'numbers_mt', 'zeros',
 /** Functions that look outside of the query, wait, or tell of the machine. */
 const OUTSIDE =
   /^(?:file|filesystem\w*|catboost\w*|dict\w*|joinget\w*|hascolumnintable|get(?:setting\w*|serversetting\w*|macro|oskernelversion|maxtable\w*|clienthttpheader|mergetreesetting\w*)|hostname|fqdn|serveruuid|servertimezone|addressto\w+|demangle|buildid|zookeeper\w*|showcertificate|tcpport|ai\w+|llm\w*|executable\w*|sleep\w*|evalmlmethod|modelevaluate|initialize\w+fromfile|displayname|currentroles|currentuser|user|uptime|connectionid|throwif|logtrace|query(?:id|string)?|initialquery\w*|transaction\w*|detect\w*|lemmatize|stem|synonyms)$/
+/** The one dictionary there is to ask. */
+const NAMES = /^'(?:ovsight\.)?identity_names'$/
 /** Settings that change how an answer looks or is made, not what may be read or how much. */
 export const SETTINGS: ReadonlySet<string> = new Set(['max_threads', 'max_block_size', 'join_use_nulls', 'session_timezone', 'date_time_output_format', 'date_time_input_format', 'cast_string_to_dynamic_use_inference', 'output_format_json_quote_64bit_integers', 'output_format_json_quote_denormals', 'output_format_json_quote_64bit_floats', 'output_format_json_named_tuples_as_objects', 'output_format_json_array_of_rows', 'prefer_column_name_to_alias', 'extremes', 'transform_null_in', 'cast_keep_nullable', 'aggregate_functions_null_for_empty', 'group_by_use_nulls', 'asterisk_include_alias_columns', 'use_index_for_in_with_subqueries']) // prettier-ignore
 /** Formats that are written from rows alone, without a schema or template of a file. */
@@ -159,7 +161,8 @@ function checkName({ value }: Token, tokens: readonly Token[], i: number, cage: 
   const name = value.toLowerCase()
   const [next, after] = [tokens[i + 1], tokens[i + 2]]
   if (next?.type === 'sign' && next.value === '(') {
-    if (OUTSIDE.test(name)) refuse(...NOT_HERE, `the function ${value} is not allowed here`)
+    if (OUTSIDE.test(name) && !(name === 'dictget' && NAMES.test(after?.value ?? '')))
+      refuse(...NOT_HERE, `the function ${value} is not allowed here`)
     if (cage.tableFunctions.has(name) && !HARMLESS.has(name))
       refuse(...NOT_HERE, `the table function ${value} is not allowed here`)
   }

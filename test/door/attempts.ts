@@ -163,6 +163,8 @@ export const ESCAPES: readonly string[] = [
   'SELECT * FROM system.stack_trace',
   'SELECT * FROM system.remote_data_paths',
   'SELECT * FROM INFORMATION_SCHEMA.key_column_usage',
+  "SELECT dictGet(concat('identity', '_names'), 'y', 1)",
+  "SELECT dictGet('default.identity_names', 'y', 1)",
   "SELECT dictGetOrDefault('ovsight.x', 'y', 1, 0)",
   "SELECT joinGetOrNull('ovsight.x', 'a', 1)",
   'SELECT serverUUID()',

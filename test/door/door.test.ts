@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { type ClickHouseClient, createClient } from '@clickhouse/client'
 import { type Door, openDoor } from '../../src/door/server.ts'
+import { identityDictionary } from '../../src/schema/identity-tables.ts'
 import { ChdbStore } from '../../src/store/chdb.ts'
 import { flowBlock } from '../store/blocks.ts'
 import { NO_ENGINE } from '../store/engine.ts'
@@ -101,6 +102,12 @@ describe('the door', { skip: NO_ENGINE }, () => {
       assert.match(text, /^Code: \d+\. DB::Exception: .+\([A-Z_]+\)/s)
       assert.ok(Number(answer.headers.get('x-clickhouse-exception-code')) > 0)
     })
+
+  it('lets the dictionary of names be asked, and no other', async () => {
+    await store.run(identityDictionary({ database: 'ovsight' }))
+    for (const name of ['identity_names', 'ovsight.identity_names'])
+      assert.equal(await (await ask(`SELECT dictGet('${name}', 'name', 'x') || '!'`)).text(), '!\n')
+  })
 
   it('tells of ovsight alone in the tables that describe the engine, whatever filters a query brings', async () => {
     const asked = async (sql: string) => (await (await ask(`${sql} FORMAT CSV`)).text()).trim()
