@@ -87,7 +87,12 @@ export const ERRORS = {
     retriable: false,
     doc: 'Lines of an imported file could not be read; the first are listed with their numbers, everything else is stored.',
   },
-  file_exists: { exit: 3, http: 409, retriable: false, doc: 'A file to be written is there already; --force replaces it.' },
+  file_exists: {
+    exit: 3,
+    http: 409,
+    retriable: false,
+    doc: 'A file to be written is there already; --force replaces it.',
+  },
   data_dir_locked: { exit: 6, http: 503, retriable: false, doc: 'Another process holds the data directory.' },
   data_dir_unwritable: { exit: 6, http: 500, retriable: false, doc: 'The data directory cannot be made or written.' },
   store_unavailable: {
