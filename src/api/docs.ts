@@ -49,6 +49,9 @@ know nothing else.
 Each token may make \`http_requests\` a minute, then 429 with \`retry-after\`. Who asked what is in \`asked.jsonl\` of the data directory, an
 object a request.
 
+The command line asks the same from anywhere: \`ovsight top --url https://flows.example.org --token-file ~/.ovsight-token\`, or with
+\`OVSIGHT_URL\` and \`OVSIGHT_TOKEN\` in the environment. A token that goes over http can be read on the way: use https.
+
 ## Long answers
 
 With \`Accept: application/x-ndjson\` \`flows\`, \`matrix\` and \`series\` come as an object a line; \`flows\` then all of the span unless \`n\`
