@@ -28,6 +28,8 @@ complete -F _ovsight ovsight
 _ovsight() {
   local -a found
   local cur="\${(Q)words[CURRENT]}"
+  # A quote that is not closed yet stays.
+  cur="\${cur#[\\"']}"
   found=("\${(@f)$(ovsight completion --words "\${(@Q)words[2,CURRENT-1]}" "$cur" 2>/dev/null)}")
   [[ -n "$found" ]] && compadd -- "\${found[@]}"
 }

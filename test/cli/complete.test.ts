@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { candidates } from '../../src/cli/complete.ts'
 import { buildProgram } from '../../src/cli/program.ts'
@@ -54,5 +55,24 @@ describe('completion', async () => {
     // A program of that name that answers what it was asked.
     const script = `ovsight() { printf 'two words\\nmat\\n'; }\n${stdout}\nCOMP_WORDS=(ovsight top --filter "'project r"); COMP_CWORD=3; _ovsight; printf '%s|' "\${COMPREPLY[@]}"`
     assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), 'two words|mat|')
+  })
+
+  it(
+    'asks for what stands behind an open quote in zsh',
+    { skip: !existsSync('/usr/bin/zsh') && 'zsh is not installed' },
+    async () => {
+      const { stdout } = await run(['completion', 'zsh'])
+      // Stand-ins for what zsh has only while it completes; the program says what it was asked.
+      const stubs = `compdef() { : }; compadd() { print -rn -- "\${@[2]}|" }; ovsight() { print -r -- "\${@[-1]}" }`
+      const ask = (word: string) => `words=(ovsight top --filter ${word}); CURRENT=4; _ovsight`
+      const script = [stubs, stdout, ask(`'"project red and dir'`), ask(`"'proj"`), ask('pro')].join('\n')
+      assert.equal(execFileSync('/usr/bin/zsh', ['-fc', script], { encoding: 'utf8' }), 'project red and dir|proj|pro|')
+    },
+  )
+
+  it('is read by fish', { skip: !existsSync('/usr/bin/fish') && 'fish is not installed' }, async () => {
+    const { stdout } = await run(['completion', 'fish'])
+    const script = `function ovsight; echo mat\\npro; end\n${stdout}\ncomplete -C 'ovsight top m'`
+    assert.match(execFileSync('/usr/bin/fish', ['-c', script], { encoding: 'utf8' }), /^mat$/m)
   })
 })
