@@ -22,11 +22,19 @@ const ROWS = 16_448
 /** Batches that take turns: 65,792 rows of other pairs, more than a block holds. */
 const BATCHES = 4
 
+/** Which pairs talk: every one as often as any other, or few most of the time. */
+type Pairs = 'uniform' | 'skewed'
 type Rows = 'ipfix' | 'netflow5' | 'mixed'
 const WHAT: Readonly<Record<Rows, string>> = {
   ipfix: 'ipfix',
   netflow5: 'netflow5',
   mixed: 'ipfix, 7/16 egress and 1/8 routed',
+}
+
+/** Uniform is the worst case, since nothing stays in the cache; traffic is skewed. */
+const PAIRS: Readonly<Record<Pairs, string>> = {
+  uniform: 'every row another pair of ports',
+  skewed: 'hosts and ports by Zipf’s law (exponent 1)',
 }
 
 const SMALL: CloudSize = { hosts: 50, ports: 20, networks: 25 }
@@ -40,6 +48,8 @@ export const benchAttribute: Bench = async () => {
   ] as const) {
     const { snapshot, seconds } = build(size)
     for (const rows of ['ipfix', 'netflow5', 'mixed'] as const) figures.push(attribution(rows, size, label, snapshot))
+    for (const rows of ['ipfix', 'netflow5'] as const)
+      if (size === LARGE) figures.push(attribution(rows, size, label, snapshot, 'skewed'))
     if (size === LARGE)
       figures.push({
         name: `snapshot of ${label} on 10,000 hosts`,
@@ -52,8 +62,14 @@ export const benchAttribute: Bench = async () => {
   return figures
 }
 
-function attribution(rows: Rows, size: CloudSize, label: string, snapshot: IdentitySnapshot): Figure {
-  const batches = Array.from({ length: rows === 'mixed' ? 1 : BATCHES }, (_, i) => batchOf(rows, size, i))
+function attribution(
+  rows: Rows,
+  size: CloudSize,
+  label: string,
+  snapshot: IdentitySnapshot,
+  pairs: Pairs = 'uniform',
+): Figure {
+  const batches = Array.from({ length: rows === 'mixed' ? 1 : BATCHES }, (_, i) => batchOf(rows, size, i, pairs))
   const attributor = new Attributor()
   const work = batches.map((batch) => attributing(batch, snapshot, attributor, rows === 'mixed'))
   const before = attributor.straightRows
@@ -61,12 +77,12 @@ function attribution(rows: Rows, size: CloudSize, label: string, snapshot: Ident
   const perS = measure(ROWS, () => work[calls++ % work.length]!())
   const straight = (attributor.straightRows - before) / (calls * ROWS)
   return {
-    name: `attribute ${WHAT[rows]}, both ends, cloud of ${label}`,
+    name: `attribute ${WHAT[rows]}, both ends, cloud of ${label}${pairs === 'uniform' ? '' : ', skewed'}`,
     value: perS / 1e6,
     unit: 'M rows/s',
     // What is routed or seen on a tunnel takes the general code; it is told, and has no figure to reach.
     ...(rows === 'mixed' ? {} : { target: TARGET }),
-    note: `runs of ${RUN} rows of one host, every row another pair of ports; ${Math.round(straight * 100)} % the common case`,
+    note: `runs of ${RUN} rows of one host, ${PAIRS[pairs]}; ${Math.round(straight * 100)} % the common case`,
   }
 }
 
@@ -96,17 +112,21 @@ export function attributing(
 }
 
 /** Rows of VMs sending to others of their network, in runs of one exporter; `part` gives other hosts and ports. */
-export function batchOf(rows: Rows, size: CloudSize, part = 0): FlowBatch {
+export function batchOf(rows: Rows, size: CloudSize, part = 0, pairs: Pairs = 'uniform'): FlowBatch {
   const protocol = rows === 'netflow5' ? 'netflow5' : 'ipfix'
   const batch = new FlowBatch(ROWS)
   const { columns: c, strings } = batch
   const total = size.hosts * size.ports
+  const random = numbers(part + 1)
+  let runHost = 0
   for (let row = 0; row < ROWS; row++) {
     const run = Math.floor(row / RUN) + part * 997
-    const host = (run * 7919) % size.hosts
-    const from = syntheticPort(host + size.hosts * ((row * 31) % size.ports), size)
-    const n = host + size.hosts * ((row * 31) % size.ports)
-    const to = syntheticPort((n + size.networks * (1 + ((row * 13) % 5))) % total, size)
+    if (row % RUN === 0) runHost = zipf(random(), size.hosts)
+    const host = pairs === 'skewed' ? (runHost * 7919) % size.hosts : (run * 7919) % size.hosts
+    const n = host + size.hosts * (pairs === 'skewed' ? zipf(random(), size.ports) : (row * 31) % size.ports)
+    const away = pairs === 'skewed' ? 1 + zipf(random(), total / size.networks - 1) : 1 + ((row * 13) % 5)
+    const from = syntheticPort(n, size)
+    const to = syntheticPort((n + size.networks * away) % total, size)
     c.export_protocol[row] = PROTOCOL[protocol]
     c.exporter.set(parseIp(hostAddress(host))!, row * 4)
     c.observation_domain[row] = protocol === 'ipfix' ? host : 0
@@ -129,6 +149,20 @@ export function batchOf(rows: Rows, size: CloudSize, part = 0): FlowBatch {
   }
   batch.rows = ROWS
   return batch
+}
+
+/** One of 0 … count − 1, the k-th about 1/k as often as the first. `random` is from 0 to 1. */
+function zipf(random: number, count: number): number {
+  return Math.min(count, Math.floor((count + 1) ** random)) - 1
+}
+
+/** The same numbers on each run, from 0 to 1. */
+function numbers(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
 }
 
 /** Every second row is seen where it leaves, come by the tunnel bridge; every eighth goes to an address of nobody. */

@@ -20,9 +20,14 @@ export interface SyntheticPort {
   address: string
 }
 
+/** As a text read from an answer is: in one piece, not the pieces that it was put together from. */
+const flat = (text: string) => Buffer.from(text, 'latin1').toString('latin1')
+
 const uuid = (kind: number, n: number) =>
-  `${n.toString(16).padStart(8, '0')}-${(kind & 0xff).toString(16).padStart(2, '0')}00-4000-8000-${n.toString(16).padStart(12, '0')}`
-const hostAddress = (host: number) => `10.${100 + (host >> 16)}.${(host >> 8) & 0xff}.${host & 0xff}`
+  flat(
+    `${n.toString(16).padStart(8, '0')}-${(kind & 0xff).toString(16).padStart(2, '0')}00-4000-8000-${n.toString(16).padStart(12, '0')}`,
+  )
+const hostAddress = (host: number) => flat(`10.${100 + (host >> 16)}.${(host >> 8) & 0xff}.${host & 0xff}`)
 
 /** Ports are dealt out to hosts in turn, and to networks in turn, so a network has ports on many hosts. */
 export function syntheticPort(n: number, size: CloudSize): SyntheticPort {
@@ -33,13 +38,13 @@ export function syntheticPort(n: number, size: CloudSize): SyntheticPort {
   const hex = n.toString(16).padStart(6, '0')
   return {
     id,
-    device: `tap${id.slice(0, 11)}`,
+    device: flat(`tap${id.slice(0, 11)}`),
     host,
     network,
     ofport: 10 + Math.floor(n / size.hosts),
-    mac: `fa:16:3e:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`,
+    mac: flat(`fa:16:3e:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`),
     // Every network has the same range: tenants do.
-    address: `192.168.${index >> 8}.${index & 0xff}`,
+    address: flat(`192.168.${index >> 8}.${index & 0xff}`),
   }
 }
 

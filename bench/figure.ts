@@ -1,3 +1,7 @@
+import { existsSync, openSync, readSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
 /** What a bench answers: measured figures, with what they are to reach. */
 export interface Figure {
   /** What was measured, as it stands in the table. */
@@ -42,4 +46,27 @@ export function measure(units: number, work: () => void, forMs = 1_000): number 
   // Asking for the CPU time costs microseconds itself: once a millisecond of work.
   const { callsAtATime } = until(forMs / 4, 1)
   return until(forMs, callsAtATime).perS
+}
+
+const SCHEDSTAT = '/proc/thread-self/schedstat'
+const schedstat = existsSync(SCHEDSTAT) ? openSync(SCHEDSTAT, 'r') : undefined
+const scratch = Buffer.alloc(128)
+
+/**
+ * CPU time of this thread in ms, to the microsecond; where the kernel does not tell, the time of the clock. A pause of the event loop on
+ * a machine that does other things is told by it, and not by the clock.
+ */
+export function threadCpuMs(): number {
+  if (schedstat === undefined) return performance.now()
+  const length = readSync(schedstat, scratch, 0, scratch.length, 0)
+  return Number(scratch.toString('latin1', 0, length).split(' ')[0]) / 1e6
+}
+
+/** Bytes of objects and array buffers that are still needed. */
+export function heldBytes(): number {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  gc()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
 }
