@@ -94,9 +94,9 @@ async function networkMore(replica: Replica): Promise<Figure> {
   const [network, subnet, project] = [replica.model.networks[0]!, replica.model.subnets[0]!, replica.model.projects[0]!]
   const sections = toSections({
     ...NOTHING,
-    projects: [{ ...project, id: 'one-more', name: 'one-more' }] as unknown as Entry[],
-    networks: [{ ...network, id: 'one-more', name: 'one-more', 'provider:segmentation_id': 999 }] as unknown as Entry[],
-    subnets: [{ ...subnet, id: 'one-more', network_id: 'one-more' }] as unknown as Entry[],
+    projects: [{ ...project, id: 'one-more', name: 'one-more' }],
+    networks: [{ ...network, id: 'one-more', name: 'one-more', 'provider:segmentation_id': 999 }],
+    subnets: [{ ...subnet, id: 'one-more', network_id: 'one-more' }],
   }).sections
   const clockMs = performance.now()
   const startedMs = threadCpuMs()
