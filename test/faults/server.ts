@@ -22,6 +22,7 @@ const TOO_MANY_PARTS = {
 /** THE table of what goes wrong, one after the other; each for some inserts, then all is well for a while. */
 const FAULTS: Readonly<Record<string, Fault>> = {
   'refuses the connection': 'cut-before',
+  'ends the connection in the middle of a block': 'cut-within',
   'stores, and the answer is lost': 'cut-after',
   'answers 500': { status: 500, code: 1001, body: 'Code: 1001. DB::Exception: std::exception. (STD_EXCEPTION)' },
   'has too many parts': TOO_MANY_PARTS,

@@ -15,7 +15,8 @@ import type { Session } from 'chdb'
 export type Fault =
   /** An HTTP error with a body. */
   | { status: number; body: string; code?: number }
-  /** The connection ends: before the body is read, or after the engine has done its work (the answer is lost). */
+  /** The connection ends: in the middle of the body, before the engine has it, or after it has done its work (the answer is lost). */
+  | 'cut-within'
   | 'cut-before'
   | 'cut-after'
   | 'hang'
@@ -74,11 +75,14 @@ export async function openFront(session: Session, directory: string, tls?: Serve
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { searchParams } = new URL(request.url!, front.url)
+    const named = searchParams.get('query')
+    const early = named === null ? undefined : front.fault(named)
+    if (early === 'cut-within') request.once('data', () => request.socket.destroy())
     const body = await bodyOf(request)
     if (body === undefined) return
-    const query = searchParams.get('query') ?? body.toString()
+    const query = named ?? body.toString()
     front.queries.push(query)
-    const fault = front.fault(query)
+    const fault = named === null ? front.fault(query) : early
     if (fault === 'hang') return
     if (fault === 'cut-before') return void request.socket.destroy()
     if (typeof fault === 'object') return refuse(response, fault.status, fault.code, fault.body)

@@ -32,6 +32,20 @@ export function alignTable(table: TableSpec, inUse: readonly ColumnInUse[], targ
   })
 }
 
+/** Columns whose type is not that of the specification, as sentences: somebody has altered the table, and blocks or questions would fail. */
+export function alteredColumns(table: TableSpec, inUse: readonly ColumnInUse[]): string[] {
+  const types = new Map(inUse.map(({ name, type }) => [name, type]))
+  return table.columns.flatMap((column) => {
+    const found = types.get(column.name)
+    const wanted = column.type.replace(/ DEFAULT .*/, '')
+    // Values that somebody added to a set do no harm.
+    const isWider = found !== undefined && isWidened({ ...column, type: found }, wanted)
+    return found === undefined || found === wanted || isWider
+      ? []
+      : [`column ${column.name} of table ${table.name} is ${found}, and was made as ${wanted}`]
+  })
+}
+
 /** Whether the specification adds values to a set, keeping all that are in use. */
 function isWidened({ type }: ColumnSpec, inUse: string): boolean {
   const before = setValues(inUse)

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts'
 import { storedIn } from '../../schema/cluster.ts'
 import { type DdlTarget, FLOWS, type TableSpec, alterStored, createTable, qualified, quote } from '../../schema/ddl.ts'
 import type { QueryPlan, Rows } from '../store.ts'
-import { type ColumnInUse, alignTable } from './align.ts'
+import { type ColumnInUse, alignTable, alteredColumns } from './align.ts'
 import { ALIGNED_TABLES, MIGRATIONS, MIGRATIONS_TABLE, type Migration } from './migrations.ts'
 
 /** What migrating needs of a store. */
@@ -49,6 +49,28 @@ export async function migrate(
     )
   }
   await align(database, tables)
+  await refuseAltered(database, tables)
+}
+
+/** Errors: store_refused, naming what somebody has altered by hand. */
+async function refuseAltered(database: Database, tables: readonly TableSpec[]): Promise<void> {
+  const { rows } = await database.query({
+    sql: 'SELECT table, name, type FROM system.columns WHERE database = {database:String}',
+    params: { database: database.target.database },
+  })
+  const inUse = rows as unknown as (ColumnInUse & { table: string })[]
+  const altered = tables.flatMap((spec) =>
+    alteredColumns(
+      spec,
+      inUse.filter(({ table }) => table === storedIn(database.target, spec.name)),
+    ),
+  )
+  if (altered.length > 0)
+    throw new AppError(
+      'store_refused',
+      `the database of ${database.name} was altered by hand: ${altered[0]!}${altered.length > 1 ? `, and ${altered.length - 1} more` : ''}; alter it back, or give another database`,
+      { details: altered.slice(1) },
+    )
 }
 
 /** Brings the columns of the tables that are there up to date: on a cluster of what holds the rows, then of what is asked. */
