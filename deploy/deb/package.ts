@@ -7,10 +7,11 @@
  *   /usr/lib/systemd, sysusers.d, sysctl.d
  *   /etc/ovsight/ovsight.yaml         configuration, kept on upgrade
  *   /usr/share/ovsight                dashboards, provisioning, alert rules
- *   /usr/share/doc/ovsight            documentation, licence, changelog
+ *   /usr/share/doc/ovsight            documentation, licence, changelog, bill of materials
  */
 import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { sbomText } from '../sbom.ts'
 
 const LIB = 'usr/lib/ovsight'
 const SHARE = 'usr/share/ovsight'
@@ -51,6 +52,7 @@ export function layOut({ root, node, embedded }: PackageSource, tree: string): v
   put(node, join(tree, LIB, 'bin/node'))
   mkdirSync(join(tree, 'usr/bin'), { recursive: true })
   writeFileSync(join(tree, 'usr/bin/ovsight'), WRAPPER, { mode: 0o755 })
+  writeFileSync(join(tree, DOC, 'sbom.cdx.json'), sbomText())
 }
 
 /** `node_modules/…` of all that runs: what the lock file does not mark as for development, as far as it is installed here. */

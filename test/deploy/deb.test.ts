@@ -65,6 +65,7 @@ describe('the Debian package', { skip: NO_DEB }, () => {
     const contents = run('dpkg-deb', ['-c', file])
     for (const path of [
       'usr/share/doc/ovsight/deployment.md',
+      'usr/share/doc/ovsight/sbom.cdx.json',
       'usr/share/ovsight/prometheus/',
       'etc/ovsight/ovsight.yaml',
     ])
