@@ -79,6 +79,11 @@ function firstGiven(
 function readValue(name: OptionName, given: unknown): unknown {
   const facts = optionFacts(name)
   const value: unknown = OPTION_TYPES[facts.type].read(given)
+  // What is wrong may hold a password, so it is not repeated.
+  if (value instanceof Fault && facts.secret === true)
+    return new Fault(
+      `what is given is wrong, and not shown since it may hold a secret; it should be: ${OPTION_TYPES[facts.type].doc}`,
+    )
   if (value instanceof Fault || value === null) return value
   if (facts.oneOf !== undefined && !facts.oneOf.includes(value as string))
     return new Fault(`${JSON.stringify(value)} is not one of ${facts.oneOf.join(', ')}`)
