@@ -71,7 +71,8 @@ export class StatisticsPoller {
     for (const database of databases()) {
       known.add(database.host)
       const last = this.asked.get(database.host)
-      if (this.inFlight >= parallel || last?.waiting === true || now - (last?.atMs ?? -Infinity) < everyMs) continue
+      if (this.inFlight >= parallel || last?.waiting === true || Math.abs(now - (last?.atMs ?? -Infinity)) < everyMs)
+        continue
       void this.ask(database, now)
     }
     for (const host of this.asked.keys()) if (!known.has(host)) this.asked.delete(host)

@@ -35,6 +35,7 @@ export class AuditWriter {
    */
   async tick(nowMs: number): Promise<void> {
     const { asker, everyMs, onBlock, onFault } = this.options
+    if (nowMs < this.doneMs) this.doneMs = nowMs
     if (this.stopped || this.running || nowMs < this.doneMs + 2 * everyMs) return
     this.running = true
     const span = { fromMs: nowMs - 2 * everyMs, toMs: nowMs - everyMs, explicit: true }

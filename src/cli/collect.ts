@@ -98,7 +98,7 @@ async function collect(configured: Configured, log: Logger, { stdout, stdin }: C
   running.collector = collector
   stdout.write(`${startLine(collector, configured.loaded.config)}\n`)
   log.info(`stopping on ${await stopping}`)
-  await collector.stop()
+  await endWithin(collector, log)
 }
 
 /** `ovsight 0.1.0 listens on 0.0.0.0: NetFlow 2055, IPFIX 4739, GRE mirror; HTTP http://127.0.0.1:8080; store embedded ./ovsight-data`. */
@@ -110,6 +110,19 @@ export function startLine({ listeners, url, store }: Collector, config: Config):
   )
   const identity = sources.length === 0 ? 'no identity (give --identity FILE)' : `identity ${sources.join(', ')}`
   return `ovsight ${VERSION} listens on ${config.bind}: ${where.join(', ')}; ${http}; store ${store.name}; ${identity}`
+}
+
+/** Stops; what takes longer than `stop_timeout` is left, and the process ends with code 1. */
+async function endWithin(collector: Collector, log: Logger): Promise<void> {
+  const limitMs = collector.stopTimeoutMs
+  const timer = setTimeout(() => {
+    log.error({ limitMs }, 'stopping took longer than stop_timeout: what is in the spool is stored at the next start')
+    process.exit(1)
+  }, limitMs)
+  timer.unref()
+  // The spool is emptied for less than half of it; the rest is for what comes before and after.
+  await collector.stop(Math.min(8_000, limitMs * 0.4))
+  clearTimeout(timer)
 }
 
 /** The first signal to stop; a second one ends the process at once, what is in the spool stays there. */

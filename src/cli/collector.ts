@@ -22,12 +22,14 @@ import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from 
 import type { Input } from '../pipeline/demultiplex.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
+import { watchMain } from '../pipeline/main-watch.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
 import { TemplateFile } from '../pipeline/template-file.ts'
 import { SideRows } from '../pipeline/side-rows.ts'
 import type { CounterReading } from '../pipeline/interface-counters.ts'
 import { WorkerPool } from '../pipeline/workers/pool.ts'
+import { ChdbStore } from '../store/chdb.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Block, Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
@@ -41,6 +43,7 @@ import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } fro
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
+import { openNotify, watchdogEveryMs } from './notify.ts'
 import { dropPrivileges, findUser, giveDirectory } from './privileges.ts'
 import { type Follower, Reloader } from './reload.ts'
 import { VERSION } from './version.ts'
@@ -76,6 +79,12 @@ export interface Configured {
   readonly read: () => Loaded
 }
 
+const NO_WORKERS: Readers = {
+  ovsight_workers: () => [[0]],
+  ovsight_worker_restarts_total: () => [[0]],
+  ovsight_worker_stuck_total: () => [[0]],
+}
+
 export class Collector {
   readonly store: Store
   /** By what is received, whichever thread does it. */
@@ -108,6 +117,9 @@ export class Collector {
   private timers: NodeJS.Timeout[] = []
 
   private readonly reloader: Reloader
+  private readonly notify = openNotify(process.env)
+  private connectionsRefused = 0
+  private endWatch: (() => Promise<unknown>) | undefined
   private readonly tls: Tls | undefined
   private readonly taken: NetServer | undefined
   private readonly beganAt = Date.now()
@@ -129,7 +141,7 @@ export class Collector {
     this.keeping = new StoreKeeping(store, config, log)
     this.figures = new StoreFigures(store)
     this.history = new HistoryKeeping(store, identity, config, log, (block) => this.keep([block]))
-    const sampled = new SampledLog(log)
+    const sampled = new SampledLog(log, config.log_lines)
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
     let number = 0
@@ -155,17 +167,21 @@ export class Collector {
         },
         { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
       )
-    this.built = buildPipeline(config, {
-      names,
-      isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-      attribute: attributeBy(config, model, {
+    this.built = buildPipeline(
+      config,
+      {
         names,
-        onReports: again.heard,
-        ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
-      }),
-      emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
-      log: sampled,
-    })
+        isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
+        attribute: attributeBy(config, model, {
+          names,
+          onReports: again.heard,
+          ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
+        }),
+        emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
+        log: sampled,
+      },
+      { steadyMs: () => performance.now() },
+    )
     this.side = new SideRows(
       this.built,
       {
@@ -206,11 +222,20 @@ export class Collector {
         ...this.history.readers,
         ...identityReaders(identity),
         ...lateReaders(this.late),
+        ovsight_http_connections_refused_total: () => [[this.connectionsRefused]],
+        ovsight_engine_restarts_total: () => [[store instanceof ChdbStore ? store.restarts : 0]],
+        ovsight_reloads_total: () => {
+          const { reloads, failures } = this.reloader.state
+          return [
+            [reloads, 'taken'],
+            [failures, 'refused'],
+          ]
+        },
         ovsight_statistics_answers_total: () => [[this.statistics.answers]],
         ovsight_statistics_failures_total: () => [[this.statistics.failures]],
         ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
       },
-      pool?.readers ?? { ovsight_workers: () => [[0]], ovsight_worker_restarts_total: () => [[0]] },
+      pool?.readers ?? NO_WORKERS,
     )
     const registry = createRegistry(this.readers)
     this.access = openAccess(config, identity, log)
@@ -250,8 +275,21 @@ export class Collector {
   }
 
   /** Reads the configuration again, and takes what may change while it runs. Logs what is wrong with it. */
-  reload(): Promise<void> {
-    return this.reloader.reload()
+  async reload(): Promise<void> {
+    this.notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
+    await this.reloader.reload()
+    this.notify('READY=1')
+  }
+
+  /** From now on systemd hears that the collector lives, and another thread watches this one. */
+  private beginTelling(): void {
+    const { watchdog, watchdog_action: action } = this.config
+    if (watchdog > 0) this.endWatch = watchMain(watchdog, action === 'restart')
+    this.notify('READY=1', `STATUS=receiving; ${this.url ?? 'no API'}`)
+    const everyMs = watchdogEveryMs(process.env)
+    // Not while a worker is stuck that nobody replaces: systemd shall know.
+    const beat = () => (this.pool?.stuck.length ?? 0) === 0 && this.notify('WATCHDOG=1')
+    if (everyMs !== undefined) this.timers.push(setInterval(beat, everyMs))
   }
 
   /** Tells the command line on this machine where the API answers, and how to know it. */
@@ -266,6 +304,11 @@ export class Collector {
     changeTls(this.api, tls)
     this.keeping.changeTls(tls)
     this.note(tls)
+  }
+
+  /** How long stopping may take, as the configuration says it now. */
+  get stopTimeoutMs(): number {
+    return this.reloader.config.stop_timeout
   }
 
   private followers(): Follower[] {
@@ -302,7 +345,7 @@ export class Collector {
   private statusApi(): StatusApi {
     return {
       notReady: () => (this.stage === 'running' ? [] : [this.stage]),
-      stuck: () => [],
+      stuck: () => this.pool?.stuck ?? [],
       status: () => ({
         version: VERSION,
         pid: process.pid,
@@ -312,6 +355,8 @@ export class Collector {
         listeners: Object.fromEntries([...this.listeners].map(([input, { port }]) => [input, port])),
         workers: this.pool?.running ?? 0,
         worker_restarts: this.pool?.restarts ?? 0,
+        stuck: this.pool?.stuck ?? [],
+        engine_restarts: this.store instanceof ChdbStore ? this.store.restarts : 0,
         spool_blocks: this.writer.spoolBlocks,
         configuration: this.reloader.state,
       }),
@@ -363,6 +408,8 @@ export class Collector {
   private async begin(): Promise<void> {
     const { config, api, built, receivers, pool } = this
     if (config.http_port !== null && api !== undefined) {
+      api.server.maxConnections = config.http_connections
+      api.server.on('drop', () => this.connectionsRefused++)
       this.url = await listenApi(api, config.http_bind, config.http_port, this.taken)
       this.spool.announce(this.url)
       this.note(this.tls)
@@ -388,6 +435,7 @@ export class Collector {
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
     ]
     this.stage = 'running'
+    this.beginTelling()
   }
 
   /**
@@ -396,6 +444,7 @@ export class Collector {
    */
   async stop(limitMs = 8_000): Promise<void> {
     this.stage = 'stopping'
+    this.notify('STOPPING=1')
     for (const timer of this.timers) clearInterval(timer)
     this.auditor.stop()
     this.history.stop()
@@ -414,6 +463,7 @@ export class Collector {
     await this.access.close()
     await this.keeping.close()
     await this.store.close()
+    await this.endWatch?.()
   }
 }
 

@@ -55,6 +55,11 @@ export class Reloader {
     }
   }
 
+  /** What is in force. */
+  get config(): Config {
+    return this.inForce.config
+  }
+
   rows(): RunningOption[] {
     return this.inForce.rows()
   }

@@ -25,6 +25,8 @@ export interface BuiltPipeline {
   pipeline: Pipeline
   ipfix: IpfixDecoder
   mirrors: readonly MirrorDecoder[]
+  /** Exporters with a label of their own in metrics. */
+  labelled?: number
 }
 
 /** What the configuration says of the clocks of exporters. */
@@ -106,9 +108,10 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
       batchRows: config.batch_rows,
       flushAfterMs: config.flush_after,
       maxBlocks: config.max_blocks,
+      maxNames: config.max_names,
       exporterIdleMs: idleMs,
       ...limits,
     },
   )
-  return { pipeline, ipfix, mirrors: [gre, vxlan] }
+  return { pipeline, ipfix, mirrors: [gre, vxlan], labelled: config.metrics_exporters }
 }

@@ -26,6 +26,8 @@ export class PipelineCounters {
   readonly rows = new Float64Array(PROTOCOLS.length)
   readonly dropped = { overload: 0, exporters: 0, not_allowed: 0 }
   blocks = 0
+  /** Times the clock of this machine was set. */
+  clockSteps = 0
   /** Strings left empty by StringTables that are gone. */
   stringsRefused = 0
 

@@ -59,7 +59,7 @@ export class Intake {
   constructor(config: Config, listeners: Listeners, ends: IntakeEnds, number: number) {
     this.listeners = listeners
     this.ends = ends
-    this.sampled = new SampledLog(ends.log)
+    this.sampled = new SampledLog(ends.log, config.log_lines)
     const { names } = this
     names.onNews = ends.onNames
     const { precedence, ipfix_sampling: ipfixSampling } = config
@@ -87,7 +87,7 @@ export class Intake {
         },
         log: this.sampled,
       },
-      { sharedBlocks: true },
+      { sharedBlocks: true, steadyMs: () => performance.now() },
     )
     this.templates = new TemplateFile(config.data, this.built, ends.log, number)
     this.side = new SideRows(

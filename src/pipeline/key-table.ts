@@ -102,7 +102,8 @@ export class KeyTable {
     for (let i = 0; i < SEARCH; i++) {
       const place = this.hand
       this.hand = place + 1 === this.max ? 0 : place + 1
-      if (nowMs - this.seenMs[place]! > this.idleMs) {
+      // Either way: a clock that was set back must not keep everybody.
+      if (Math.abs(nowMs - this.seenMs[place]!) > this.idleMs) {
         this.remove(place)
         this.evicted++
         return place

@@ -136,7 +136,8 @@ export class Observations implements DecodeSink {
     // The place was another interface's, or this one's port or bridge has changed.
     const other = this.interfaces.fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
     if (known?.learned !== undefined && other) this.names.remove(known.learned)
-    const learned = this.names.put(datagram.exporter, counters, receivedMs)
+    // A sample without names leaves those told before, and with them the way to take them out again.
+    const learned = this.names.put(datagram.exporter, counters, receivedMs) ?? (other ? undefined : known?.learned)
     const keptMs = known === undefined || this.interfaces.fresh ? -Infinity : known.keptMs
     const row =
       known ?? (this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs, keptMs, learned })

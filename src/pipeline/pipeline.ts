@@ -9,12 +9,14 @@ import { DECODE_STATUS, DECODE_STATUS_NAMES, STATUS } from '../decode/status.ts'
 import type { DatagramBatch } from '../receive/receiver.ts'
 import { FlowBatch, getU64 } from '../schema/batch.ts'
 import { type NativeBlock, NativeEncoder } from '../schema/native.ts'
+import { StringTable } from '../schema/strings.ts'
 import type { SampledLog } from '../telemetry/sampled-log.ts'
 import type { Admission } from './admission.ts'
 import { PipelineCounters, cameBy, isFault } from './counters.ts'
 import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
 import type { Observations } from './observations.ts'
+import { ClockSteps } from './clock-steps.ts'
 import type { Clocks } from './clocks.ts'
 import { LEFT_OUT, type RecordLimit } from './record-limit.ts'
 
@@ -36,6 +38,8 @@ export interface HoldingDecoder {
   flush(out: FlowBatch): number
   /** Rows that its next call has to find free; 1 where it does not say. */
   readonly needs?: number
+  /** The clock was set by so much: times that are kept for their age move with it. */
+  stepped?(byMs: number): void
 }
 
 export interface PipelineParts {
@@ -65,6 +69,10 @@ export interface PipelineLimits {
   /** Blocks that may wait in `emit`. */
   maxBlocks: number
   exporterIdleMs: number
+  /** Different names from datagrams that one table of strings takes. */
+  maxNames?: number
+  /** A clock that nobody sets, where `tick` gets that of this machine: so it is noticed when that one is set. */
+  steadyMs?: () => number
   /** Blocks are memory that another thread can be given as it lies. */
   sharedBlocks?: boolean
 }
@@ -83,6 +91,7 @@ export class Pipeline {
   private filling = 0
   /** When the first row of the block came, by the caller's clock; 0 = no rows. */
   private firstRowMs = 0
+  private readonly steps: ClockSteps | undefined
   /** Whether rows were marked to be left out since the last block. */
   private marked = false
   private waiting = 0
@@ -94,7 +103,8 @@ export class Pipeline {
     this.encoder = new NativeEncoder(limits.sharedBlocks)
     this.decoders = PROTOCOLS.map((protocol) => parts.decoders[protocol])
     this.counters = new PipelineCounters(MAX_FAULTS, limits.exporterIdleMs)
-    this.batches = newBatches(limits.batchRows)
+    this.steps = limits.steadyMs && new ClockSteps(limits.steadyMs)
+    this.batches = newBatches(limits.batchRows, limits.maxNames)
     const nothing = new Uint8Array(0)
     this.datagram = {
       bytes: nothing,
@@ -158,9 +168,24 @@ export class Pipeline {
   /** To be called often with the clock: writes flows that timed out, and a block whose time has come. */
   tick(nowMs: number): void {
     const { holding, observations } = this.parts
+    // The clock was set back: what came before it is not of the future.
+    if (this.firstRowMs > nowMs) this.firstRowMs = nowMs
+    this.followClock(nowMs)
     observations.settle(nowMs)
     for (const decoder of holding) this.fill(decoder, (out) => void decoder.expire(nowMs, out), nowMs)
     if (this.firstRowMs !== 0 && nowMs - this.firstRowMs >= this.limits.flushAfterMs) this.seal()
+  }
+
+  /** A clock that was set makes nothing older or younger: what is held keeps its age. */
+  private followClock(nowMs: number): void {
+    const stepMs = this.steps?.look(nowMs) ?? 0
+    if (stepMs === 0) return
+    this.counters.clockSteps++
+    for (const decoder of this.parts.holding) decoder.stepped?.(stepMs)
+    this.parts.log?.warn(
+      { seconds: Math.round(stepMs / 1000) },
+      'the clock of this machine was set (ahead; negative: back)',
+    )
   }
 
   /** Writes everything that is held, and resolves when it is safe. Nothing may be fed meanwhile. */
@@ -358,7 +383,7 @@ export class Pipeline {
     const { strings } = this.batches[0]!
     if (strings.overflowed === 0 && strings.size <= MAX_STRINGS) return
     this.counters.stringsRefused += strings.overflowed
-    this.batches = newBatches(this.limits.batchRows)
+    this.batches = newBatches(this.limits.batchRows, this.limits.maxNames)
   }
 
   private onTaken(): void {
@@ -373,6 +398,7 @@ export class Pipeline {
   }
 }
 
-function newBatches(rows: number): FlowBatch[] {
-  return FlowBatch.several(Math.max(1, Math.round(rows / ROWS_PER_BATCH)), ROWS_PER_BATCH)
+function newBatches(rows: number, maxNames?: number): FlowBatch[] {
+  const count = Math.max(1, Math.round(rows / ROWS_PER_BATCH))
+  return FlowBatch.several(count, ROWS_PER_BATCH, new StringTable(maxNames))
 }

@@ -28,7 +28,11 @@ const TEMPLATE_EVENTS = {
   presumption_refuted: 'presumedRefuted',
 } as const satisfies Record<string, keyof IpfixCounters>
 
-export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Readers {
+export function pipelineReaders({ pipeline, ipfix, mirrors, labelled = LABELLED }: BuiltPipeline): Readers {
+  const labelOf = (of: ExporterTable, place: number) => labelWithin(of, place, labelled)
+  const byExporter = (of: ExporterTable, values: Float64Array) => samplesByExporter(of, values, labelOf)
+  const someExporters = (of: ExporterTable, value: (place: number) => number, gauge = false) =>
+    samplesOfSome(of, value, labelOf, gauge)
   const { counters, parts } = pipeline
   const { exporters, observations } = parts
   const { sequences } = observations
@@ -90,6 +94,7 @@ export function pipelineReaders({ pipeline, ipfix, mirrors }: BuiltPipeline): Re
       Object.entries(ipfix.late?.counters ?? {}).map(([event, count]): Sample => [count, event]),
     ovsight_mirror_flows: () => mirrors.map(({ cache, protocol }) => [cache.size, protocol]),
     ovsight_mirror_flows_evicted_total: () => mirrors.map(({ cache, protocol }) => [cache.evicted, protocol]),
+    ovsight_clock_steps_total: () => [[counters.clockSteps]],
     ovsight_blocks_total: () => [[counters.blocks]],
     ovsight_blocks_waiting: () => [[pipeline.blocksWaiting]],
   }
@@ -111,12 +116,19 @@ function* byProtocol(values: Float64Array): Generator<Sample> {
   for (const [code, protocol] of PROTOCOLS.entries()) yield [values[code]!, protocol]
 }
 
-function* byExporter(exporters: ExporterTable, values: Float64Array): Generator<Sample> {
+type LabelOf = (exporters: ExporterTable, place: number) => string
+
+function* samplesByExporter(exporters: ExporterTable, values: Float64Array, labelOf: LabelOf): Generator<Sample> {
   for (let place = 0; place < exporters.size; place++) yield [values[place]!, labelOf(exporters, place)]
 }
 
 /** Those that are not zero. Of a gauge, which cannot be added up, only exporters with a label of their own. */
-function* someExporters(exporters: ExporterTable, value: (place: number) => number, gauge = false): Generator<Sample> {
+function* samplesOfSome(
+  exporters: ExporterTable,
+  value: (place: number) => number,
+  labelOf: LabelOf,
+  gauge: boolean,
+): Generator<Sample> {
   for (let place = 0; place < exporters.size; place++) {
     const label = labelOf(exporters, place)
     if (value(place) !== 0 && !(gauge && label === 'other')) yield [value(place), label]
@@ -124,7 +136,7 @@ function* someExporters(exporters: ExporterTable, value: (place: number) => numb
 }
 
 /** The first exporter at one of the first places has its own label; an exporter that is gone (-1) has none. */
-function labelOf(exporters: ExporterTable, place: number): string {
-  const own = place >= 0 && place < LABELLED && exporters.generation[place] === 0
+function labelWithin(exporters: ExporterTable, place: number, labelled: number): string {
+  const own = place >= 0 && place < labelled && exporters.generation[place] === 0
   return own ? formatAddress(exporters.address, place * 4) : 'other'
 }

@@ -145,7 +145,7 @@ export class SequenceTracker {
   settle(nowMs: number): void {
     if (this.open === 0) return
     for (let place = 0; place < this.table.size; place++)
-      if (this.missing[place]! > 0 && nowMs - this.gapMs[place]! > GAP_MS) this.giveUp(place)
+      if (this.missing[place]! > 0 && Math.abs(nowMs - this.gapMs[place]!) > GAP_MS) this.giveUp(place)
   }
 
   private observeIpfix(

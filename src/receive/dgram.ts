@@ -79,8 +79,8 @@ class DgramReceiver implements Receiver {
   private async closeNow(): Promise<void> {
     const { totals } = this.gather
     // libuv reads 32 datagrams a turn of the loop: turn it until a turn brings nothing.
-    const until = Date.now() + CLOSE_MS
-    for (let before = -1; before < totals.datagrams && Date.now() < until;) {
+    const until = performance.now() + CLOSE_MS
+    for (let before = -1; before < totals.datagrams && performance.now() < until;) {
       before = totals.datagrams
       await setTimeout(1)
     }

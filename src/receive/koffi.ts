@@ -100,8 +100,8 @@ class KoffiReceiver implements Receiver {
     clearTimeout(this.timer)
     clearImmediate(this.immediate)
     await this.wake.close()
-    const until = Date.now() + CLOSE_MS
-    if (this.onBatch !== undefined) while (this.drain() && Date.now() < until);
+    const until = performance.now() + CLOSE_MS
+    if (this.onBatch !== undefined) while (this.drain() && performance.now() < until);
     this.readDrops()
     if (this.owned) this.libc.close(this.socket.fd)
   }

@@ -22,6 +22,7 @@ export interface Libc {
   pollAsync(fds: Uint32Array, count: number, timeoutMs: number, done: () => void): void
   eventfd(initial: number, flags: number): number
   write(fd: number, bytes: Uint8Array, length: number): number
+  sendto(fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number): number
   errno(): number
   errorName(errno: number): string
   /** Where an ArrayBuffer lies in memory. */
@@ -59,6 +60,7 @@ const CALLS = {
   close: 'int close(int)',
   eventfd: 'int eventfd(uint32_t, int)',
   write: 'int64_t write(int, void *, uint64_t)',
+  sendto: 'int64_t sendto(int, void *, uint64_t, int, void *, uint32_t)',
 } as const
 
 let loaded: Libc | string | undefined

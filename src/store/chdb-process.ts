@@ -59,12 +59,12 @@ export class EngineProcess {
 
   /** Starts the engine. Errors: store_unavailable (not installed), store_refused (it does not open the directory). */
   async start(): Promise<void> {
-    const endMs = Date.now() + ORPHAN_MS
+    const endMs = performance.now() + ORPHAN_MS
     for (;;) {
       try {
         return await this.spawn()
       } catch (error) {
-        if (!HELD.test((error as Error).message) || Date.now() > endMs) throw error
+        if (!HELD.test((error as Error).message) || performance.now() > endMs) throw error
         await new Promise((resolve) => setTimeout(resolve, 100))
       }
     }
@@ -145,12 +145,12 @@ export class EngineProcess {
         else this.settle(message)
       })
       child.on('error', (error) => reject(this.startFailure(error.message, false)))
-      const startedMs = Date.now()
+      const startedMs = performance.now()
       child.on('exit', (code, signal) => {
         clearTimeout(timer)
         const how = signal === null ? `ended with code ${code}` : `was killed by ${signal}`
         reject(this.startFailure(how, false))
-        if (this.ready) this.onDeath(how, Date.now() - startedMs)
+        if (this.ready) this.onDeath(how, performance.now() - startedMs)
       })
     })
   }

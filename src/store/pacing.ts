@@ -37,8 +37,9 @@ export class Alarm {
 
   /** Resolves after `ms`, however often somebody rings, unless `until` holds then. */
   async sleep(ms: number, until: () => boolean): Promise<void> {
-    const endMs = Date.now() + ms
-    for (let restMs = ms; restMs > 0 && !until(); restMs = endMs - Date.now()) await this.pause(restMs)
+    // Not by the clock, which may be set meanwhile.
+    const endMs = performance.now() + ms
+    for (let restMs = ms; restMs > 0 && !until(); restMs = endMs - performance.now()) await this.pause(restMs)
   }
 
   ring(): void {

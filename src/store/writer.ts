@@ -119,11 +119,11 @@ export class Writer {
 
   /** Resolves with true when everything enqueued so far has left the spool, or with false after `limitMs`. */
   async flush(limitMs = Infinity): Promise<boolean> {
-    const endMs = Date.now() + limitMs
+    const endMs = performance.now() + limitMs
     if (!(await within(this.spooling, limitMs))) return false
     const blocks = [...this.spool.waiting, ...this.inFlight]
     while (blocks.some((block) => this.spool.has(block) || this.inFlight.has(block))) {
-      const restMs = endMs - Date.now()
+      const restMs = endMs - performance.now()
       if (restMs <= 0) return false
       await this.alarm.pause(Math.min(restMs, IDLE_MS))
     }

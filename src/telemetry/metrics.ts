@@ -16,6 +16,26 @@ export const METRICS = {
     labels: [],
     doc: 'Workers that failed for a fault of ovsight and were replaced. What they had decoded and not handed over is lost.',
   },
+  ovsight_worker_stuck_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Times a worker did not turn for `watchdog`, and was replaced (watchdog_action).',
+  },
+  ovsight_http_connections_refused_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Connections to the API closed at once because http_connections of them were open.',
+  },
+  ovsight_engine_restarts_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Times the process of the embedded engine died and was started again. What was not acknowledged is inserted again, once.',
+  },
+  ovsight_reloads_total: {
+    type: 'counter',
+    labels: ['result'],
+    doc: 'Times the configuration was read again (SIGHUP): taken, or refused since it was wrong.',
+  },
   ovsight_receive_datagrams_total: {
     type: 'counter',
     labels: ['listener'],
@@ -164,6 +184,11 @@ export const METRICS = {
     doc: 'Times a host’s OVSDB was asked for the counters of its interfaces, and answered.',
   },
   ovsight_statistics_failures_total: { type: 'counter', labels: [], doc: 'Times it did not.' },
+  ovsight_clock_steps_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Times the clock of this machine was set by 2 s or more, by each thread that receives. Nothing that is held ages by it.',
+  },
   ovsight_blocks_total: { type: 'counter', labels: [], doc: 'Blocks of rows given to the spool.' },
   ovsight_blocks_waiting: { type: 'gauge', labels: [], doc: 'Blocks in memory that the spool has not taken yet.' },
   ovsight_rows_dropped_total: {

@@ -7,18 +7,20 @@ const WINDOW_MS = 10_000
 const KINDS = 256
 
 /**
- * Warnings about input from the network: at most 5 lines of a kind in ten seconds, then one that says how many were left out.
+ * Warnings about input from the network: at most `lines` of a kind in ten seconds, then one that says how many were left out.
  * Bounded in lines and memory whatever arrives.
  */
 export class SampledLog {
   /** Lines not written so far. */
   suppressed = 0
   private readonly log: Logger
+  private readonly lines: number
   private readonly counts = new Map<string, number>()
   private windowMs = 0
 
-  constructor(log: Logger) {
+  constructor(log: Logger, lines = LINES) {
     this.log = log
+    this.lines = lines
   }
 
   /** Whether a line of this kind would be written now; ask before building its fields. Counts as one. */
@@ -30,8 +32,8 @@ export class SampledLog {
       return false
     }
     this.counts.set(kind, count)
-    if (count > LINES) this.suppressed++
-    return count <= LINES
+    if (count > this.lines) this.suppressed++
+    return count <= this.lines
   }
 
   warn(fields: Record<string, unknown>, message: string): void {
@@ -40,7 +42,8 @@ export class SampledLog {
 
   private turn(nowMs: number): void {
     for (const [kind, count] of this.counts)
-      if (count > LINES) this.log.warn({ kind, suppressed: count - LINES }, 'more of the same were not written')
+      if (count > this.lines)
+        this.log.warn({ kind, suppressed: count - this.lines }, 'more of the same were not written')
     this.counts.clear()
     this.windowMs = nowMs
   }

@@ -84,7 +84,7 @@ describe('secrets', { skip: NO_ENGINE }, () => {
     try {
       const token = (await ovsight(['token', 'create', '--data', data])).stdout.trim()
       const running = await collector(['--config', file, '--data', data, '--http-auth', 'on'], {
-        OS_CLIENT_CONFIG_FILE: clouds,
+        env: { OS_CLIENT_CONFIG_FILE: clouds },
       })
       const said: string[] = []
       const get = async (path: string, bearer = token) => {

@@ -52,6 +52,18 @@ describe('Observations', () => {
     assert.equal(observations.knownInterfaces[0]!.name, 'tap1')
   })
 
+  it('forget the names of an interface when it goes, though a later sample told none', () => {
+    const { observations, datagram } = setUp()
+    for (let round = 0; round < 100; round++) {
+      observations.interfaceCounters(datagram, 0, { ...COUNTERS, ofport: round, name: `tap${round}` })
+      observations.interfaceCounters(datagram, 0, { ...COUNTERS, ofport: round, name: '' })
+    }
+    const known = Array.from({ length: 100 }, (_, port) =>
+      observations.names.byOfport(datagram.exporter, 0, port, 1000),
+    )
+    assert.deepEqual(known.filter((name) => name !== ''), ['tap99']) // prettier-ignore
+  })
+
   it('are bounded in interfaces, and count what they refuse', () => {
     const { observations, datagram } = setUp(4)
     for (let ifIndex = 0; ifIndex < 10; ifIndex++) observations.interfaceCounters(datagram, 0, { ...COUNTERS, ifIndex })

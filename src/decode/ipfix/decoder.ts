@@ -145,6 +145,12 @@ export class IpfixDecoder implements Decoder {
     return this.late?.expire(nowMs, out) ?? 0
   }
 
+  /** The clock was set by so much: neither templates nor what waits for them age by it. */
+  stepped(byMs: number): void {
+    this.late?.stepped(byMs)
+    this.templates.stepped(byMs)
+  }
+
   /** The same at the end: what has no template then is lost. */
   flush(out: FlowBatch): number {
     return this.late?.flush(out) ?? 0

@@ -138,6 +138,17 @@ export class LateSets {
     return this.tryHeld(nowMs, out, SETS_A_CALL)
   }
 
+  /** The clock was set by so much: what is held is no older or younger for it. */
+  stepped(byMs: number): void {
+    for (let at = this.head, left = this.used; left > 0;) {
+      this.view.setFloat64(at + 8, this.receivedAt(at) + byMs, true)
+      const size = this.view.getUint32(at, true)
+      at = (at + size) % this.ring.length
+      left -= size
+    }
+    this.lastMs += byMs
+  }
+
   /** Appends what can be decoded by now, as far as there is room; what cannot be is lost when nothing more can. */
   flush(out: FlowBatch): number {
     const rows = this.tryHeld(this.lastMs, out, Infinity)

@@ -224,6 +224,15 @@ export class Templates {
     }
   }
 
+  /** The clock was set by so much: no template is older or younger for it. */
+  stepped(byMs: number): void {
+    const { table } = this
+    const seconds = Math.round(byMs / 1000)
+    for (let entry = 1; entry < table.end; entry++)
+      table.learnedS[entry] = Math.max(0, table.learnedS[entry]! + seconds)
+    this.nowS = Math.max(0, this.nowS + seconds)
+  }
+
   /** All templates, to write them down. */
   *entries(): Generator<SavedTemplate> {
     const { table } = this

@@ -14,6 +14,8 @@ export interface WorkerStart {
   sockets: readonly { input: Input; shared: SharedSocket }[]
   /** Which worker it is, from 0. */
   number: number
+  /** Where it shows that it lives, see beats.ts. */
+  beats: SharedArrayBuffer
 }
 
 export type Samples = Partial<Record<MetricName, readonly Sample[]>>
@@ -29,6 +31,8 @@ export type ToWorker =
   | { kind: 'safe'; number: number }
   /** The configuration has changed. */
   | { kind: 'settings'; settings: LiveSettings }
+  /** Turns no more for so long, as a bug would do it. For tests. */
+  | { kind: 'stall'; forMs: number }
   | { kind: 'read'; request: number }
   | { kind: 'stop'; limitMs: number }
 

@@ -12,6 +12,7 @@ import type { IdentitySnapshot } from '../../identity/snapshot/snapshot.ts'
 import type { SharedSockets } from '../../receive/shared.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { METRICS, METRIC_NAMES, type MetricName, type Readers, type Sample } from '../../telemetry/metrics.ts'
+import { Beats } from '../beats.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
 import { LearnedInterfaces } from '../learned-names.ts'
@@ -22,6 +23,8 @@ const LONGEST_PAUSE_MS = 30_000
 /** A worker that ran this long has recovered. */
 const SOUND_MS = 60_000
 const READ_MS = 2_000
+/** Beats of workers are looked at this often. */
+const LOOK_MS = 500
 /** A worker that does not answer a question for this long is answered for by what it said last. */
 const PATIENCE_MS = 1_000
 
@@ -43,6 +46,8 @@ interface Place {
   samples: Samples
   sinceMs: number
   failures: number
+  /** It has not turned for long. */
+  stuck: boolean
   timer: NodeJS.Timeout | undefined
   stopped: (() => void) | undefined
 }
@@ -65,11 +70,16 @@ export class WorkerPool {
   private readonly answers = new Map<number, () => void>()
   private timer: NodeJS.Timeout | undefined
   private stopping = false
+  private readonly beats: Beats
+  private watch: NodeJS.Timeout | undefined
+  /** How many times a worker did not turn for `watchdog`. */
+  stuckTotal = 0
 
   constructor(config: Config, listeners: ReadonlyMap<Input, SharedSockets>, workers: number, ends: PoolEnds) {
     this.config = config
     this.listeners = listeners
     this.ends = ends
+    this.beats = new Beats(workers)
     this.places = Array.from({ length: workers }, (_, number) => ({
       number,
       sockets: [...listeners].flatMap(([input, { sockets }]) => {
@@ -80,6 +90,7 @@ export class WorkerPool {
       samples: {},
       sinceMs: 0,
       failures: 0,
+      stuck: false,
       timer: undefined,
       stopped: undefined,
     }))
@@ -91,6 +102,35 @@ export class WorkerPool {
     for (const place of this.places) this.start(place, model)
     this.timer = setInterval(() => void this.read(), READ_MS)
     this.timer.unref()
+    if (this.config.watchdog === 0) return
+    this.watch = setInterval(() => this.look(), LOOK_MS)
+    this.watch.unref()
+  }
+
+  /** Workers that have not turned for `watchdog`, by name. */
+  get stuck(): string[] {
+    return this.places.filter(({ stuck }) => stuck).map(({ number }) => `worker ${number}`)
+  }
+
+  /** Stops the loop of all workers, as a bug of theirs would. For tests. */
+  stall(forMs: number): void {
+    for (const { worker } of this.places) tell(worker, { kind: 'stall', forMs })
+  }
+
+  private look(): void {
+    const { watchdog, watchdog_action: action } = this.config
+    const most = Math.max(2, Math.ceil(watchdog / LOOK_MS))
+    for (const place of this.places) {
+      if (place.worker === undefined || this.stopping) continue
+      const stuck = this.beats.look(place.number) >= most
+      if (stuck && !place.stuck) {
+        this.stuckTotal++
+        const told = { worker: place.number, afterMs: watchdog }
+        this.ends.log.error(told, `worker ${place.number} is stuck: it has not turned for ${watchdog / 1000} s`)
+        if (action === 'restart') void place.worker.terminate()
+      }
+      place.stuck = stuck
+    }
   }
 
   /** Tells all workers of a new snapshot: the whole of it when it was laid out anew, else what was changed. */
@@ -145,6 +185,7 @@ export class WorkerPool {
       ...readers,
       ovsight_workers: () => [[this.running]],
       ovsight_worker_restarts_total: () => [[this.restarts]],
+      ovsight_worker_stuck_total: () => [[this.stuckTotal]],
     }
   }
 
@@ -152,6 +193,7 @@ export class WorkerPool {
   async stop(limitMs: number): Promise<void> {
     this.stopping = true
     clearInterval(this.timer)
+    clearInterval(this.watch)
     await Promise.all(this.places.map((place) => this.end(place, limitMs)))
     for (const sockets of this.listeners.values()) sockets.close()
   }
@@ -162,10 +204,12 @@ export class WorkerPool {
   }
 
   private start(place: Place, model: ModelMessage): void {
-    const workerData: WorkerStart = { config: this.config, sockets: place.sockets, number: place.number }
+    const { sockets, number } = place
+    const workerData: WorkerStart = { config: this.config, sockets, number, beats: this.beats.shared }
     const worker = new Worker(new URL('thread.js', import.meta.url), { workerData, name: `worker-${place.number}` })
     place.worker = worker
-    place.sinceMs = Date.now()
+    this.beats.renew(number)
+    place.sinceMs = performance.now()
     let fault: unknown
     worker.on('message', (message: FromWorker) => this.take(place, worker, message))
     worker.on('error', (error) => (fault = error))
@@ -217,6 +261,7 @@ export class WorkerPool {
   private exited(place: Place, worker: Worker, fault: unknown): void {
     if (place.worker !== worker) return
     place.worker = undefined
+    place.stuck = false
     place.stopped?.()
     if (this.stopping) return
     this.restarts++
@@ -224,7 +269,7 @@ export class WorkerPool {
     // Its successor learns them again; what nobody tells any more would never go.
     this.names.forget(place.number)
     this.tellOthers(place, { kind: 'unlearned', by: place.number })
-    place.failures = Date.now() - place.sinceMs > SOUND_MS ? 1 : place.failures + 1
+    place.failures = performance.now() - place.sinceMs > SOUND_MS ? 1 : place.failures + 1
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (place.failures - 1))
     this.ends.log.error(
       { err: fault, worker: place.number, restartMs: pauseMs },

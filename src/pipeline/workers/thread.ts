@@ -7,9 +7,14 @@ import { createLog } from '../../telemetry/log.ts'
 import type { MetricName } from '../../telemetry/metrics.ts'
 import { changePipeline } from '../build.ts'
 import { Intake } from '../intake.ts'
+import { Beats } from '../beats.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
 
-const { config, sockets, number: worker } = workerData as WorkerStart
+const BEAT_MS = 250
+
+const { config, sockets, number: worker, beats: beatsOfAll } = workerData as WorkerStart
+const beats = new Beats(beatsOfAll)
+setInterval(() => beats.beat(worker), BEAT_MS).unref()
 const port = parentPort!
 const post = (message: FromWorker, moved: ArrayBuffer[] = []) => port.postMessage(message, moved)
 
@@ -65,6 +70,9 @@ port.on('message', (message: ToWorker) => {
     case 'safe':
       waiting.get(message.number)?.()
       waiting.delete(message.number)
+      return
+    case 'stall':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message.forMs)
       return
     case 'read':
       post({ kind: 'samples', request: message.request, samples: read() })
