@@ -1,5 +1,6 @@
 /** `ovsight store status` and /api/v1/store: what is stored, what it weighs, how far back it goes. */
 import { askedAs, isWhole, storedIn } from '../schema/cluster.ts'
+import { CODECS } from '../schema/codecs.ts'
 import { columnFacts, COLUMN_NAMES } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { Asker, Plan, Result } from './plan.ts'
@@ -27,22 +28,68 @@ const TIMES: Readonly<Record<string, string>> = {
 /** Errors: usage; query_failed, store_unreachable. */
 export async function askStore(asker: Asker, request: StoreRequest): Promise<Answer> {
   const columns = parseFlag('columns', request.columns)
-  const rows = columns ? await columnRows(asker) : await tableRows(asker)
+  const told = columns ? await columnRows(asker) : await tableRows(asker)
+  const rows = columns && told.length === 0 ? await sampledColumns(asker) : told
   const span = (await wholeSpan(asker))?.span ?? { fromMs: 0, toMs: 1, explicit: false }
   const notes =
-    columns && rows.length === 0
-      ? ['the parts are small, and do not tell what a column weighs; ask again with more rows']
+    columns && told.length === 0 && rows.length > 0
+      ? [
+          `the parts are small, and do not tell what a column weighs: estimated from ${SAMPLE_ROWS} records at most, packed anew column by column, ` +
+            `and brought to the bytes of all records`,
+        ]
       : []
   return { columns: columns ? COLUMN_COLUMNS : TABLE_COLUMNS, rows, span, notes }
 }
 
-async function tableRows(asker: Asker): Promise<Row[]> {
+/** Records that columns are weighed by where the parts do not tell. */
+const SAMPLE_ROWS = 100_000
+
+/** What columns weigh by packing some records anew, as they are stored; brought to what all parts weigh. */
+async function sampledColumns(asker: Asker): Promise<Row[]> {
+  const [table] = byTable(
+    (await partRows(asker)).filter((row) => row['table'] === FLOWS || row['table'] === FLOWS_STORED),
+  )
+  if (table === undefined || table.rows === 0) return []
+  const figures = COLUMN_NAMES.map((name, i) => {
+    const codec = CODECS[columnFacts(name).kind]
+    return `sum(byteSize(${name})) AS r${i}, sum(byteSize(${name})) / estimateCompressionRatio('${codec}', 1048576)(${name}) AS b${i}`
+  })
+  const { rows } = await asker.query({
+    sql: `SELECT count() AS n, ${figures.join(', ')} FROM (SELECT * FROM ${FLOWS} LIMIT ${SAMPLE_ROWS})`,
+    params: {},
+  })
+  const [row = {}] = rows
+  const n = Number(row['n'])
+  const weighed = COLUMN_NAMES.map((name, i) => ({ name, raw: Number(row[`r${i}`]), packed: Number(row[`b${i}`]) }))
+  const packed = weighed.reduce((sum, one) => sum + one.packed, 0)
+  return weighed
+    .sort((a, b) => b.packed - a.packed)
+    .map((one) => {
+      const share = packed === 0 ? 0 : one.packed / packed
+      const bytes = Math.round(share * table.bytes)
+      return {
+        column: one.name,
+        kind: columnFacts(one.name).kind,
+        bytes,
+        bytes_per_row: perRow(bytes, table.rows),
+        uncompressed_per_row: perRow(one.raw, n),
+        share: Number(share.toFixed(4)),
+      }
+    })
+}
+
+async function partRows(asker: Asker): Promise<Record<string, unknown>[]> {
   const { rows } = await everyShard(asker, {
     sql:
       `SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS bytes, count() AS parts FROM system.parts ` +
       `WHERE active AND database = currentDatabase() GROUP BY table ORDER BY table`,
     params: {},
   })
+  return rows
+}
+
+async function tableRows(asker: Asker): Promise<Row[]> {
+  const rows = await partRows(asker)
   const free = `SELECT min(unreserved_space) AS free FROM system.disks`
   const disks = await (asker.queryEvery?.('server', { sql: free, params: {} }) ??
     asker.query({ sql: free, params: {} }))
