@@ -56,7 +56,8 @@ export async function serverFaults(directory: string, outageMs: number, say: (li
   front.fault = () => 'cut-before'
   await send(outageMs)
   front.fault = () => undefined
-  assert.equal(await writer.flush(300_000), true, 'what was sent is stored')
+  // A block takes ten times as long on a machine that is busy: only one that hangs is a fault.
+  assert.equal(await writer.flush(1_800_000), true, 'what was sent is stored')
   assert.ok(writer.counters.insertFailures > Object.keys(FAULTS).length)
   await checkStored((sql) => engine.rows(sql), DATABASE, sent)
   await close()
