@@ -12,6 +12,7 @@ import type { Bench, Figure } from './figure.ts'
 import { benchGrowth } from './growth.ts'
 import { benchHistory } from './history.ts'
 import { benchIdentity } from './identity.ts'
+import { benchLate } from './late.ts'
 import { benchPipeline } from './pipeline.ts'
 import { benchReceive } from './receive.ts'
 import { figureTable, machine, reached } from './report.ts'
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   sflow: benchSflow,
   attribute: benchAttribute,
   identity: benchIdentity,
+  late: benchLate,
   store: benchStore,
   pipeline: benchPipeline,
   receive: benchReceive,
