@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { Replica } from '../../src/identity/replica/replica.ts'
 import type { OvsHost } from '../../src/identity/sources/ovsdb/host.ts'
 import { ROOT } from '../paths.ts'
-import { HOSTS, HOST_ADDRESS, network, news, ovsHost, port, resolve, server, subnet } from './replica-cloud.ts'
+import { HOSTS, HOST_ADDRESS, network, news, ovsHost, port, resolve, sections, server, subnet } from './replica-cloud.ts'
 
 const T = Date.parse('2026-01-01T12:00:00Z')
 const MINUTE = 60_000
@@ -219,7 +219,11 @@ describe('rules of resolution', () => {
       port('b', 'red', '192.168.1.9', MAC.b, at('c1')),
       port('d', 'blue', '192.168.1.9', MAC.d, at('c1')),
     ]
-    await replica.putCloud(news(T, { ...BASE, ports, servers: servers('a', 'b', 'd') }))
+    // Neutron's OVN networks are Geneve ones with segmentation ids of their own, which no packet carries.
+    const networks = (['red', 'blue'] as const).map((id) =>
+      network(id, { 'provider:network_type': 'geneve', 'provider:segmentation_id': VNI[id] }),
+    )
+    await replica.putCloud(news(T, { ...BASE, networks, ports, servers: servers('a', 'b', 'd') }))
     const ovn = (name: 'c0' | 'c1', plugs: Parameters<typeof ovsHost>[1]): OvsHost => ({
       ...twoBridges(name, plugs),
       externalIds: new Map([['ovn-encap-ip', HOST_ADDRESS[name]!]]),
@@ -235,17 +239,19 @@ describe('rules of resolution', () => {
     )
     replica.publish()
     const tunnelled = { vni: VNI.blue, tunnel: 'geneve', tunnelSrc: HOST_ADDRESS['c0']! } as const
-    const seen = resolve(replica.snapshot, {
-      protocol: 'ipfix',
-      host: 'c1',
-      atMs: T,
-      ...tunnelled,
-      srcMac: MAC.a,
-      dstMac: MAC.b,
-      src: '192.168.1.8',
-      dst: '192.168.1.9',
-    })
-    assert.deepEqual([seen.src.port, seen.dst.port], ['a', 'b'])
+    const addresses = { src: '192.168.1.8', dst: '192.168.1.9' }
+    const seen = (protocol: 'ipfix' | 'sflow5', macs: object) => {
+      const record = { host: 'c1', atMs: T, ...tunnelled, ...addresses, ...macs, protocol } as const
+      const { src, dst } = resolve(replica.snapshot, record)
+      return [src.port, dst.port]
+    }
+    assert.deepEqual(seen('ipfix', { srcMac: MAC.a, dstMac: MAC.b }), ['a', 'b'])
+    // What the southbound database says of the key decides, also where no MAC does.
+    const counts = { ports: 0, networks: 0, hosts: 0 }
+    const tunnelKeys = new Map([[VNI.blue, 'red']])
+    await replica.putSouthbound({ whole: true, sections: sections({}), gonePorts: [], tunnelKeys, counts }, T)
+    replica.publish()
+    assert.deepEqual(seen('sflow5', { tunnelDst: HOST_ADDRESS['c1'] }), ['a', 'b'])
     replica.stop()
   })
 })
