@@ -1,5 +1,5 @@
 import { RESOURCES } from './answers.ts'
-import { IDENTITY_PARAMETERS } from './identity.ts'
+import { IDENTITY_PARAMETERS, RESOLVE_PARAMETERS } from './identity.ts'
 
 const HEAD = `# HTTP API
 
@@ -18,6 +18,7 @@ ${Object.entries(RESOURCES)
 | \`/api/v1/export\` | flow records as \`format=parquet\`, \`csv\` or \`jsonl\`, all that \`filter\`, \`from\` and \`to\` leave: what \`ovsight export\` writes |
 | \`/api/v1/identity/status\` | every source of the model: state, fault, age, counts |
 | \`/api/v1/identity/show\` | what the model knows: the rows of \`ovsight identity show -f json\` |
+| \`/api/v1/identity/resolve\` | where the keys of a made-up record lead, and why: \`ends\`, \`record\` |
 
 \`\`\`
 curl 'http://127.0.0.1:8080/api/v1/top?dimension=project&by=sent_bytes&last=1d'
@@ -82,9 +83,11 @@ that may pass has \`retry-after\`. What HTTP itself refuses (404, 431) has the t
 
 /** The whole of docs/api.md. */
 export function apiPage(): string {
-  const resources = [...Object.entries(RESOURCES), ['identity/show', { parameters: IDENTITY_PARAMETERS }] as const].map(
-    ([name, { parameters }]) => `## Parameters of ${name}\n\n${table(parameters)}\n`,
-  )
+  const resources = [
+    ...Object.entries(RESOURCES),
+    ['identity/show', { parameters: IDENTITY_PARAMETERS }] as const,
+    ['identity/resolve', { parameters: RESOLVE_PARAMETERS }] as const,
+  ].map(([name, { parameters }]) => `## Parameters of ${name}\n\n${table(parameters)}\n`)
   return `${HEAD}\n${resources.join('\n')}${ACCESS}${ERRORS}`
 }
 

@@ -3,7 +3,7 @@ import { enumValues } from '../schema/enums.ts'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import { RESOURCES } from './answers.ts'
 import { EXPORT_PARAMETERS } from './export.ts'
-import { IDENTITY_PARAMETERS } from './identity.ts'
+import { IDENTITY_PARAMETERS, RESOLVE_PARAMETERS } from './identity.ts'
 import { NDJSON } from './stream.ts'
 
 /** The OpenAPI 3.1 document of the API, from the same tables as the routes. */
@@ -25,6 +25,7 @@ export function openApi(version: string): object {
     paths: {
       ...Object.fromEntries(answers),
       '/api/v1/identity/show': { get: operation('identity_show', 'what is known of the cloud (operators)', IDENTITY_PARAMETERS, ROWS) }, // prettier-ignore
+      '/api/v1/identity/resolve': { get: operation('identity_resolve', 'where the keys of a made-up record lead, and why (operators)', RESOLVE_PARAMETERS, { type: 'object' }) }, // prettier-ignore
       '/api/v1/identity/status': { get: operation('identity_status', 'how the sources of the model stand (operators)', {}, { type: 'object' }) }, // prettier-ignore
       '/api/v1/export': { get: operation('export', 'flow records as parquet, csv or jsonl (operators)', EXPORT_PARAMETERS, { type: 'string' }) }, // prettier-ignore
       '/healthz': { get: operation('healthz', 'whether it is well', {}, { type: 'object' }) },

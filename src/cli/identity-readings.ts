@@ -1,5 +1,6 @@
 /** How the model of a running collector stands: for the metrics and for `identity status`. */
 import type { IdentityApi } from '../api/identity.ts'
+import { RESOLVE_OPTIONS, resolveRecord, type ResolveOptions } from './identity-resolve.ts'
 import { stateOf } from './identity-sources.ts'
 import { describeGently } from '../identity/describe.ts'
 import type { Identity } from '../identity/replica/changeable.ts'
@@ -61,6 +62,14 @@ export function lateReaders(late: LateTruth | undefined): Readers {
 /** What the API tells of a running collector's model. */
 export function identityApi(identity: Identity): IdentityApi {
   return {
+    resolve: (asked) => {
+      const options = Object.entries(RESOLVE_OPTIONS).flatMap(([option, name]) => {
+        const value = asked[name]
+        return value === undefined ? [] : [[option, value]]
+      })
+      const { hosts, snapshot } = identity.replica
+      return resolveRecord({ hosts, snapshot }, Object.fromEntries(options) as ResolveOptions, Date.now())
+    },
     status: () => identityStatus(identity),
     show: async (kind, wanted, most) => {
       const { replica } = identity

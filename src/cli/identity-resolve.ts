@@ -2,8 +2,8 @@
 import { Attributor } from '../attribute/attributor.ts'
 import { AppError } from '../errors.ts'
 import { parseIp, parseMac } from '../identity/addresses.ts'
-import type { CloudModel } from '../identity/cloud.ts'
-import { buildSnapshot } from '../identity/snapshot/build.ts'
+import type { HostEntry } from '../identity/cloud.ts'
+import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { FlowBatch, setTime } from '../schema/batch.ts'
 import type { ColumnName } from '../schema/columns.ts'
 import { ENUMS, enumCodes, enumValues, type EnumName } from '../schema/enums.ts'
@@ -27,6 +27,24 @@ export interface ResolveOptions {
   at?: string
 }
 
+/** Their names in the API. */
+export const RESOLVE_OPTIONS = {
+  host: 'host',
+  exporter: 'exporter',
+  ofport: 'ofport',
+  ifindex: 'ifindex',
+  ifname: 'ifname',
+  egressIfname: 'egress_ifname',
+  engine: 'engine',
+  src: 'src',
+  dst: 'dst',
+  srcMac: 'src_mac',
+  dstMac: 'dst_mac',
+  vlan: 'vlan',
+  vni: 'vni',
+  at: 'at',
+} as const satisfies Record<keyof ResolveOptions, string>
+
 export interface ResolvedEnd {
   end: string
   kind: string
@@ -41,6 +59,12 @@ export interface ResolvedEnd {
   why: string
 }
 
+/** What a record is resolved by; the hosts give an exporter's address by its name. */
+export interface Resolving {
+  hosts: readonly Pick<HostEntry, 'name' | 'addresses'>[]
+  snapshot: IdentitySnapshot
+}
+
 const PROTOCOL = enumCodes('export_protocol')
 const DIRECTION = enumCodes('flow_direction')
 const TUNNEL = enumCodes('tunnel_type')
@@ -51,13 +75,13 @@ const ENDS = { src: 'source', dst: 'destination' } as const
  * `--ifindex` an sFlow sample, interface names an IPFIX record. Errors: usage, each fault at once.
  */
 export function resolveRecord(
-  cloud: CloudModel,
+  { hosts, snapshot }: Resolving,
   options: ResolveOptions,
   nowMs: number,
 ): { ends: ResolvedEnd[]; record: Record<string, string> } {
   const batch = new FlowBatch(64)
-  fill(batch, cloud, options, nowMs)
-  new Attributor().attribute(batch, buildSnapshot(cloud, nowMs))
+  fill(batch, hosts, options, nowMs)
+  new Attributor().attribute(batch, snapshot)
   const text = (name: ColumnName) => batch.strings.values[batch.columns[name][0] ?? 0] ?? ''
   const word = (name: ColumnName, of: EnumName) => enumValues(of)[batch.columns[name][0] ?? 0] ?? ''
   const ends = (['src', 'dst'] as const).map((side): ResolvedEnd => {
@@ -87,7 +111,7 @@ export function resolveRecord(
   return { ends, record }
 }
 
-function fill(batch: FlowBatch, cloud: CloudModel, options: ResolveOptions, nowMs: number): void {
+function fill(batch: FlowBatch, hosts: Resolving['hosts'], options: ResolveOptions, nowMs: number): void {
   const faults: string[] = []
   const { columns: c, strings } = batch
   const address = (text: string | undefined, to: 'exporter' | 'src_addr' | 'dst_addr', option: string) => {
@@ -115,11 +139,9 @@ function fill(batch: FlowBatch, cloud: CloudModel, options: ResolveOptions, nowM
     if (parsed === undefined) faults.push(`--${option} ${text} is not a MAC address`)
     else c[to].set([parsed.low >>> 0, parsed.high])
   }
-  const host = cloud.hosts.find((one) => one.name === options.host)
+  const host = hosts.find((one) => one.name === options.host)
   if (options.host !== undefined && host === undefined) {
-    faults.push(
-      `there is no host ${options.host}; known are ${cloud.hosts.map((one) => one.name).join(', ') || 'none'}`,
-    )
+    faults.push(`there is no host ${options.host}; known are ${hosts.map((one) => one.name).join(', ') || 'none'}`)
   }
   address(options.exporter ?? host?.addresses[0], 'exporter', 'exporter')
   address(options.src, 'src_addr', 'src')

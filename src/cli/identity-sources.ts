@@ -10,6 +10,7 @@ import { loadModel, type LoadedModel } from '../identity/load.ts'
 import { readKeys } from '../identity/sources/ovsdb/keys.ts'
 import { fetchCollector, collectorOf, collectorUrl } from './collector-note.ts'
 import type { CliContext } from './context.ts'
+import { RESOLVE_OPTIONS, type ResolveOptions } from './identity-resolve.ts'
 import { writeNotes, type OutputOptions } from './output.ts'
 
 export interface SourceFlags extends OutputOptions {
@@ -107,6 +108,19 @@ export async function askShow(context: CliContext, url: string, what: Shown, wan
   const { answer, notes } = await ask(collectorUrl(url, `api/v1/identity/show?${parameters.toString()}`), ROWS)
   writeNotes(context, notes)
   return answer
+}
+
+const TEXTS = z.record(z.string(), z.string())
+const RESOLVED = z.object({ ends: z.array(TEXTS), record: TEXTS })
+
+/** How a running collector resolves a record, also by what held a while ago. Errors: usage, and as askStatus. */
+export async function askResolve(url: string, options: ResolveOptions): Promise<z.output<typeof RESOLVED>> {
+  const parameters = new URLSearchParams()
+  for (const [option, name] of Object.entries(RESOLVE_OPTIONS)) {
+    const value = options[option as keyof ResolveOptions]
+    if (value !== undefined) parameters.set(name, value)
+  }
+  return (await ask(new URL(`/api/v1/identity/resolve?${parameters.toString()}`, url), RESOLVED)).answer
 }
 
 async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; notes: string[] }> {

@@ -5,6 +5,7 @@ import { stringify } from 'yaml'
 import { AppError } from '../errors.ts'
 import { describeModel, SHOWN, type Shown, type ShownRow } from '../identity/describe.ts'
 import type { LoadedModel } from '../identity/load.ts'
+import { buildSnapshot } from '../identity/snapshot/build.ts'
 import { assignTexts } from '../identity/sources/text/assign.ts'
 import { importTexts } from '../identity/sources/text/import.ts'
 import type { CliContext } from './context.ts'
@@ -12,6 +13,7 @@ import { addHistory } from './identity-history.ts'
 import { isShown, noneOf, parseShown } from './identity-kinds.ts'
 import {
   addSourceOptions,
+  askResolve,
   askShow,
   askStatus,
   loadSources,
@@ -115,7 +117,9 @@ function addResolve(identity: Command, context: CliContext): void {
   addSources(
     identity
       .command('resolve')
-      .description('Sends one made-up record through attribution and says which key led where, and why.'),
+      .description(
+        'Sends one made-up record through attribution and says which key led where, and why. A running collector also knows what held a while ago (--at).',
+      ),
   )
     .option('--host <name>', 'host of the exporter')
     .option('--exporter <address>', 'address of the exporter, in place of --host')
@@ -132,11 +136,17 @@ function addResolve(identity: Command, context: CliContext): void {
     .option('--vni <id>', 'VNI of the tunnel it came by')
     .option('--at <time>', 'when (default now)')
     .action(async (flags: SourceFlags & ResolveOptions) => {
-      const model = await load(context, flags)
-      refuseEmpty(model)
-      const { ends, record } = resolveRecord(model.cloud, flags, context.now())
+      const url = await runningCollector(context, flags)
+      const { ends, record } = url === undefined ? await resolveHere(context, flags) : await askResolve(url, flags)
       write(context, flags, flags.format === 'table' ? chain(ends, record) : ends.map((end) => ({ ...end, ...record })))
     })
+}
+
+async function resolveHere(context: CliContext, flags: SourceFlags & ResolveOptions) {
+  const model = await load(context, flags)
+  refuseEmpty(model)
+  const nowMs = context.now()
+  return resolveRecord({ hosts: model.cloud.hosts, snapshot: buildSnapshot(model.cloud, nowMs) }, flags, nowMs)
 }
 
 /** A line a fact, since a chain of evidence is read downwards. */

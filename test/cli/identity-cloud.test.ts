@@ -10,6 +10,7 @@ import { writeCollectorNote } from '../../src/cli/collector-note.ts'
 import { identityApi } from '../../src/cli/identity-readings.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { LiveIdentity } from '../../src/identity/replica/live.ts'
+import { ovsHost } from '../identity/replica-cloud.ts'
 import { RecordedCloud } from '../identity/recorded-cloud.ts'
 import { run, type Run } from './run.ts'
 
@@ -154,6 +155,25 @@ describe('identity of a running collector', () => {
     }
     const found = await rows('show', 'servers', 'instance-1', '--data', folder)
     assert.equal(found.length, 2)
+  })
+
+  it('resolves a record by what held at its time, which one that is read now cannot know', async () => {
+    const on = live.replica.model.ports.filter((port) => port['binding:host_id'] === 'os-c0' && port.device_owner === 'compute:nova') // prettier-ignore
+    const [first, second] = [on[0]!.id, on[1]!.id]
+    const now = Date.now()
+    live.replica.putOvs('os-c0', ovsHost('os-c0', [{ ofport: 5, iface: first }]), now - 200_000)
+    live.replica.putOvs('os-c0', ovsHost('os-c0', [{ ofport: 5, iface: second }]), now - 100_000)
+    live.replica.publish()
+    const sourceAt = async (...at: string[]) => {
+      const [source] = await rows('resolve', '--data', folder, '--host', 'os-c0', '--ofport', '5', ...at)
+      return source!['port_id']
+    }
+    assert.equal(await sourceAt(), second)
+    assert.equal(await sourceAt('--at', new Date(now - 150_000).toISOString()), first)
+    const { error } = await identity('resolve', '--data', folder, '--host', 'nowhere', '--vlan', 'x')
+    assert.equal(error?.code, 'usage')
+    assert.match(error?.message ?? '', /there is no host nowhere/)
+    assert.equal((await fetch(`${url}/api/v1/identity/resolve?colour=red`)).status, 400)
   })
 
   it('tells a fault of a source, while what it said last stands', async () => {

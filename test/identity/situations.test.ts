@@ -5,7 +5,18 @@ import { describe, it } from 'node:test'
 import { Replica } from '../../src/identity/replica/replica.ts'
 import type { OvsHost } from '../../src/identity/sources/ovsdb/host.ts'
 import { ROOT } from '../paths.ts'
-import { HOSTS, HOST_ADDRESS, network, news, ovsHost, port, resolve, sections, server, subnet } from './replica-cloud.ts'
+import {
+  HOSTS,
+  HOST_ADDRESS,
+  network,
+  news,
+  ovsHost,
+  port,
+  resolve,
+  sections,
+  server,
+  subnet,
+} from './replica-cloud.ts'
 
 const T = Date.parse('2026-01-01T12:00:00Z')
 const MINUTE = 60_000
