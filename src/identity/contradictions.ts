@@ -4,7 +4,7 @@
  */
 import type { CloudModel, Port } from './cloud.ts'
 import { parseIp } from './addresses.ts'
-import { MANY, SLICE, type Slices } from './snapshot/slices.ts'
+import { SLICE, type Slices } from './snapshot/slices.ts'
 
 /** THE table of contradictions: their names label the metric. */
 export const CONTRADICTIONS = {
@@ -60,7 +60,7 @@ class Found {
 function* macsTwice({ ports, networks }: CloudModel, found: Found): Slices<void> {
   const first = new Map<string, Port>()
   for (const [i, port] of ports.entries()) {
-    if (i % MANY === 0) yield
+    if (i % SLICE === 0) yield
     if (port.mac_address === '' || found.isFull('mac_twice')) continue
     const key = `${port.mac_address} ${port.network_id}`.toLowerCase()
     const other = first.get(key)
@@ -76,8 +76,11 @@ function* macsTwice({ ports, networks }: CloudModel, found: Found): Slices<void>
 
 /** What OVSDBs say of ports. Where no list of ports is known, none is missed. */
 function* pluggedWrongly({ ports, ovs }: CloudModel, found: Found): Slices<void> {
-  const known = new Map(ports.map((port) => [port.id, port]))
-  yield
+  const known = new Map<string, Port>()
+  for (const [i, port] of ports.entries()) {
+    if (i % SLICE === 0) yield
+    known.set(port.id, port)
+  }
   const where = new Map<string, string>()
   let done = 0
   for (const [host, { bridges }] of ovs)
@@ -129,8 +132,11 @@ function* addressesTwice({ hosts, ovs }: CloudModel, found: Found): Slices<void>
       })
   }
   const names = new Set(hosts.map(({ name }) => name))
-  for (const { name, addresses } of hosts) for (const address of addresses) claim(name, address, `host ${name}`)
   let done = 0
+  for (const { name, addresses } of hosts) {
+    if (++done % SLICE === 0) yield
+    for (const address of addresses) claim(name, address, `host ${name}`)
+  }
   // Its hostname may be what the lists call it by.
   for (const [name, { hostname, externalIds, bridges }] of ovs) {
     const host = names.has(name) || hostname === '' ? name : hostname
