@@ -28,10 +28,18 @@ export function openKoffiReceiver(libc: Libc, options: ReceiverOptions): Receive
   return new KoffiReceiver(libc, vector, openSocket(libc, options), options, true)
 }
 
-/** The same on a socket that another thread has opened, and closes when this receiver is closed. */
-export function adoptKoffiReceiver(libc: Libc, socket: OpenSocket, options: ReceiverOptions): Receiver {
+/**
+ * The same on a socket that another thread has opened, and closes when this receiver is closed. `toldDrops` of those that the kernel
+ * counted for it are not counted again.
+ */
+export function adoptKoffiReceiver(
+  libc: Libc,
+  socket: OpenSocket,
+  options: ReceiverOptions,
+  toldDrops: number,
+): Receiver {
   vector ??= new MessageVector(libc)
-  return new KoffiReceiver(libc, vector, socket, options, false)
+  return new KoffiReceiver(libc, vector, socket, options, false, toldDrops)
 }
 
 class KoffiReceiver implements Receiver {
@@ -50,11 +58,19 @@ class KoffiReceiver implements Receiver {
   private onBatch: ((batch: DatagramBatch) => void) | undefined
   private timer: NodeJS.Timeout | undefined
   private immediate: NodeJS.Immediate | undefined
-  private lastDrops = 0
+  private lastDrops: number
   private closing: Promise<void> | undefined
 
-  constructor(libc: Libc, messages: MessageVector, socket: OpenSocket, options: ReceiverOptions, owned: boolean) {
+  constructor(
+    libc: Libc,
+    messages: MessageVector,
+    socket: OpenSocket,
+    options: ReceiverOptions,
+    owned: boolean,
+    toldDrops = 0,
+  ) {
     this.libc = libc
+    this.lastDrops = toldDrops
     this.owned = owned
     this.vector = messages
     this.socket = socket

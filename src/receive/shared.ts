@@ -12,6 +12,8 @@ import { steer } from './steer.ts'
 export interface SharedSocket {
   options: ReceiverOptions
   socket: OpenSocket
+  /** Of the kernel's count of drops, which goes on as long as the socket, what earlier receivers have told. */
+  toldDrops: number
 }
 
 export interface SharedSockets {
@@ -36,7 +38,7 @@ export function openSharedSockets(options: ReceiverOptions, threads: number): Sh
     for (let i = 0; i < count; i++) {
       const port = open[0]?.socket.port ?? options.port
       const own: ReceiverOptions = { ...options, port, sharePort: i === 0 ? 'first' : 'join' }
-      open.push({ options: own, socket: openSocket(libc, own) })
+      open.push({ options: own, socket: openSocket(libc, own), toldDrops: 0 })
     }
   } catch (error) {
     close()
@@ -52,8 +54,8 @@ export function openSharedSockets(options: ReceiverOptions, threads: number): Sh
 }
 
 /** A receiver of this thread on a socket of another one's. */
-export function adoptReceiver({ socket, options }: SharedSocket): Receiver {
-  return adoptKoffiReceiver(libcOrThrow(), socket, options)
+export function adoptReceiver({ socket, options, toldDrops }: SharedSocket): Receiver {
+  return adoptKoffiReceiver(libcOrThrow(), socket, options, toldDrops)
 }
 
 function libcOrThrow(): Libc {

@@ -1,12 +1,14 @@
 /**
  * `npm run flood`: a collector flooded from a million addresses with datagrams of random templates, domains, engines and agents, open to
- * everybody and behind an allow-list. `-- --datagrams 500000 --sources 100000`; ends with 1 when a bound is passed.
+ * everybody and behind an allow-list. `-- --datagrams 500000 --sources 100000`; ends with 1 when a bound is passed. `--direct`
+ * leaves out sockets and store.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { collector } from '../e2e/cli.ts'
+import { floodDirectly } from './direct-main.ts'
 import { flood, GENUINE_ADDRESS, type FloodReport } from './flood.ts'
 
 const { values } = parseArgs({
@@ -14,6 +16,7 @@ const { values } = parseArgs({
     datagrams: { type: 'string', default: '5000000' },
     sources: { type: 'string', default: '1000000' },
     workers: { type: 'string', default: '1' },
+    direct: { type: 'boolean', default: false },
   },
 })
 
@@ -24,20 +27,22 @@ const CASES = [
 ] as const
 const MOST = { grownMiB: 32, logBytes: 100_000, metricsBytes: 2_000_000 }
 
-for (const { name, words, cpuUs } of CASES) {
-  const directory = mkdtempSync(join(tmpdir(), 'ovsight-flood-'))
-  const running = await collector(['--data', directory, '--workers', values.workers, ...words])
-  const report = await flood({
-    pid: running.pid,
-    ports: { netflow: running.port('NetFlow'), ipfix: running.port('IPFIX'), sflow: running.port('sFlow') },
-    url: running.url,
-    datagrams: Number(values.datagrams),
-    sources: Number(values.sources),
-  })
-  const { stdout, stderr } = await running.stop()
-  rmSync(directory, { recursive: true, force: true })
-  tell(name, report, cpuUs, stdout.length + stderr.length)
-}
+if (values.direct) await floodDirectly(Number(values.datagrams), Number(values.sources))
+else
+  for (const { name, words, cpuUs } of CASES) {
+    const directory = mkdtempSync(join(tmpdir(), 'ovsight-flood-'))
+    const running = await collector(['--data', directory, '--workers', values.workers, ...words])
+    const report = await flood({
+      pid: running.pid,
+      ports: { netflow: running.port('NetFlow'), ipfix: running.port('IPFIX'), sflow: running.port('sFlow') },
+      url: running.url,
+      datagrams: Number(values.datagrams),
+      sources: Number(values.sources),
+    })
+    const { stdout, stderr } = await running.stop()
+    rmSync(directory, { recursive: true, force: true })
+    tell(name, report, cpuUs, stdout.length + stderr.length)
+  }
 
 function tell(name: string, report: FloodReport, cpuUs: number, logBytes: number): void {
   const { genuine, kernelDrops } = report

@@ -35,8 +35,8 @@ export interface Collector {
 }
 
 /** Start `ovsight collect` with its data in `folder`, asking every node's OVSDB; resolves when it receives. */
-export async function startCollector(folder: string): Promise<Collector> {
-  const argv = [...OVSIGHT, 'collect', '--identity', IDENTITY_FILE, '--data', folder, ...SOON]
+export async function startCollector(folder: string, options: readonly string[] = []): Promise<Collector> {
+  const argv = [...OVSIGHT, 'collect', '--identity', IDENTITY_FILE, '--data', folder, ...SOON, ...options]
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))

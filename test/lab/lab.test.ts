@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { SERVER_OF } from '../attribute/truth.ts'
 import { checkLab } from './check.ts'
 import { startCollector, type Collector } from './collector.ts'
-import { MACHINES } from './cloud.ts'
+import { MACHINES, endpoint } from './cloud.ts'
 import { EXPORT_DEFAULTS, switchOn } from './exports.ts'
 import { down, up, whyNot } from './lab.ts'
 import { injectLoss, lossSoFar, stopLoss } from './loss.ts'
@@ -15,7 +15,7 @@ import { sleep } from './shell.ts'
 import { auditAgrees, northSouth, projectTotals, tenantsApart, until } from './shows.ts'
 import { enter, FLUSH_MS, SITUATIONS, type Situation } from './situations.ts'
 import { recordedTotals, topTotals, type Total } from './totals.ts'
-import type { Truth } from './traffic.ts'
+import { ping, type Truth } from './traffic.ts'
 
 const skip = whyNot() ?? (process.env['OVSIGHT_LAB'] === '1' ? false : 'OVSIGHT_LAB=1 runs the lab')
 
@@ -118,6 +118,34 @@ describe('the lab', { skip }, () => {
       )
       return rows.length === MACHINES.length && wrong.length === 0 ? '' : JSON.stringify(wrong)
     })
+  })
+
+  it('a restart: saved templates decode the first data; without them it waits for its template', async () => {
+    const KNOWN_ONLY = ['--presume-templates', 'false']
+    const [rows, waited] = ['ovsight_rows_total', 'ovsight_sets_waited_total']
+    const start = async (name: string) => {
+      await collector?.stop()
+      collector = await startCollector(join(folder, name), KNOWN_ONLY)
+    }
+    const some = (what: string, name: string, label: string) =>
+      until(what, () => (collector!.metric(name, label) > 0 ? '' : 'none yet'))
+    const options = { ...EXPORT_DEFAULTS, cacheTimeout: 0, cacheFlows: 0, nodes: ['c0'] }
+    // Exports begin when somebody listens: their templates come once in ten minutes.
+    enter({ what: 'nothing', kinds: [], holds: 'all' })
+    await start('templates')
+    switchOn('ipfix', options)
+    ping('r8', endpoint('r9').address, 4)
+    await some('rows before the restart', rows, 'ipfix')
+    await sleep(STORED_MS)
+    await start('templates')
+    ping('r8', endpoint('r9').address, 4)
+    await some('rows after it', rows, 'ipfix')
+    assert.equal(collector!.metric(waited, 'held'), 0, 'none had to wait')
+    await start('no-templates')
+    ping('r8', endpoint('r9').address, 4)
+    await some('sets that wait', waited, 'held')
+    assert.equal(collector!.metric(rows, 'ipfix'), 0)
+    // Its next template is ten minutes away: decode/ipfix-late.test.ts has what comes of these then.
   })
 })
 

@@ -1,5 +1,5 @@
 /** One node's own Open vSwitch: database server and switch daemon in the node's namespace, userspace datapath. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { OVSDB_PORT, type Node } from './cloud.ts'
 import { run, within } from './shell.ts'
 import { waitFor } from './wiring.ts'
@@ -52,11 +52,18 @@ function daemon(node: Node, program: string, ...args: string[]): void {
 /** Process id of a running daemon of this node, from its pid file. */
 function runningPid(node: Node, program: string): number | undefined {
   const file = `${node.dir}/${program}.pid`
-  if (!existsSync(file)) return undefined
-  const pid = Number(readFileSync(file, 'utf8'))
+  const pid = Number(readOrNothing(file))
   // The pid may have gone to another program after a crash, or be a dead child that nobody has waited for.
-  const statFile = `/proc/${pid}/stat`
-  return existsSync(statFile) && RUNNING.exec(readFileSync(statFile, 'utf8'))?.[1] === program ? pid : undefined
+  return pid > 0 && RUNNING.exec(readOrNothing(`/proc/${pid}/stat`))?.[1] === program ? pid : undefined
+}
+
+/** A file that may go at any moment. */
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** proc(5): `pid (comm) state …`; Z is a zombie. */

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { AppError } from '../../src/errors.ts'
 import { openReceiver, slowReceiveReason } from '../../src/receive/open.ts'
 import type { ReceiverOptions, ReceiverStats } from '../../src/receive/receiver.ts'
+import { adoptReceiver, openSharedSockets } from '../../src/receive/shared.ts'
 
 const UDP: ReceiverOptions = { transport: 'udp', address: '127.0.0.1', port: 0, bufferBytes: 1 << 20 }
 const skip = slowReceiveReason()
@@ -46,6 +47,25 @@ describe('one port, several sockets', { skip: skip !== '' && skip }, () => {
     }
     await first.close()
     assert.equal(total + own, SENDERS * EACH)
+  })
+
+  it('what the kernel dropped is told once, by whichever thread has the socket', async () => {
+    const shared = openSharedSockets({ ...UDP, bufferBytes: 4096 }, 1)
+    const [own] = shared.sockets
+    const overflow = async () => {
+      const socket = createSocket('udp4')
+      for (let n = 0; n < 100; n++)
+        await new Promise((resolve) => socket.send(Buffer.alloc(1000), shared.port, '127.0.0.1', resolve))
+      socket.close()
+    }
+    await overflow()
+    const first = adoptReceiver(own!).stats().kernelDrops
+    assert.ok(first > 50 && first < 100, `${first} dropped`)
+    own!.toldDrops += first
+    // The one before has failed; what is dropped until there is another is the other's to tell.
+    await overflow()
+    assert.equal(adoptReceiver(own!).stats().kernelDrops, 100)
+    shared.close()
   })
 
   it('does not share with somebody who is there already', async () => {

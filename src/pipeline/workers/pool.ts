@@ -289,6 +289,8 @@ export class WorkerPool {
       }
       this.gone.set(name, sums)
     }
+    for (const [value, input] of place.samples.ovsight_receive_kernel_drops_total ?? [])
+      for (const socket of place.sockets) if (socket.input === input) socket.shared.toldDrops += value
     place.samples = {}
   }
 
