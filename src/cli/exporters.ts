@@ -48,6 +48,7 @@ function exportersTable(rows: readonly Row[]): TableColumn[] {
     column('came', 96, rows.map(({ percent }) => (percent === null ? '-' : `${Number(percent)} %`)), { align: 'right' }), // prettier-ignore
     column('last_seen', 95, rows.map((row) => (row['last_seen'] as string).slice(0, 19).replace('T', ' ') || '-')), // prettier-ignore
     column('rates', 80, text('rates'), { minWidth: 6 }),
+    ...(rows.some((row) => row['templates'] !== null) ? [column('templates', 61, rows.map((row) => (row['templates'] === null ? '-' : String(row['templates']))), { align: 'right' })] : []), // prettier-ignore
     column('lost', 79, count('lost'), { align: 'right' }),
     column('faults', 78, text('faults'), { minWidth: 8 }),
     column('unattributed', 77, count('unattributed'), { align: 'right' }),

@@ -7,12 +7,8 @@ import { formatBytes, formatCount } from './units.ts'
 /** The answer of `flows` for people: a line a record, as much of it as fits. */
 export function flowsTable(rows: readonly Row[]): TableColumn[] {
   const sameDay = new Set(rows.map(({ flow_end: time }) => String(time).slice(0, 10))).size <= 1
-  return SHOWN.map(({ title, cell, minWidth, ...rest }) => ({
-    title,
-    ...rest,
-    ...(minWidth === undefined ? {} : { minWidth }),
-    cells: rows.map((row) => cell(row, sameDay) || '-'),
-  }))
+  const shown = SHOWN.filter(({ rare }) => rare === undefined || rows.some((row) => Number(row[rare]) > 0))
+  return shown.map(({ cell, ...column }) => ({ ...column, cells: rows.map((row) => cell(row, sameDay) || '-') }))
 }
 
 /** Places of an end in a line by itself. */
@@ -28,6 +24,8 @@ export function flowLine(row: Row): string {
 
 interface Shown extends Omit<TableColumn, 'cells'> {
   readonly cell: (row: Row, sameDay: boolean) => string
+  /** Only shown where this column is not zero in every row. */
+  readonly rare?: string
 }
 
 const text = (column: string) => (row: Row) => String(row[column] ?? '')
@@ -40,7 +38,13 @@ const SHOWN: readonly Shown[] = [
   { title: 'dst', weight: 100, keep: true, minWidth: 15, cell: (row) => endText(row, 'dst') },
   { title: 'dst_addr', weight: 40, cell: (row) => (row['dst_server'] === '' ? '' : String(row['dst_addr'])) },
   { title: 'flags', weight: 35, cell: (row) => flagLetters(Number(row['tcp_flags'])) },
-  { title: 'retransmits', weight: 12, align: 'right', cell: (row) => zeroless(row['tcp_retransmits']) },
+  {
+    title: 'retransmits',
+    rare: 'tcp_retransmits',
+    weight: 12,
+    align: 'right',
+    cell: (row) => zeroless(row['tcp_retransmits']),
+  },
   { title: 'packets', weight: 80, align: 'right', cell: (row) => formatCount(Number(row['packets'])) },
   { title: 'bytes', weight: 90, keep: true, align: 'right', cell: (row) => formatBytes(Number(row['bytes'])) },
   { title: 'role', weight: 60, cell: text('role') },

@@ -15,7 +15,7 @@ export function writerReaders(writer: Writer): Readers {
     ovsight_insert_lag_seconds: () => [[writer.lagMs(Date.now()) / 1e3]],
     ovsight_spool_failures_total: () => [[counters.spoolFailures]],
     ovsight_inserts_total: () => [[counters.inserts]],
-    ovsight_inserted_rows_total: () => [[counters.insertedRows]],
+    ovsight_inserted_rows_total: () => [...counters.insertedRowsOf].map(([table, rows]) => [rows, table] as const),
     ovsight_insert_failures_total: () => [[counters.insertFailures]],
   }
 }

@@ -18,11 +18,18 @@ const MAX_FAULTS = 16_384
 const STATUSES = DECODE_STATUS_NAMES.length
 
 export type HealthRow = SideRow<typeof HEALTH_TABLE>
-/** Name of the host that has an address of four lanes, empty when it is none. */
-export type HostOf = (lanes: Uint32Array) => string
-/** How far the clock of an exporter is ahead, ms, by its place; NaN = not known. */
-export type OffsetOf = (place: number) => number
+/** What is known of exporters when rows are written. */
+export interface Known {
+  /** Name of the host that has an address of four lanes, empty when it is none. */
+  host(lanes: Uint32Array): string
+  /** How far the clock of the exporter at a place is ahead, ms; NaN = not known. */
+  clockOffset(place: number): number
+  /** Templates held of an exporter, by its id. */
+  templates(exporterId: number): number
+}
 
+/** Protocols whose data needs templates. */
+const TEMPLATED: readonly number[] = [PROTOCOLS.indexOf('netflow9'), PROTOCOLS.indexOf('ipfix')]
 /** Frames that are held back as flows: each is a record when it is read. */
 const MIRRORED: readonly number[] = [PROTOCOLS.indexOf('gre'), PROTOCOLS.indexOf('vxlan')]
 
@@ -128,31 +135,38 @@ export class HealthRecorder {
   }
 
   /** The rows of all that was counted since the last call, of the minute given. */
-  take(minuteMs: number, hostOf: HostOf, offsetOf: OffsetOf = () => NaN): HealthRow[] {
+  take(minuteMs: number, known: Known): HealthRow[] {
     const rows: HealthRow[] = []
     const { table } = this
-    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, hostOf, offsetOf, rows)
-    this.takeCounts(table.max, minuteMs, hostOf, offsetOf, rows)
+    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, known, rows)
+    this.takeCounts(table.max, minuteMs, known, rows)
     for (const [key, faults] of this.faults) {
       const fault = DECODE_STATUS_NAMES[key % STATUSES]!
-      rows.push({ ...this.keyOf(Math.floor(key / STATUSES), minuteMs, hostOf), fault, faults })
+      rows.push({ ...this.keyOf(Math.floor(key / STATUSES), minuteMs, known), fault, faults })
     }
     this.faults.clear()
     return rows
   }
 
-  private takeCounts(place: number, minuteMs: number, hostOf: HostOf, offsetOf: OffsetOf, rows: HealthRow[]): void {
+  private takeCounts(place: number, minuteMs: number, known: Known, rows: HealthRow[]): void {
     const own = this.counts.subarray(place * COUNTS, (place + 1) * COUNTS)
     if (own.every((value) => value === 0)) return
     const counts: Partial<Record<HealthCount, number>> = {}
     for (const [i, name] of HEALTH_COUNTS.entries()) if (own[i] !== 0) counts[name] = own[i]!
-    const at = place === this.table.max ? -1 : this.exporters.placeOfId(this.table.word(place, 0))
-    const offset = at < 0 ? NaN : Math.round(offsetOf(at))
-    rows.push({ ...this.keyOf(place, minuteMs, hostOf), ...counts, ...(offset ? { clock_offset: offset } : {}) })
+    rows.push({ ...this.keyOf(place, minuteMs, known), ...counts, ...this.gaugesOf(place, known) })
     own.fill(0)
   }
 
-  private keyOf(place: number, minute: number, hostOf: HostOf): HealthRow {
+  private gaugesOf(place: number, known: Known): Pick<HealthRow, 'clock_offset' | 'templates'> {
+    if (place === this.table.max) return {}
+    const [id, protocol] = [this.table.word(place, 0), this.table.word(place, 1)]
+    const at = this.exporters.placeOfId(id)
+    const offset = at < 0 ? 0 : Math.round(known.clockOffset(at)) || 0
+    const templates = TEMPLATED.includes(protocol) ? known.templates(id) : 0
+    return { ...(offset === 0 ? {} : { clock_offset: offset }), ...(templates === 0 ? {} : { templates }) }
+  }
+
+  private keyOf(place: number, minute: number, known: Known): HealthRow {
     if (place === this.table.max) return { minute }
     const { table, exporters } = this
     const at = exporters.placeOfId(table.word(place, 0))
@@ -160,7 +174,7 @@ export class HealthRecorder {
     return {
       minute,
       exporter,
-      exporter_host: at < 0 ? '' : hostOf(exporter),
+      exporter_host: at < 0 ? '' : known.host(exporter),
       protocol: PROTOCOLS[table.word(place, 1)]!,
       domain: table.word(place, 2),
     }

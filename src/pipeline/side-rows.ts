@@ -75,11 +75,11 @@ export class SideRows {
     if (dropped > this.lastRowsDropped) health.addToNobody('rows_dropped', dropped - this.lastRowsDropped)
     this.lastRowsDropped = dropped
     const snapshot = this.sources.snapshot()
-    const rows = health.take(
-      this.minuteMs,
-      (lanes) => snapshot.hosts[snapshot.hostAt(lanes, 0)]!.name,
-      (place) => clocks.offsetMs[place]!,
-    )
+    const rows = health.take(this.minuteMs, {
+      host: (lanes) => snapshot.hosts[snapshot.hostAt(lanes, 0)]!.name,
+      clockOffset: (place) => clocks.offsetMs[place]!,
+      templates: (exporterId) => this.built.ipfix.templates.countOf(exporterId),
+    })
     return [encodeRows(HEALTH_TABLE, rows), encodeRows(COUNTERS_TABLE, counters.take(snapshot))].filter(
       (block) => block.rows > 0,
     )

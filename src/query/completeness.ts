@@ -49,6 +49,8 @@ export interface Completeness {
   clock_moved: number
   /** How far the exporter's clock is ahead by its headers, ms; 0 = right, or not told. */
   clock_offset: number
+  /** Templates held of the exporter (NetFlow v9, IPFIX), at most in that time. */
+  templates: number
   /** Reasons why datagrams were not decoded, `template_missing=3`. */
   faults: string
 }
@@ -80,6 +82,7 @@ const COLUMNS = [
   'limited',
   'clock_moved',
   'clock_offset',
+  'templates',
   'faults',
   'note',
 ] as const
@@ -133,7 +136,7 @@ function plan({ fromMs, toMs }: Span): Plan {
   return {
     sql:
       `SELECT * EXCEPT m, ${faults} AS s_faults FROM (SELECT toString(exporter) AS s_exporter, anyLast(exporter_host) AS s_host, ` +
-      `toString(protocol) AS s_protocol, ${sums.join(', ')}, round(ifNotFinite(avgIf(clock_offset, clock_offset != 0), 0)) AS s_clock_offset, sumMapIf([toString(fault)], [faults], fault != '') AS m ` +
+      `toString(protocol) AS s_protocol, ${sums.join(', ')}, round(ifNotFinite(avgIf(clock_offset, clock_offset != 0), 0)) AS s_clock_offset, max(templates) AS s_templates, sumMapIf([toString(fault)], [faults], fault != '') AS m ` +
       `FROM ${HEALTH_TABLE.name} WHERE minute >= fromUnixTimestamp64Milli(${from}) AND minute < fromUnixTimestamp64Milli(${to}) ` +
       `GROUP BY exporter, protocol) ORDER BY s_exporter, s_protocol`,
     params: params.values,
@@ -167,6 +170,7 @@ function read(row: Record<string, unknown>): Completeness {
     undecoded,
     unit,
     clock_offset: Number(row['s_clock_offset']),
+    templates: Number(row['s_templates']),
     faults,
   }
 }

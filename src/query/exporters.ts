@@ -17,6 +17,8 @@ export interface Exporter {
   bridges: string
   /** Sampling rates, 1 in how many; 0 is not known. */
   rates: string
+  /** Templates held of it (NetFlow v9, IPFIX); null where its protocol has none. */
+  templates: number | null
   last_seen: string
   /** 0 to 100; null when nothing can be said. */
   percent: number | null
@@ -35,7 +37,7 @@ export interface Exporter {
   clock_moved: number
 }
 
-export const EXPORTER_COLUMNS = ['exporter', 'host', 'protocol', 'records', 'percent', 'last_seen', 'rates', 'domains', 'bridges', 'lost', 'undecoded', 'faults', 'mixed', 'unattributed', 'evidence', 'clock_s', 'limited', 'clock_moved'] as const satisfies readonly (keyof Exporter)[] // prettier-ignore
+export const EXPORTER_COLUMNS = ['exporter', 'host', 'protocol', 'records', 'percent', 'last_seen', 'rates', 'templates', 'domains', 'bridges', 'lost', 'undecoded', 'faults', 'mixed', 'unattributed', 'evidence', 'clock_s', 'limited', 'clock_moved'] as const satisfies readonly (keyof Exporter)[] // prettier-ignore
 
 /** Errors: time_invalid; query_failed, store_unreachable. */
 export async function askExporters(asker: Asker, request: RecordsRequest, nowMs: number): Promise<Answer> {
@@ -85,6 +87,9 @@ function address(row: Readonly<Record<string, unknown>>): string {
   return readableAddress(String(row['address']))
 }
 
+/** Protocols whose data needs templates. */
+const TEMPLATED: ReadonlySet<string> = new Set(['netflow9', 'ipfix'])
+
 /** Less than this is no fault of a clock: active timeouts and caches. */
 const CLOCK_S = 2
 
@@ -110,6 +115,7 @@ function merged(
     domains: text('domains'),
     bridges: text('bridges').trim(),
     rates: text('rates'),
+    templates: TEMPLATED.has(protocol) ? (health?.templates ?? 0) : null,
     last_seen: row === undefined ? '' : isoTime(Number(row['last_ms'])),
     percent: health?.percent ?? null,
     lost: health?.lost ?? 0,

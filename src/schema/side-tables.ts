@@ -86,6 +86,10 @@ const HEALTH_COLUMNS = {
     kind: 'f64',
     doc: 'How far the clock in the headers is ahead of the time of arrival (negative: behind, or late), milliseconds; 0 where nothing is told.',
   },
+  templates: {
+    kind: 'u32',
+    doc: "Templates held of the exporter, of all its domains, when the row was written (NetFlow v9, IPFIX); the largest count is the exporter's.",
+  },
   rows_dropped: { kind: 'u64', doc: 'Rows lost after decoding: the spool was full, or a block was damaged.' },
 } as const satisfies SideColumns
 

@@ -6,6 +6,8 @@ export interface WriterCounters {
   /** Acknowledged by the store, blocks of an earlier process among them. */
   inserts: number
   insertedRows: number
+  /** The same by table; there are no more of them than ovsight has. */
+  insertedRowsOf: Map<string, number>
   /** Attempts to insert, and to write to the spool, that failed. */
   insertFailures: number
   spoolFailures: number
@@ -27,6 +29,7 @@ export function newCounters(): WriterCounters {
     enqueuedRows: 0,
     inserts: 0,
     insertedRows: 0,
+    insertedRowsOf: new Map(),
     insertFailures: 0,
     spoolFailures: 0,
     quarantinedBlocks: 0,

@@ -248,10 +248,16 @@ export class Writer {
       return error
     }
     this.counters.inserts++
-    this.counters.insertedRows += block.rows
+    this.countInserted(block)
     this.failuresInARow = 0
     this.lastError = undefined
     return undefined
+  }
+
+  private countInserted({ table, rows }: Pick<Block, 'table' | 'rows'>): void {
+    const { counters } = this
+    counters.insertedRows += rows
+    counters.insertedRowsOf.set(table, (counters.insertedRowsOf.get(table) ?? 0) + rows)
   }
 
   private async putAside(block: Spooled, reason: string): Promise<void> {

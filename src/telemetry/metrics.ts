@@ -227,7 +227,11 @@ export const METRICS = {
   },
   ovsight_disk_guard_partitions_total: { type: 'counter', labels: [], doc: 'Days or months of them.' },
   ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
-  ovsight_inserted_rows_total: { type: 'counter', labels: [], doc: 'Rows the store has acknowledged.' },
+  ovsight_inserted_rows_total: {
+    type: 'counter',
+    labels: ['table'],
+    doc: 'Rows the store has acknowledged; the flow records are those of `flows`.',
+  },
   ovsight_insert_failures_total: { type: 'counter', labels: [], doc: 'Inserts that failed and are tried again.' },
   ovsight_identity_sources: {
     type: 'gauge',

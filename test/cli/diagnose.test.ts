@@ -4,7 +4,7 @@ import { diagnose, parseMetrics, STAGES, type Readings } from '../../src/cli/dia
 import type { Exporter } from '../../src/query/exporters.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
-const EXPORTER: Exporter = { exporter: '10.0.0.1', host: 'c0', protocol: 'sflow5', records: 100, domains: '0', bridges: 'br-int', rates: '64', last_seen: new Date(NOW).toISOString(), percent: 100, lost: 0, undecoded: 0, faults: '', mixed: 0, unattributed: 0, evidence: '', clock_s: 0, limited: 0, clock_moved: 0 } // prettier-ignore
+const EXPORTER: Exporter = { exporter: '10.0.0.1', host: 'c0', protocol: 'sflow5', records: 100, domains: '0', bridges: 'br-int', rates: '64', templates: null, last_seen: new Date(NOW).toISOString(), percent: 100, lost: 0, undecoded: 0, faults: '', mixed: 0, unattributed: 0, evidence: '', clock_s: 0, limited: 0, clock_moved: 0 } // prettier-ignore
 const SOUND: Readings = { metrics: [], running: true, exporters: [EXPORTER], sources: [{ source: 'file', target: 'cloud.yaml', state: 'ok', says: '' }], hosts: [{ host: 'c0', bridges: 'br-int', exports: 'br-int:sflow' }], options: { receive_buffer: 1000, gre: false }, nowMs: NOW } // prettier-ignore
 
 /** One thing broken, what is said of it and how it is mended. */

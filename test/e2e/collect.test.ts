@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
 import { PCAPS } from '../paths.ts'
 import { NO_ENGINE, type ServerRow, answer, collector, ovsight, temporary, truthOf } from './cli.ts'
-import { ALIASES, metric, send, until } from './exports.ts'
+import { STORED, ALIASES, metric, send, until } from './exports.ts'
 
 /** Sends full NetFlow v5 datagrams as fast as one socket can. */
 async function flood(port: number, count: number): Promise<void> {
@@ -40,7 +40,7 @@ describe('collect', { skip: NO_ENGINE }, () => {
       await until('reception', async () => {
         return (await metric(running.url, 'ovsight_receive_datagrams_total{listener="ipfix"}')) === sent
       })
-      await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) === 88)
+      await until('insertion', async () => (await metric(running.url, STORED)) === 88)
       const whileRunning = await answer<ServerRow>(['top', 'server', '--data', data])
       for (const { server, sent: own, received } of truthOf('ipfix')) {
         const row = whileRunning.find((one) => one.server === server)
@@ -66,7 +66,7 @@ describe('collect', { skip: NO_ENGINE }, () => {
     await until('reception', async () => {
       return (await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')) === sent
     })
-    assert.equal(await metric(running.url, 'ovsight_inserted_rows_total'), 0)
+    assert.equal(await metric(running.url, STORED), 0)
     const start = Date.now()
     const { code } = await running.stop('SIGINT')
     assert.equal(code, 0)
@@ -117,7 +117,7 @@ describe('collect', { skip: NO_ENGINE }, () => {
     const words = ['--data', data, '--identity', `${PCAPS}ipfix/identity.yaml`, ...ALIASES]
     const first = await collector(words)
     await send('ipfix', first.port('IPFIX'))
-    await until('insertion', async () => (await metric(first.url, 'ovsight_inserted_rows_total')) === 88)
+    await until('insertion', async () => (await metric(first.url, STORED)) === 88)
     await first.stop('SIGKILL')
     assert.equal(existsSync(join(data, 'collector.json')), true)
     const again = await collector(words)

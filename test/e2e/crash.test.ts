@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NO_ENGINE, answer, collector, temporary } from './cli.ts'
-import { metric, until } from './exports.ts'
+import { STORED, metric, until } from './exports.ts'
 
 const RECORDS = 30
 
@@ -44,7 +44,7 @@ describe('a collector whose engine is killed', { skip: NO_ENGINE }, () => {
       await send(running.port('NetFlow'), 20, sent)
       sent += 20
       await until('a restart', async () => (await metric(running.url, 'ovsight_engine_restarts_total')) >= kill)
-      await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= sent * RECORDS)
+      await until('insertion', async () => (await metric(running.url, STORED)) >= sent * RECORDS)
     }
     const { code, stderr } = await running.stop()
     assert.equal(code, 0, stderr)
@@ -70,7 +70,7 @@ describe('a collector that cannot stop in time', { skip: NO_ENGINE }, () => {
     assert.ok(Date.now() - began < 8_000)
     assert.match(stderr, /stop_timeout/)
     const again = await collector(['--data', data])
-    await until('insertion', async () => (await metric(again.url, 'ovsight_inserted_rows_total')) >= 10 * RECORDS)
+    await until('insertion', async () => (await metric(again.url, STORED)) >= 10 * RECORDS)
     assert.equal((await again.stop()).code, 0)
   })
 })

@@ -37,6 +37,9 @@ export async function send(capture: string, port: number): Promise<number> {
   return sent
 }
 
+/** The line of /metrics that counts the flow records stored. */
+export const STORED = 'ovsight_inserted_rows_total{table="flows"}'
+
 /** Value of a line of /metrics, 0 when it is not there. */
 export async function metric(url: string, line: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()

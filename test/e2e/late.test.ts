@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PCAPS } from '../paths.ts'
 import { NO_ENGINE, collector, temporary, type Running } from './cli.ts'
-import { ALIASES, metric, send, until } from './exports.ts'
+import { STORED, ALIASES, metric, send, until } from './exports.ts'
 
 type Rows = Record<string, unknown>[]
 
@@ -78,7 +78,7 @@ class Lab {
 async function stored(lab: Lab, workers: number): Promise<Running> {
   const running = await lab.start(workers)
   await send('ipfix', running.port('IPFIX'))
-  await until('insertion', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= ROWS)
+  await until('insertion', async () => (await metric(running.url, STORED)) >= ROWS)
   return running
 }
 

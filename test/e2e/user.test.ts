@@ -7,7 +7,7 @@ import { findUser } from '../../src/cli/privileges.ts'
 import { AppError } from '../../src/errors.ts'
 import { ROOT } from '../paths.ts'
 import { NO_ENGINE, collector, ovsight, temporary } from './cli.ts'
-import { metric, send, until } from './exports.ts'
+import { STORED, metric, send, until } from './exports.ts'
 
 const NOBODY = 65_534
 const NOT_ROOT = process.getuid?.() !== 0 && 'needs root'
@@ -53,7 +53,7 @@ describe('a collector that gives root up', { skip: NO_ENGINE || NOT_ROOT || UNRE
       assert.match(running.line, /GRE mirror/)
       assert.equal(statSync(data).uid, NOBODY)
       const sent = await send('netflow5', running.port('NetFlow'))
-      await until('rows', async () => (await metric(running.url, 'ovsight_inserted_rows_total')) >= 41)
+      await until('rows', async () => (await metric(running.url, STORED)) >= 41)
       assert.ok(sent > 0)
       assert.ok((await metric(running.url, 'ovsight_receive_buffer_bytes{listener="gre"}')) > 0)
     } finally {

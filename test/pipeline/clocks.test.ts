@@ -4,7 +4,7 @@ import { PROTOCOLS } from '../../src/decode/decoder.ts'
 import { type ClockRule, Clocks } from '../../src/pipeline/clocks.ts'
 import { FlowBatch, getU64 } from '../../src/schema/batch.ts'
 import { CORRECTIONS } from '../../src/schema/enums.ts'
-import { lanesOf, testPipeline } from './parts.ts'
+import { NOTHING_KNOWN, lanesOf, testPipeline } from './parts.ts'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 const HOUR = 3_600_000
@@ -52,7 +52,7 @@ async function times(rule: ClockRule, records: readonly Buffer[]) {
       receivedMs: NOW,
     })
   await pipeline.flush()
-  return { found, clocks, health: pipeline.parts.observations.health.take(0, () => '', (place) => clocks.offsetMs[place]!) } // prettier-ignore
+  return { found, clocks, health: pipeline.parts.observations.health.take(0, { ...NOTHING_KNOWN, clockOffset: (place) => clocks.offsetMs[place]! }) } // prettier-ignore
 }
 
 const RIGHT = { began: 5_000, ended: 1_000, moved: false }

@@ -8,7 +8,7 @@ import { ExporterTable, formatAddress } from '../../src/pipeline/exporters.ts'
 import { HealthRecorder, type HealthRow } from '../../src/pipeline/health.ts'
 import type { Input } from '../../src/pipeline/demultiplex.ts'
 import { Observations } from '../../src/pipeline/observations.ts'
-import { lanesOf, testPipeline } from './parts.ts'
+import { NOTHING_KNOWN, lanesOf, testPipeline } from './parts.ts'
 
 const MINUTE = 60_000
 const LIMITS = { maxExporters: 8, maxStreams: 16, maxInterfaces: 8, idleMs: 1e9 }
@@ -20,7 +20,6 @@ const seen = (rows: HealthRow[]) =>
     ...(exporter_host === undefined || exporter_host === '' ? {} : { exporter_host }),
     ...rest,
   }))
-const nobody = () => ''
 
 function recorder(max = 16) {
   const exporters = new ExporterTable({ max: 8, idleMs: 1e9 })
@@ -67,13 +66,13 @@ describe('the health of exporters', () => {
     health.sequenced(idOf('10.0.0.1'), code('ipfix'), 6, 0, false, 0)
     health.decoded(idOf('10.0.0.1'), code('ipfix'), 900, 0, STATUS.ok_no_rows, 0)
     health.decoded(idOf('10.0.0.2'), code('gre'), 120, 0, STATUS.ok_no_rows, 0)
-    const hostOf = (lanes: Uint32Array) => (formatAddress(lanes) === '10.0.0.1' ? 'c0' : '')
-    assert.deepEqual(seen(health.take(MINUTE, hostOf)), [
+    const known = { ...NOTHING_KNOWN, host: (lanes: Uint32Array) => (formatAddress(lanes) === '10.0.0.1' ? 'c0' : '') }
+    assert.deepEqual(seen(health.take(MINUTE, known)), [
       { minute: MINUTE, exporter: '10.0.0.1', exporter_host: 'c0', protocol: 'ipfix', domain: 5, datagrams: 1, bytes: 300, records: 1, expected: 1 }, // prettier-ignore
       { minute: MINUTE, exporter: '10.0.0.1', exporter_host: 'c0', protocol: 'ipfix', domain: 6, datagrams: 1, bytes: 900 }, // prettier-ignore
       { minute: MINUTE, exporter: '10.0.0.2', protocol: 'gre', domain: 0, datagrams: 1, bytes: 120, records: 1 },
     ])
-    assert.deepEqual(health.take(2 * MINUTE, nobody), [])
+    assert.deepEqual(health.take(2 * MINUTE, NOTHING_KNOWN), [])
   })
 
   it('has a row for each reason why datagrams were not decoded', () => {
@@ -81,7 +80,7 @@ describe('the health of exporters', () => {
     for (const status of [STATUS.template_missing, STATUS.template_missing, STATUS.bad_length])
       health.decoded(idOf('10.0.0.1'), code('ipfix'), 100, 0, status, 0)
     assert.deepEqual(
-      seen(health.take(0, nobody)).map(({ fault, faults, datagrams }) => [fault, faults, datagrams]),
+      seen(health.take(0, NOTHING_KNOWN)).map(({ fault, faults, datagrams }) => [fault, faults, datagrams]),
       [
         [undefined, undefined, 3],
         ['template_missing', 2, undefined],
@@ -102,7 +101,7 @@ describe('the health of exporters', () => {
     health.decoded(idOf('10.0.0.4'), code('sflow5'), 1, 1, STATUS.ok, 0)
     health.share('kernel_drops', [code('ipfix')], 101)
     health.share('kernel_drops', [code('netflow5')], 7)
-    const drops = seen(health.take(0, nobody)).map(({ exporter, kernel_drops = 0 }) => [exporter, kernel_drops])
+    const drops = seen(health.take(0, NOTHING_KNOWN)).map(({ exporter, kernel_drops = 0 }) => [exporter, kernel_drops])
     assert.deepEqual(drops, [['10.0.0.1', 61], ['10.0.0.2', 30], ['10.0.0.3', 10], ['10.0.0.4', 0], [undefined, 7]]) // prettier-ignore
   })
 
@@ -112,7 +111,7 @@ describe('the health of exporters', () => {
       health.sequenced(idOf('10.0.0.1'), code('ipfix'), domain, 1, false, 0)
       health.decoded(idOf('10.0.0.1'), code('ipfix'), 10, 1, STATUS.bad_length, 0)
     }
-    const rows = seen(health.take(0, nobody))
+    const rows = seen(health.take(0, NOTHING_KNOWN))
     assert.deepEqual(
       rows.filter(({ fault }) => fault === undefined).map(({ exporter, datagrams }) => [exporter, datagrams]),
       [['10.0.0.1', 1], ['10.0.0.1', 1], [undefined, 3]], // prettier-ignore
@@ -145,7 +144,7 @@ describe('what was lost', () => {
       feed(pipeline, 'netflow', netflow5(sequence, count), '10.0.0.1', 1000)
     pipeline.tick(10_000)
     feed(pipeline, 'netflow', netflow5(18, 2), '10.0.0.1', 1000)
-    const [row] = seen(health.take(0, nobody))
+    const [row] = seen(health.take(0, NOTHING_KNOWN))
     assert.deepEqual([row!.records, row!.expected, row!.lost, row!.reordered, row!.duplicates], [18, 19, 3, 1, 1])
   })
 
@@ -154,13 +153,13 @@ describe('what was lost', () => {
     const { health } = pipeline.parts.observations
     for (const start of [100_000, 0])
       for (let i = 0; i < 20; i++) feed(pipeline, 'netflow', netflow5(start + i, 1), '10.0.0.1', i)
-    const [again] = seen(health.take(0, nobody))
+    const [again] = seen(health.take(0, NOTHING_KNOWN))
     assert.equal(again!.restarts, 1)
     for (let i = 0; i < 100; i++) {
       feed(pipeline, 'netflow', netflow5(20 + i, 1), '10.0.0.1', i)
       feed(pipeline, 'netflow', netflow5(900 + i, 1), '10.0.0.1', i)
     }
-    const [mixed] = seen(health.take(0, nobody))
+    const [mixed] = seen(health.take(0, NOTHING_KNOWN))
     assert.ok(Number(mixed!.mixed) > 100, `${mixed!.mixed}`)
     assert.equal(mixed!.lost ?? 0, 0)
   })
@@ -175,13 +174,15 @@ describe('what was lost', () => {
     sink.notSent(datagram, 4, 10)
     sink.notSent(datagram, 4, 12)
     sink.settle(1e9)
-    const rows = seen(sink.health.take(0, nobody)).map(({ domain, samples, lost_samples, datapath_lost, unsent }) => ({
-      domain,
-      samples,
-      lost_samples,
-      datapath_lost,
-      unsent,
-    }))
+    const rows = seen(sink.health.take(0, NOTHING_KNOWN)).map(
+      ({ domain, samples, lost_samples, datapath_lost, unsent }) => ({
+        domain,
+        samples,
+        lost_samples,
+        datapath_lost,
+        unsent,
+      }),
+    )
     assert.deepEqual(rows, [
       { domain: 3, samples: 17, lost_samples: 5, datapath_lost: 7, unsent: undefined },
       { domain: 4, samples: undefined, lost_samples: undefined, datapath_lost: undefined, unsent: 2 },

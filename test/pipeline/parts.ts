@@ -6,6 +6,7 @@ import { parseIp } from '../../src/identity/addresses.ts'
 import { STATUS } from '../../src/decode/status.ts'
 import type { Decoders } from '../../src/pipeline/demultiplex.ts'
 import { Admission } from '../../src/pipeline/admission.ts'
+import type { Known } from '../../src/pipeline/health.ts'
 import { ExporterTable } from '../../src/pipeline/exporters.ts'
 import { Observations } from '../../src/pipeline/observations.ts'
 import { Clocks } from '../../src/pipeline/clocks.ts'
@@ -48,6 +49,9 @@ export function testPipeline(parts: Partial<PipelineParts> = {}, limits: Partial
     { batchRows: 16_448, flushAfterMs: 1e15, maxBlocks: 4, exporterIdleMs: 1e9, ...limits },
   )
 }
+
+/** No host has a name, no clock was told, there are no templates. */
+export const NOTHING_KNOWN: Known = { host: () => '', clockOffset: () => NaN, templates: () => 0 }
 
 /** Keeps what a pipeline emits. */
 export function collectBlocks() {

@@ -93,6 +93,11 @@ export class TemplateTable {
     return entry
   }
 
+  /** How many entries an exporter has. */
+  countOf(exporterId: number): number {
+    return this.rings.get(exporterId)?.count ?? 0
+  }
+
   /** Entries in use, in no particular order. */
   *entries(): Generator<number> {
     for (let entry = 1; entry < this.fresh; entry++) if (this.state[entry] !== 0) yield entry

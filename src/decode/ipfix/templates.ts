@@ -102,6 +102,11 @@ export class Templates {
     return this.table.size
   }
 
+  /** Templates held of one exporter. */
+  countOf(exporterId: number): number {
+    return this.table.countOf(exporterId)
+  }
+
   get evicted(): number {
     return this.table.evicted
   }

@@ -72,6 +72,8 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   // The column itself is added by `align`.
   { version: 9, name: 'when rows beside the flows were stored', statements: () => [] },
+  // The column itself is added by `align`.
+  { version: 10, name: 'templates of exporters', statements: () => [] },
 ]
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
