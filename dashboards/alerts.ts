@@ -176,7 +176,7 @@ export const ALERTS: readonly AlertSpec[] = [
   {
     uid: 'ovsight-unusual',
     title: 'Project above its usual level',
-    sql: `SELECT project, 8 * last / ${NOW_S} / greatest(${NOT_LITTLE_BPS}, 8 * usual / ${NOW_S}) AS times FROM (SELECT any(name) AS project, sumIf(b, slot = 0) AS last, (sumIf(b, slot > 0) + 3 * sqrt(greatest(0, count_ * sumIf(b * b, slot > 0) - pow(sumIf(b, slot > 0), 2)))) / count_ AS usual, uniqExactIf(slot, slot > 0) AS seen, toFloat64(${(7 * DAY) / NOW_S - 1}) AS count_ FROM (SELECT src_project_id AS id, any(src_project) AS name, toUInt32(intDiv(dateDiff('second', time, $__toTime_ms), ${NOW_S})) AS slot, toFloat64(sum(bytes)) AS b FROM ${recordsOverTime('src_project_id', 'src_project', 'counts_sent')} WHERE counts_sent = 1 AND src_project_id != '' GROUP BY id, slot) GROUP BY id HAVING seen >= ${USUAL_SPANS})`,
+    sql: `SELECT project, 8 * last / ${NOW_S} / greatest(${NOT_LITTLE_BPS}, 8 * usual / ${NOW_S}) AS times FROM (SELECT max(name) AS project, sumIf(b, slot = 0) AS last, (sumIf(b, slot > 0) + 3 * sqrt(greatest(0, count_ * sumIf(b * b, slot > 0) - pow(sumIf(b, slot > 0), 2)))) / count_ AS usual, uniqExactIf(slot, slot > 0) AS seen, toFloat64(${(7 * DAY) / NOW_S - 1}) AS count_ FROM (SELECT src_project_id AS id, any(src_project) AS name, toUInt32(intDiv(dateDiff('second', time, $__toTime_ms), ${NOW_S})) AS slot, toFloat64(sum(bytes)) AS b FROM ${recordsOverTime('src_project_id', 'src_project', 'counts_sent')} WHERE counts_sent = 1 AND src_project_id != '' GROUP BY id, slot) GROUP BY id HAVING seen >= ${USUAL_SPANS})`,
     labels: ['project'],
     span: 7 * DAY,
     fires: { when: 'gt', than: 1 },

@@ -31,7 +31,7 @@ export function entityTable({ entity, of, reads = [], limit = 15 }: EntityQuesti
   const { name, also } = ENTITIES[entity]
   const sets = entitySets({ entity, ...(of && { of }), reads })
   const shown = [name, ...also]
-  return `SELECT id, ${shown.map((column) => `any(n_${column}) AS ${column}`).join(', ')}, sum(s) AS sent, sum(r) AS received, sum(s) + sum(r) - sum(o) AS bytes, ${halfWidth('greatest(0, sum(v))')} AS error, sum(p) AS packets
+  return `SELECT id, ${shown.map((column) => `max(n_${column}) AS ${column}`).join(', ')}, sum(s) AS sent, sum(r) AS received, sum(s) + sum(r) - sum(o) AS bytes, ${halfWidth('greatest(0, sum(v))')} AS error, sum(p) AS packets
 FROM (${sets})
 WHERE id != ''
 GROUP BY id
@@ -48,7 +48,7 @@ function entitySets({ entity, of, reads }: EntityQuestion): string {
   )
   const from = records(...columns, ...COUNTS)
   const set = (side: Side, sums: string, where: string) => {
-    const names = [name, ...also].map((column) => `any(${side}_${column}) AS n_${column}`)
+    const names = [name, ...also].map((column) => `max(${side}_${column}) AS n_${column}`)
     const conditions = [where, ...(of === undefined ? [] : [of(side)])].join(' AND ')
     return `SELECT ${side}_${id} AS id, ${names.join(', ')}, ${sums} FROM ${from} WHERE ${conditions} GROUP BY id`
   }

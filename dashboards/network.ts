@@ -88,7 +88,7 @@ const HOSTS: readonly PanelSpec[] = [
     kind: 'table',
     title: 'Who uses the underlay',
     question: 'Which projects send most from host to host and out? Click for the project.',
-    sql: `SELECT src_project_id AS id, any(src_project) AS project, sum(bytes) AS bytes, sum(packets) AS packets, uniqExact(src_host) AS hosts FROM ${records('src_project_id', 'src_project', 'src_host', 'dst_host', ...COUNTS)} WHERE ${CROSSES} AND ${onHost('src')} AND src_project_id != '' GROUP BY id ORDER BY bytes DESC LIMIT 20`,
+    sql: `SELECT src_project_id AS id, max(src_project) AS project, sum(bytes) AS bytes, sum(packets) AS packets, uniqExact(src_host) AS hosts FROM ${records('src_project_id', 'src_project', 'src_host', 'dst_host', ...COUNTS)} WHERE ${CROSSES} AND ${onHost('src')} AND src_project_id != '' GROUP BY id ORDER BY bytes DESC LIMIT 20`,
     columns: {
       id: ID,
       project: TO_TENANT,

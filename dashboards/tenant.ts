@@ -101,7 +101,7 @@ const WHO: readonly PanelSpec[] = [
     kind: 'table',
     title: 'Other projects',
     question: 'With which other projects does it talk? Click for that project; Isolation says whether it should.',
-    sql: `SELECT ${PEER('project_id')} AS id, any(${PEER('project')}) AS peer, sumIf(bytes, ${of('src')}) AS sent, sumIf(bytes, ${of('dst')}) AS received, sum(bytes) AS total FROM ${records(...ENDS, 'src_project', 'dst_project', 'counts_once')} WHERE ${COUNTED} AND src_project_id != dst_project_id AND src_project_id != '' AND dst_project_id != '' GROUP BY id ORDER BY total DESC LIMIT 20`,
+    sql: `SELECT ${PEER('project_id')} AS id, max(${PEER('project')}) AS peer, sumIf(bytes, ${of('src')}) AS sent, sumIf(bytes, ${of('dst')}) AS received, sum(bytes) AS total FROM ${records(...ENDS, 'src_project', 'dst_project', 'counts_once')} WHERE ${COUNTED} AND src_project_id != dst_project_id AND src_project_id != '' AND dst_project_id != '' GROUP BY id ORDER BY total DESC LIMIT 20`,
     columns: {
       id: ID,
       peer: { ...TO_TENANT, title: 'project' },

@@ -22,7 +22,7 @@ export interface VariableSpec {
 function idsOf(id: string, name: string, extra = ''): string {
   const side = (one: string) =>
     `SELECT ${one}_${id} AS value, ${name.replaceAll('#', one)} AS text FROM ${FLOWS} WHERE ${SPAN} AND ${one}_${id} != ''${extra.replaceAll('#', one)}`
-  return `SELECT value, any(text) AS text FROM (${side('src')} UNION ALL ${side('dst')}) GROUP BY value ORDER BY text, value LIMIT 5000`
+  return `SELECT value, max(text) AS text FROM (${side('src')} UNION ALL ${side('dst')}) GROUP BY value ORDER BY text, value LIMIT 5000`
 }
 
 const NAMED = (what: string, of: string) => `concat(#_${what}, ' (', #_${of}, ')')`

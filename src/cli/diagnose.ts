@@ -37,11 +37,11 @@ export interface Finding {
 
 export const STAGES = ['exporters', 'sockets', 'decoders', 'identity', 'store'] as const
 
-/** All findings, and for a stage without one that it is sound. */
+/** All findings, the gravest of a stage first, and for a stage without one that it is sound. */
 export function diagnose(readings: Readings): Finding[] {
   return STAGES.flatMap((stage) => {
     const found = CHECKS[stage](readings).map((finding) => ({ stage, ...finding }))
-    if (found.length > 0) return found
+    if (found.length > 0) return found.toSorted((a, b) => Number(b.state === 'bad') - Number(a.state === 'bad'))
     return [
       { stage, state: 'ok' as const, what: 'nothing is wrong', evidence: soundEvidence(stage, readings), mend: '' },
     ]

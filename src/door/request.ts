@@ -63,7 +63,7 @@ export async function readQuestion(request: IncomingMessage, search: URLSearchPa
 }
 
 /** Clients begin by asking for the server's name, which the engine would answer with that of the machine. */
-function named(sql: string): string {
+export function named(sql: string): string {
   return sql.replace(/^SELECT displayName\(\),/, "SELECT 'ovsight' AS `displayName()`,")
 }
 

@@ -123,10 +123,10 @@ export function conversationsPlan(query: ConversationsQuery, span: Span, sampled
   ]
   const names = [
     ...shows.flatMap(({ as }, i) => [
-      `any(${either(`ns${i}`, `nd${i}`)}) AS a_${as}`,
-      `any(${either(`nd${i}`, `ns${i}`)}) AS b_${as}`,
+      `max(${either(`ns${i}`, `nd${i}`)}) AS a_${as}`,
+      `max(${either(`nd${i}`, `ns${i}`)}) AS b_${as}`,
     ]),
-    ...plain.map((column, i) => `any(np${i}) AS ${column}`),
+    ...plain.map((column, i) => `max(np${i}) AS ${column}`),
   ]
   const sums = MEASURE_NAMES.flatMap((measure, i) => [
     `sum(if(swap, 0, m${i})) AS a_to_b_${measure}`,

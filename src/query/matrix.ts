@@ -64,7 +64,7 @@ export function matrixPlan(query: MatrixQuery, span: Span, sampled: boolean): Pl
     ...WEIGHTS.map(([, column], i) => `${column} AS w${i}`),
   ]
   const names = matrixShows(query).map(
-    (name, i) => `any(n${i < shows.length ? 's' : 'd'}${i % shows.length}) AS ${name}`,
+    (name, i) => `max(n${i < shows.length ? 's' : 'd'}${i % shows.length}) AS ${name}`,
   )
   const sums = MEASURE_NAMES.flatMap((measure, m) =>
     WEIGHTS.map(([prefix], w) => `sum(m${m} * w${w}) AS ${prefix}${measure}`),
@@ -75,7 +75,7 @@ export function matrixPlan(query: MatrixQuery, span: Span, sampled: boolean): Pl
   const order = [`${query.by} DESC`, ...matrixShows(query)]
   const sql =
     `SELECT ${[...names, ...sums, ...errors].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
-    `GROUP BY ks, kd ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
+    `GROUP BY ks, kd HAVING sum(m${MEASURE_NAMES.indexOf('records')}) != 0 ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
   return onSums({ sql, params: params.values }, span)
 }
 

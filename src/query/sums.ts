@@ -92,7 +92,7 @@ export function groupedSql(query: Summed, where: readonly string[], sampled: boo
         return sideSql(dimensions, side, [...sets.where, ...where], [...summands(of), ...weights], grouping)
       })
     : [sideSql(dimensions, 'src', count === 'all' ? where : [...where, 'counts_once = 1'], summands(of), grouping)]
-  const names = grouping.nameless === true ? [] : shownBy(dimensions).map((_, i) => `any(d${i}) AS s${i}`)
+  const names = grouping.nameless === true ? [] : shownBy(dimensions).map((_, i) => `max(d${i}) AS s${i}`)
   const sums = wanted.map(({ alias, of: what, set, type }) => `to${type}(sum(x${of.indexOf(what)}${set === 'all' ? '' : ` * w_${set}`})) AS ${alias}`) // prettier-ignore
   const known = dimensions.flatMap((dimension, i) => dimension.sided ? [`k${i} != ${groupKey(dimensions, `''`)}`] : []) // prettier-ignore
   const time = bucket === undefined ? [] : ['t']

@@ -43,9 +43,14 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   const figures = figuresOf(isSided(query.dimensions), sampled).map(selected)
   const order = [`${query.by} DESC`, ...shows.map(({ as }) => as)]
   const sql =
-    `SELECT ${[...names, ...figures, 'h AS group_hash'].join(', ')} FROM (${inner}) ` +
+    `SELECT ${[...names, ...figures, 'h AS group_hash'].join(', ')} FROM (${inner}) WHERE ${recordsOf(query, sampled)} != 0 ` +
     `ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
   return onSums({ sql, params: params.values }, span)
+}
+
+/** A group that sums hold with as many records taken out as were put in (schema/rollups.ts) is none. */
+function recordsOf({ dimensions }: TopQuery, sampled: boolean): string {
+  return figuresOf(isSided(dimensions), sampled).find(({ name }) => name === 'records')!.sql
 }
 
 /** What `totalsPlan` sums: every known group, and those beside the given ones. */

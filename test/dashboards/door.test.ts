@@ -4,6 +4,7 @@ import { ALERTS } from '../../dashboards/alerts.ts'
 import { DASHBOARDS } from '../../dashboards/all.ts'
 import { VARIABLES, type VariableSpec } from '../../dashboards/variables.ts'
 import { checkQuery } from '../../src/door/cage.ts'
+import { named } from '../../src/door/request.ts'
 import { SPAN } from './cloud.ts'
 import { CONDITIONS, CONNECTING, EDITOR } from './data-source.ts'
 import { expand } from './expand.ts'
@@ -32,7 +33,8 @@ describe('the door of the embedded store lets through', () => {
     })
 
   it('what the data source asks by itself', () => {
-    for (const sql of [...CONNECTING, ...CONDITIONS, ...EDITOR]) assert.doesNotThrow(() => checkQuery(sql, CAGE), sql)
+    for (const sql of [...CONNECTING, ...CONDITIONS, ...EDITOR])
+      assert.doesNotThrow(() => checkQuery(named(sql), CAGE), sql)
   })
 
   it('every question of the alerts and the variables, and not what is not ours', () => {
