@@ -24,7 +24,7 @@ import { NO_ENGINE } from '../store/engine.ts'
  * What a project's questions read is a view, and both stores have the same one, row by row. So whatever blue asks, both give the same
  * bytes: that is looked at for some questions, and for all that nothing secret is in them. `npm run test:isolation` asks 20,000.
  */
-const QUESTIONS = Number(process.env['OVSIGHT_ISOLATION_QUESTIONS'] ?? 2000)
+const QUESTIONS = Number(process.env['ISOLATION_QUESTIONS'] ?? 2000)
 /** Every so many is asked of both. */
 const OF_BOTH = 10
 /** Questions under way: the engine answers four at a time. */
