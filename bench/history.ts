@@ -13,17 +13,14 @@ import { askStore, askTop } from '../src/query/ask.ts'
 import { parseDimensions } from '../src/query/dimensions.ts'
 import type { Asker, Plan } from '../src/query/plan.ts'
 import { FLOWS } from '../src/schema/ddl.ts'
-import { NativeEncoder } from '../src/schema/native.ts'
 import { DiskGuard } from '../src/store/disk-guard.ts'
-import { openStore, openWriter } from '../src/store/open.ts'
+import { openStore } from '../src/store/open.ts'
 import { keepFor } from '../src/store/retention.ts'
 import type { Store } from '../src/store/store.ts'
 import type { Bench, Figure } from './figure.ts'
-import { withColumn } from './native-column.ts'
-import { VariedRows, captureRows } from './store-rows.ts'
+import { type Stretch, fillHistory } from './history-rows.ts'
 
 const DAY_MS = 86_400_000
-const BLOCK_ROWS = 65_536
 const DEFAULT_ROWS = 1_000_000
 const DEFAULT_DAYS = 30
 /** How long records are kept here, of the days there are. */
@@ -38,7 +35,7 @@ export const benchHistory: Bench = async ({ rows = DEFAULT_ROWS, days = DEFAULT_
   let figures: Figure[]
   try {
     await store.migrate()
-    const stored = await fill(store, data, rows, span)
+    const stored = [await fillHistory(store, data, rows, span)]
     figures = [
       ...stored,
       ...(await weight(store)),
@@ -52,43 +49,6 @@ export const benchHistory: Bench = async ({ rows = DEFAULT_ROWS, days = DEFAULT_
   figures.push(...command(data, days))
   rmSync(data, { recursive: true, force: true })
   return figures
-}
-
-interface Stretch {
-  fromMs: number
-  toMs: number
-}
-
-/** Rows in order of time, each block stored at its time. */
-async function fill(store: Store, data: string, rows: number, { fromMs, toMs }: Stretch): Promise<Figure[]> {
-  const captures = [await captureRows('ipfix'), await captureRows('netflow5'), await captureRows('sflow5')]
-  const pace = { fromMs, rate: (rows * 1000) / (toMs - fromMs) }
-  const varied = new VariedRows(captures, BLOCK_ROWS, 1, pace)
-  const encoder = new NativeEncoder()
-  const { writer, close } = await openWriter(store, { data })
-  const start = performance.now()
-  let sent = 0
-  for (let block = 0; sent < rows; block++) {
-    const filled = varied.fill()
-    const { columns, bytes, sums, release } = encoder.encode(varied.batches)
-    const storedS = Math.floor((fromMs + (sent * 1000) / pace.rate) / 1000)
-    const seconds = new Uint32Array(filled).fill(storedS)
-    const daysOf = new Uint16Array(sums.rows).fill(Math.floor(storedS / 86_400))
-    await writer.enqueue({
-      table: FLOWS,
-      rows: filled,
-      token: `history-${block}`,
-      ...withColumn({ columns, bytes }, 'time_stored', 'DateTime', seconds),
-      sums: { rows: sums.rows, ...withColumn(sums, 'day_stored', 'Date', daysOf) },
-      release,
-    })
-    sent += filled
-    while (writer.spoolBlocks > 4) await writer.flush(50)
-  }
-  assert.equal(await writer.flush(600_000), true)
-  await close()
-  const seconds = (performance.now() - start) / 1000
-  return [{ name: 'rows stored', value: sent / 1e6, unit: 'M rows', note: `in ${seconds.toFixed(0)} s` }]
 }
 
 /** What `ovsight store status` says. */

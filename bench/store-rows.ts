@@ -11,6 +11,7 @@ import { KINDS } from '../src/schema/kinds.ts'
 import { readCapture } from '../src/wire/capture.ts'
 import { fileBytes } from '../src/wire/source.ts'
 import { PCAPS } from '../test/paths.ts'
+import { type Conversation, Conversations, Strangers, type Talk } from './conversations.ts'
 
 const PORTS = new Map([
   [2055, 'netflow'],
@@ -71,14 +72,27 @@ export class VariedRows {
   private readonly from: readonly FlowBatch[]
   private number = 0
   private readonly random: () => number
+  private readonly talk: Talk
   /** Code of a source's text in a copy of the cloud, by source, code and copy. */
   private readonly texts = new Map<number, number>()
 
-  /** Other rows for every `seed`. */
-  constructor(from: readonly FlowBatch[], rows: number, seed: number, pace: Pace = { fromMs: T0, rate: RATE }) {
+  /** Other rows for every `seed`; `lasting` ends go on talking (conversations.ts), others are drawn for each row. */
+  constructor(
+    from: readonly FlowBatch[],
+    rows: number,
+    seed: number,
+    { pace = { fromMs: T0, rate: RATE }, lasting = false }: { pace?: Pace; lasting?: boolean } = {},
+  ) {
     this.pace = pace
     this.from = from
     this.random = randomOf(seed)
+    let drawn = 0
+    const draw = (): Conversation => {
+      const which = drawn++ % from.length
+      const cloud = Math.floor(CLOUDS * this.random() ** 2)
+      return { which, row: Math.floor(this.random() * from[which]!.rows), cloud }
+    }
+    this.talk = lasting ? new Conversations(draw, this.random) : new Strangers(draw)
     this.batches = FlowBatch.several(Math.round(rows / 16_384), 16_448)
   }
 
@@ -86,16 +100,10 @@ export class VariedRows {
   fill(): number {
     for (const batch of this.batches) {
       for (batch.rows = 0; batch.rows < batch.capacity - 64; batch.rows++, this.number++) {
-        const which = this.number % this.from.length
-        const cloud = Math.floor(CLOUDS * this.random() ** 2)
-        this.copyRow(which, Math.floor(this.random() * this.from[which]!.rows), batch, cloud)
-        varyRow(
-          batch,
-          batch.rows,
-          cloud,
-          this.pace.fromMs + Math.floor((this.number * 1000) / this.pace.rate),
-          this.random,
-        )
+        const nowMs = this.pace.fromMs + Math.floor((this.number * 1000) / this.pace.rate)
+        const { which, row, cloud } = this.talk.next(nowMs)
+        this.copyRow(which, row, batch, cloud)
+        varyRow(batch, batch.rows, cloud, nowMs, this.random)
       }
     }
     return this.batches.reduce((sum, batch) => sum + batch.rows, 0)

@@ -4,7 +4,7 @@
  *
  * Records of one group are found by a hash over the keys, two lanes of 32 bits: the sum of value times an odd constant of the column.
  * Two groups of a block share one in about 1 of 10^19 pairs. A text is its code there, which is of this block; the hash that is stored
- * is made of the texts themselves.
+ * is made of the texts themselves, and not of the minute: it is the same in every bucket.
  */
 import { type FlowBatch, getU64 } from './batch.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
@@ -183,8 +183,9 @@ export class SumsEncoder {
       "DateTime('UTC')",
       Uint32Array.from(minutes, (minute) => minute * 60),
     )
-    const low = minutes.map((minute) => Math.imul(minute, MINUTE_LOW))
-    const high = minutes.map((minute) => Math.imul(minute, MINUTE_HIGH))
+    // Without the minute, which the bucket says: the minutes of an hour are merged by it.
+    const low = new Uint32Array(groups)
+    const high = new Uint32Array(groups)
     for (const name of keys) {
       const index = ROLLUP_KEYS.indexOf(name)
       const values = this.firstValues(batches, name)

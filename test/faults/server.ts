@@ -9,7 +9,10 @@ import { openEngine } from '../store/engine.ts'
 import { checkStored } from './stored.ts'
 
 const DATABASE = 'faults'
-const ROWS = 200
+/** Small blocks in quick succession while faults come and go: fifty times as many as a collector seals. */
+const QUICK = { rows: 200, pauseMs: 20 }
+/** As many rows a second in fewer blocks while the server is away: a collector seals one a second, and each waits in the spool. */
+const STEADY = { rows: 2_000, pauseMs: 200 }
 /** How long a request may go without an answer here; a server that hangs is found out by it. */
 const LIMIT_MS = 1_000
 
@@ -38,11 +41,11 @@ export async function serverFaults(directory: string, outageMs: number, say: (li
   await store.migrate()
   const { writer, close } = await openWriter(store, { data: join(directory, 'server') })
   let sent = 0
-  const send = async (forMs: number) => {
-    for (const end = Date.now() + forMs; Date.now() < end;) {
-      await writer.enqueue(flowBlock(ROWS, sent, `sent-${sent}`))
-      sent += ROWS
-      await pause(20)
+  const send = async (forMs: number, { rows, pauseMs } = QUICK) => {
+    for (const end = performance.now() + forMs; performance.now() < end;) {
+      await writer.enqueue(flowBlock(rows, sent, `sent-${sent}`))
+      sent += rows
+      await pause(pauseMs)
     }
   }
   for (const [name, fault] of Object.entries(FAULTS)) {
@@ -54,10 +57,14 @@ export async function serverFaults(directory: string, outageMs: number, say: (li
   }
   say(`the server is gone for ${outageMs / 1000} s`)
   front.fault = () => 'cut-before'
-  await send(outageMs)
+  await send(outageMs, STEADY)
+  say(`the server is back; ${writer.spoolBlocks} blocks wait`)
+  const back = performance.now()
   front.fault = () => undefined
+  await send(3_000, STEADY)
   // A block takes ten times as long on a machine that is busy: only one that hangs is a fault.
   assert.equal(await writer.flush(1_800_000), true, 'what was sent is stored')
+  say(`all of them are stored ${((performance.now() - back) / 1000).toFixed(0)} s later`)
   assert.ok(writer.counters.insertFailures > Object.keys(FAULTS).length)
   await checkStored((sql) => engine.rows(sql), DATABASE, sent)
   await close()

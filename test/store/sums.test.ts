@@ -89,8 +89,14 @@ describe('the tables of sums', { skip: NO_ENGINE }, () => {
     assert.equal(few!['few'], 1)
   })
 
-  it('agree after merges', async () => {
-    for (const name of ['flows_1m', 'flows_1h']) await ask(`OPTIMIZE TABLE ${name} FINAL`).catch(() => {})
+  it('agree after merges, which leave one row of a group in each minute and hour', async () => {
+    for (const name of ['flows_1m', 'flows_1h']) {
+      await store.run(`OPTIMIZE TABLE ovsight.${name} FINAL`)
+      const [row] = await ask(
+        `SELECT count() AS n, uniqExact(bucket, ${ROLLUP_KEYS.join(', ')}) AS groups FROM ${name}`,
+      )
+      assert.equal(row!['n'], row!['groups'], name)
+    }
     await agree()
   })
 
