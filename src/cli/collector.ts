@@ -39,7 +39,8 @@ import type { Logger } from '../telemetry/log.ts'
 import { createRegistry, joinReaders, type Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
-import { attributeBy, attributeLate, flowBlock, openIdentity, openMigrated } from './engine.ts'
+import { attributeBy, attributeLate, flowBlock, openIdentity } from './engine.ts'
+import { type OpenAwaited, openAwaited } from './open-store.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
@@ -97,6 +98,7 @@ export class Collector {
   private readonly log: Logger
   private readonly config: Config
   private readonly spool: OpenWriter
+  private readonly awaited: OpenAwaited['awaited']
   private readonly side: SideRows
   private readonly receivers: Listeners
   private readonly pool: WorkerPool | undefined
@@ -132,6 +134,7 @@ export class Collector {
     this.config = config
     this.log = log
     this.store = store
+    this.awaited = opened.awaited
     this.receivers = listeners
     this.tls = opened.tls
     this.taken = opened.taken
@@ -217,6 +220,7 @@ export class Collector {
         ...pipelineReaders(this.built),
         ...listenerReaders(listeners),
         ...writerReaders(writer),
+        ovsight_store_ready: () => [[this.storeReady ? 1 : 0]],
         ...this.keeping.readers,
         ...this.figures.readers,
         ...this.history.readers,
@@ -264,7 +268,9 @@ export class Collector {
     const opened = await openAll(config, log)
     let collector: Collector | undefined
     try {
-      const spool = await openWriter(opened.store, { data: config.data, spoolBytes: config.spool_max, log })
+      const { store, awaited } = opened
+      const ready = () => awaited?.ready ?? true
+      const spool = await openWriter(store, { data: config.data, spoolBytes: config.spool_max, log, ready })
       collector = new Collector(configured, log, opened, spool)
       await collector.begin()
       return collector
@@ -344,12 +350,18 @@ export class Collector {
 
   private statusApi(): StatusApi {
     return {
-      notReady: () => (this.stage === 'running' ? [] : [this.stage]),
+      // Until a server has been reached once and its tables are right: a wrong address shows here, an outage later does not.
+      notReady: () => [
+        ...(this.stage === 'running' ? [] : [this.stage]),
+        ...(this.storeReady ? [] : [this.awaited?.fault?.code ?? 'store_unreachable']),
+      ],
       stuck: () => this.pool?.stuck ?? [],
       status: () => ({
         version: VERSION,
         pid: process.pid,
         store: this.store.name,
+        store_ready: this.storeReady,
+        store_fault: this.awaited?.fault?.message ?? null,
         began_at: new Date(this.beganAt).toISOString(),
         stage: this.stage,
         listeners: Object.fromEntries([...this.listeners].map(([input, { port }]) => [input, port])),
@@ -366,6 +378,11 @@ export class Collector {
 
   get writer(): Writer {
     return this.spool.writer
+  }
+
+  /** Whether the store has been reached, and its tables are what this version needs. */
+  private get storeReady(): boolean {
+    return this.awaited?.ready ?? true
   }
 
   /** Attributes what is stored from now on by another identity, until a source brings news. */
@@ -415,27 +432,37 @@ export class Collector {
       this.note(this.tls)
     }
     await this.late?.start()
-    await this.history.begin()
     await this.keeping.open(this.tls)
+    if (this.storeReady) await this.beginInStore()
+    else void this.awaited?.whenReady.then(() => this.beginInStore())
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
-    void this.history.tick(Date.now())
-    void this.figures.look()
     const watch = new LossWatch(this.log, receivers, built)
-    this.timers = [
-      ...(await this.keeping.begin()),
-      setInterval(() => this.late?.tick(), LATE_TICK_MS),
+    this.timers.push(
+      setInterval(() => this.storeReady && this.late?.tick(), LATE_TICK_MS),
       setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
-      setInterval(() => void this.history.tick(Date.now()), WATCH_MS),
+      setInterval(() => this.storeReady && void this.history.tick(Date.now()), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
       setInterval(() => void this.tellOfItself(), SELF_MS),
-      ...(config.audit_every === 0 ? [] : [setInterval(() => void this.auditor.tick(Date.now()), WATCH_MS)]),
+      ...(config.audit_every === 0
+        ? []
+        : [setInterval(() => this.storeReady && void this.auditor.tick(Date.now()), WATCH_MS)]),
       ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
-    ]
+    )
     this.stage = 'running'
     this.beginTelling()
+  }
+
+  /** What needs the tables. */
+  private async beginInStore(): Promise<void> {
+    await this.history.begin()
+    const timers = await this.keeping.begin()
+    if (this.stage === 'stopping') timers.forEach((timer) => clearInterval(timer))
+    else this.timers.push(...timers)
+    void this.history.tick(Date.now())
+    void this.figures.look()
   }
 
   /**
@@ -456,6 +483,7 @@ export class Collector {
     this.keep(this.side.end())
     await this.late?.stop()
     await this.identity.stop()
+    await this.awaited?.stop()
     await this.spool.close(limitMs)
     if (this.writer.spoolBlocks > 0)
       this.log.warn({ blocks: this.writer.spoolBlocks }, 'the store has not taken everything; the rest is in the spool')
@@ -494,6 +522,8 @@ interface Opened {
   /** Sockets of the workers. */
   shared: ReadonlyMap<Input, SharedSockets> | undefined
   store: Store
+  /** Where the store is waited for. */
+  awaited: OpenAwaited['awaited']
   /** Tells `on` of every snapshot published from now on. */
   follow: (on: (snapshot: IdentitySnapshot) => void) => void
 }
@@ -515,7 +545,7 @@ async function openAll(config: Config, log: Logger): Promise<Opened> {
   }
   const [identity, store] = await Promise.allSettled([
     openIdentity(config, log, (snapshot) => onSnapshot?.(snapshot)),
-    openMigrated(config),
+    openAwaited(config, log),
   ])
   if (
     identity.status === 'fulfilled' &&
@@ -526,14 +556,14 @@ async function openAll(config: Config, log: Logger): Promise<Opened> {
     return {
       identity: identity.value,
       ...listeners.value,
-      store: store.value,
+      ...store.value,
       tls,
       taken: taken.value,
       follow: (on) => (onSnapshot = on),
     }
   if (identity.status === 'fulfilled') await identity.value.stop()
   if (listeners.status === 'fulfilled') await closeSockets(listeners.value)
-  if (store.status === 'fulfilled') await store.value.close()
+  if (store.status === 'fulfilled') await closeStore(store.value)
   if (taken.status === 'fulfilled') taken.value?.close()
   throw together(
     [identity, listeners, store, taken].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
@@ -555,7 +585,12 @@ async function closeAll(opened: Opened): Promise<void> {
   await opened.identity.stop()
   await closeSockets(opened)
   opened.taken?.close()
-  await opened.store.close()
+  await closeStore(opened)
+}
+
+async function closeStore({ store, awaited }: OpenAwaited): Promise<void> {
+  await awaited?.stop()
+  await store.close()
 }
 
 /** One error that names all faults, with the code of the first. A bug goes before them. */

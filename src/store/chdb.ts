@@ -113,7 +113,8 @@ export class ChdbStore implements Store {
   }
 
   async insert(block: Block | FileBlock): Promise<void> {
-    for (const statement of replaceStatements(block, TARGET)) await this.run(statement)
+    const refused = (error: EngineError) => insertFailure(this.name, block.rows, error)
+    for (const statement of replaceStatements(block, TARGET)) await this.command(statement, refused)
     await this.insertOne(block)
     const sums = sumsOf(block)
     if (sums !== undefined) await this.insertOne(sums)
@@ -155,11 +156,15 @@ export class ChdbStore implements Store {
     this.lock.release()
   }
 
-  async run(sql: string): Promise<void> {
+  run(sql: string): Promise<void> {
+    return this.command(sql, (error) => statementFailure(this.name, error))
+  }
+
+  private async command(sql: string, refused: (error: EngineError) => AppError): Promise<void> {
     try {
       await this.engine.run('write', [sql], 'Null', STATEMENT_LIMIT_MS)
     } catch (error) {
-      throw error instanceof EngineError ? statementFailure(this.name, error) : error
+      throw error instanceof EngineError ? refused(error) : error
     }
   }
 

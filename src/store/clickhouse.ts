@@ -143,11 +143,13 @@ export class ClickHouseStore implements Store {
     if (statements.length === 0) return
     const parts = isWhole(block.table) ? [this.servers] : await this.partServers()
     for (const servers of parts)
-      await this.refusing(() =>
+      await this.refusing(
         // All on one server: what it has removed already it does not sum.
-        onOneOf(servers, async (server) => {
-          for (const sql of statements) await server.command(sql, this.statementSettings())
-        }),
+        () =>
+          onOneOf(servers, async (server) => {
+            for (const sql of statements) await server.command(sql, this.statementSettings())
+          }),
+        (error) => insertFailure(this.name, block.rows, error),
       )
   }
 
@@ -183,11 +185,14 @@ export class ClickHouseStore implements Store {
     return this.refusing(() => onOneOf(this.servers, (server) => server.command(sql, this.statementSettings())))
   }
 
-  private async refusing<T>(work: () => Promise<T>): Promise<T> {
+  private async refusing<T>(
+    work: () => Promise<T>,
+    refused = (error: EngineError) => statementFailure(this.name, error),
+  ): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      throw error instanceof EngineError ? statementFailure(this.name, error) : error
+      throw error instanceof EngineError ? refused(error) : error
     }
   }
 

@@ -60,9 +60,32 @@ const PASSING: ReadonlySet<number> = new Set([
   999, // KEEPER_EXCEPTION
 ])
 
+/** What a server may say of its own state: another one of the same shard need not, nor the same one in a while. */
+const OWN_STATE: ReadonlySet<number> = new Set([
+  202, // TOO_MANY_SIMULTANEOUS_QUERIES
+  209, // SOCKET_TIMEOUT
+  210, // NETWORK_ERROR
+  225, // NO_ZOOKEEPER
+  236, // ABORTED
+  241, // MEMORY_LIMIT_EXCEEDED
+  242, // TABLE_IS_READ_ONLY
+  243, // NOT_ENOUGH_SPACE
+  252, // TOO_MANY_PARTS
+  279, // ALL_CONNECTION_TRIES_FAILED
+  319, // UNKNOWN_STATUS_OF_INSERT
+  425, // SYSTEM_ERROR
+  439, // CANNOT_SCHEDULE_TASK
+  999, // KEEPER_EXCEPTION
+])
+
 /** Whether what the engine answered has nothing to do with the block. */
 export function isPassing(code: number): boolean {
   return PASSING.has(code)
+}
+
+/** Whether another server, or the same one later, may answer otherwise. */
+export function isOfTheMoment(code: number): boolean {
+  return OWN_STATE.has(code)
 }
 
 /** An error that the engine itself answered. `summary` is its message without code, position and version. */
@@ -99,8 +122,10 @@ export function insertFailure(store: string, rows: number, error: EngineError): 
       })
 }
 
-/** What a failed statement of a migration means: nothing works before it is mended. */
+/** What a failed statement of a migration means: nothing works before it is mended, by the server itself or by somebody. */
 export function statementFailure(store: string, error: EngineError): AppError {
+  if (isOfTheMoment(error.engineCode))
+    return new AppError('store_unreachable', `${store} did not take a statement: ${error.summary}`, { cause: error })
   const ACCESS_DENIED = 497
   const advice =
     error.engineCode === ACCESS_DENIED ? '; give the user this grant, or run the statements of `ovsight show ddl`' : ''

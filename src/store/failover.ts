@@ -3,26 +3,8 @@
  * with each failure up to a minute, and takes its place again after. When all have failed lately all are still tried: nothing is
  * refused without having been asked for.
  */
-import { EngineError } from './engine-error.ts'
+import { EngineError, isOfTheMoment } from './engine-error.ts'
 import { type Server, Unanswered } from './server.ts'
-
-/** What a server may say of its own state: another one of the same shard need not. ClickHouse's src/Common/ErrorCodes.cpp. */
-const OWN_STATE: ReadonlySet<number> = new Set([
-  202, // TOO_MANY_SIMULTANEOUS_QUERIES
-  209, // SOCKET_TIMEOUT
-  210, // NETWORK_ERROR
-  225, // NO_ZOOKEEPER
-  236, // ABORTED
-  241, // MEMORY_LIMIT_EXCEEDED
-  242, // TABLE_IS_READ_ONLY
-  243, // NOT_ENOUGH_SPACE
-  252, // TOO_MANY_PARTS
-  279, // ALL_CONNECTION_TRIES_FAILED
-  319, // UNKNOWN_STATUS_OF_INSERT
-  425, // SYSTEM_ERROR
-  439, // CANNOT_SCHEDULE_TASK
-  999, // KEEPER_EXCEPTION
-])
 
 /** Does `work` with the first server that can; throws what the first said when none can. */
 export async function onOneOf<T>(
@@ -58,7 +40,7 @@ function inOrder(servers: readonly Server[], nowMs: number): Server[] {
 }
 
 function isElsewhere(error: unknown): boolean {
-  return error instanceof Unanswered || (error instanceof EngineError && OWN_STATE.has(error.engineCode))
+  return error instanceof Unanswered || (error instanceof EngineError && isOfTheMoment(error.engineCode))
 }
 
 function together(errors: readonly unknown[]): unknown {

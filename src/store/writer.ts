@@ -29,6 +29,8 @@ export interface WriterOptions {
   sync?: boolean
   /** Inserts at a time. */
   parallel?: number
+  /** Whether the store takes blocks already; until it does they wait in the spool. Always, where it is not said. */
+  ready?: () => boolean
   log?: WriterLog
 }
 
@@ -46,6 +48,7 @@ export class Writer {
   private readonly spool: Spool
   private readonly quarantine: Quarantine
   private readonly log: WriterLog
+  private readonly ready: () => boolean
   private readonly alarm = new Alarm()
   private readonly attempts = new Attempts<Spooled>()
   private readonly inFlight = new Set<Spooled>()
@@ -62,10 +65,11 @@ export class Writer {
     this.spool = spool
     this.quarantine = new Quarantine(join(directory, 'quarantine'), quarantineBytes)
     this.log = options.log ?? { warn() {} }
+    this.ready = options.ready ?? (() => true)
     this.inserting = Promise.all(Array.from({ length: parallel }, () => this.insertAll()))
   }
 
-  /** Opens the spool and begins to insert what an earlier process left there. The store must be migrated. */
+  /** Opens the spool and begins to insert what an earlier process left there. The store must be migrated, or `ready` say when it is. */
   static async open(store: Store, options: WriterOptions): Promise<Writer> {
     const { spoolBytes = DEFAULT_SPOOL_BYTES, sync = false } = options
     const directory = join(options.directory, 'spool')
@@ -132,7 +136,8 @@ export class Writer {
 
   /** Flushes for at most `limitMs`, then stops; what the store has not taken stays in the spool for the next start. */
   async close(limitMs = 10_000): Promise<void> {
-    await this.flush(limitMs)
+    // Where the store is not ready nothing leaves the spool.
+    await (this.ready() ? this.flush(limitMs) : within(this.spooling, limitMs))
     this.closed = true
     this.alarm.ring()
     await within(Promise.all([this.spooling, this.inserting]), limitMs)
@@ -175,6 +180,7 @@ export class Writer {
   }
 
   private async insertFromMemory(block: Block): Promise<boolean> {
+    if (!this.ready()) return false
     const error = await this.insert(block)
     // A block that the store will never read has nowhere to go.
     if (error?.code === 'store_refused') this.drop(block, error.message)
@@ -184,7 +190,7 @@ export class Writer {
   /** The oldest block that is free, for ever. */
   private async insertAll(): Promise<void> {
     while (!this.closed) {
-      const block = this.next()
+      const block = this.ready() ? this.next() : undefined
       if (block === undefined) {
         await this.alarm.pause(IDLE_MS)
         continue
@@ -218,6 +224,9 @@ export class Writer {
       else await this.putAside(block, 'its bytes are not those that were written')
       return 0
     }
+    // Shards may not have been known when it was written.
+    const shard = block.shard ?? this.store.place?.(block.token)
+    if (shard !== undefined) block.shard = shard
     const error = await this.insert(block)
     if (error === undefined) {
       await this.leave(block, () => this.spool.remove(block))

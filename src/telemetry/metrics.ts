@@ -226,6 +226,11 @@ export const METRICS = {
     doc: 'Rows removed from the store, oldest first, because its disk was nearly full (disk_free).',
   },
   ovsight_disk_guard_partitions_total: { type: 'counter', labels: [], doc: 'Days or months of them.' },
+  ovsight_store_ready: {
+    type: 'gauge',
+    labels: [],
+    doc: '1 once the store has been reached and its tables are what this version needs; until then all that is received waits in the spool.',
+  },
   ovsight_inserts_total: { type: 'counter', labels: [], doc: 'Blocks the store has acknowledged.' },
   ovsight_inserted_rows_total: {
     type: 'counter',
