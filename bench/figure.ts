@@ -1,4 +1,4 @@
-import { existsSync, openSync, readSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -60,6 +60,14 @@ export function threadCpuMs(): number {
   if (schedstat === undefined) return performance.now()
   const length = readSync(schedstat, scratch, 0, scratch.length, 0)
   return Number(scratch.toString('latin1', 0, length).split(' ')[0]) / 1e6
+}
+
+/** CPU seconds of a process so far: fields 14 and 15 of /proc/PID/stat, in hundredths. NaN where that is not told. */
+export function cpuSeconds(pid: number | undefined): number {
+  if (pid === undefined || process.platform !== 'linux') return NaN
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const [, ...fields] = stat.slice(stat.lastIndexOf(')')).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 /** Bytes of objects and array buffers that are still needed. */

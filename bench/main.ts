@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
- * `growth`, `sustained` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`); `--json FILE`
+ * `growth`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`); `--json FILE`
  * writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
@@ -13,6 +13,7 @@ import { benchGrowth } from './growth.ts'
 import { benchHistory } from './history.ts'
 import { benchIdentity } from './identity.ts'
 import { benchLate } from './late.ts'
+import { benchPanels } from './panels.ts'
 import { benchPipeline } from './pipeline.ts'
 import { benchReceive } from './receive.ts'
 import { figureTable, machine, reached } from './report.ts'
@@ -33,7 +34,12 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: benchStart,
 }
 /** Those that take minutes run when they are named. */
-const LONG: Readonly<Record<string, Bench>> = { growth: benchGrowth, history: benchHistory, sustained: benchSustained }
+const LONG: Readonly<Record<string, Bench>> = {
+  growth: benchGrowth,
+  history: benchHistory,
+  panels: benchPanels,
+  sustained: benchSustained,
+}
 const ALL = { ...BENCHES, ...LONG }
 
 const { values, positionals } = parseArgs({

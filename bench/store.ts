@@ -1,7 +1,7 @@
 /** How fast rows become blocks, how fast the embedded store takes them, and what they weigh there. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FlowBatch } from '../src/schema/batch.ts'
@@ -11,7 +11,7 @@ import { ChdbStore } from '../src/store/chdb.ts'
 import { openStore, openWriter } from '../src/store/open.ts'
 import type { Store } from '../src/store/store.ts'
 import type { Writer } from '../src/store/writer.ts'
-import { measure, type Bench, type Figure } from './figure.ts'
+import { cpuSeconds, measure, type Bench, type Figure } from './figure.ts'
 import { VariedRows, captureRows } from './store-rows.ts'
 
 const BLOCK_ROWS = 65_536
@@ -77,14 +77,6 @@ async function inserting(writer: Writer, varied: readonly VariedRows[], pid: num
     },
     { name: 'engine, for a million rows, first merges included', value: (engine / rows) * 1e6, unit: 'CPU s' },
   ]
-}
-
-/** CPU seconds of a process so far: fields 14 and 15 of /proc/PID/stat, in hundredths. NaN where that is not told. */
-function cpuSeconds(pid: number | undefined): number {
-  if (pid === undefined || process.platform !== 'linux') return NaN
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const [, ...fields] = stat.slice(stat.lastIndexOf(')')).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 async function weighing(store: Store): Promise<Figure[]> {

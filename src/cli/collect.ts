@@ -6,10 +6,10 @@ import { loadConfig } from '../config/load.ts'
 import { type Config, OPTION_NAMES, optionFacts } from '../config/options.ts'
 import { AppError } from '../errors.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
-import { type Logger, createLog } from '../telemetry/log.ts'
-import { Collector, type Configured } from './collector.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Collector, Configured } from './collector.ts'
 import type { CliContext } from './context.ts'
-import { loadIdentity } from './engine.ts'
+import { loadIdentity, logOf } from './engine.ts'
 import { VERSION } from './version.ts'
 
 const DESCRIPTION = `Receives NetFlow, IPFIX, sFlow and mirrored frames, finds out whose they are, and stores them.
@@ -59,12 +59,6 @@ export function addCollect(program: Command, context: CliContext): void {
     })
 }
 
-/** Logs to standard error as the configuration says. */
-export function logOf(config: Config, { stderr }: CliContext): Logger {
-  const format = config.log_format as 'auto' | 'json' | 'text'
-  return createLog({ level: config.log_level, format, to: stderr })
-}
-
 async function check(config: Config, log: Logger, { stdout }: CliContext): Promise<void> {
   const identity = await loadIdentity(config, log)
   checkDirectory(config.data)
@@ -91,6 +85,8 @@ function checkDirectory(path: string): void {
 
 async function collect(configured: Configured, log: Logger, { stdout, stdin }: CliContext): Promise<void> {
   const stopping = stopSignal()
+  // Not for --help and --check: it brings the servers of HTTP and all that listens.
+  const { Collector } = await import('./collector.ts')
   const running: { collector?: Collector } = {}
   // A terminal that is closed sends it too; there it goes on ending what runs in it.
   if (stdin?.isTTY !== true) process.on('SIGHUP', () => void running.collector?.reload())

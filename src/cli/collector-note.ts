@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
-import { Agent, buildConnector, fetch as fetchWith } from 'undici'
+import type { Agent } from 'undici'
 import { AppError } from '../errors.ts'
 
 /**
@@ -27,7 +27,7 @@ const pinned = new Map<string, Agent>()
 const agents = new Map<string, Agent>()
 
 /** GET from a collector, with the token and the certificate that its note has. */
-export function fetchCollector(url: URL, signal?: AbortSignal): Promise<Response> {
+export async function fetchCollector(url: URL, signal?: AbortSignal): Promise<Response> {
   const token = tokens.get(url.origin)
   const options = {
     ...(signal === undefined ? {} : { signal }),
@@ -35,13 +35,16 @@ export function fetchCollector(url: URL, signal?: AbortSignal): Promise<Response
   }
   const dispatcher = agents.get(url.origin)
   if (dispatcher === undefined) return fetch(url, options)
+  const { fetch: fetchWith } = await import('undici')
   return fetchWith(url, { ...options, dispatcher })
 }
 
 /** Connects to who has this certificate, and to nobody else, whoever signed it and whatever it is called. */
-function agentFor(fingerprint: string): Agent {
+async function agentFor(fingerprint: string): Promise<Agent> {
   const known = pinned.get(fingerprint)
   if (known !== undefined) return known
+  // Loaded for TLS alone: it is half of the start of a command.
+  const { Agent, buildConnector } = await import('undici')
   const connect = buildConnector({ rejectUnauthorized: false })
   const agent = new Agent({
     connect: (options, callback) =>
@@ -114,7 +117,7 @@ export async function readCollectorNote(data: string): Promise<string | undefine
   if (note === undefined || !lives(note.pid)) return undefined
   const { origin } = new URL(note.url)
   if (note.fingerprint === undefined) agents.delete(origin)
-  else agents.set(origin, agentFor(note.fingerprint))
+  else agents.set(origin, await agentFor(note.fingerprint))
   if ((await healthyPid(note.url)) !== note.pid) return undefined
   if (note.token === undefined) tokens.delete(origin)
   else tokens.set(origin, note.token)

@@ -13,9 +13,16 @@ import type { FlowBatch } from '../schema/batch.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { NativeBlock } from '../schema/native.ts'
 import type { Block } from '../store/store.ts'
-import type { Logger } from '../telemetry/log.ts'
+import { type Logger, createLog } from '../telemetry/log.ts'
+import type { CliContext } from './context.ts'
 
 export { openMigrated } from './open-store.ts'
+
+/** Logs to standard error as the configuration says. */
+export function logOf(config: Config, { stderr }: CliContext): Logger {
+  const format = config.log_format as 'auto' | 'json' | 'text'
+  return createLog({ level: config.log_level, format, to: stderr })
+}
 
 /** The identity that the configuration names; the empty one, which attributes nothing, when it names none. */
 export async function loadIdentity(config: Config, log: Logger): Promise<IdentitySnapshot> {

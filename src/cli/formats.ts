@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yaml } from '../config/yaml.ts'
 import type { Cell } from '../query/request.ts'
 
 /**
@@ -23,7 +23,7 @@ function jsonText(columns: readonly string[], rows: readonly DataRow[]): string 
 }
 
 function yamlText(columns: readonly string[], rows: readonly DataRow[]): string {
-  return stringify(
+  return yaml().stringify(
     rows.map((row) => picked(columns, row)),
     { lineWidth: 0 },
   )

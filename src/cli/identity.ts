@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Command } from 'commander'
-import { stringify } from 'yaml'
+import { yaml } from '../config/yaml.ts'
 import { AppError } from '../errors.ts'
 import { describeModel, SHOWN, type Shown, type ShownRow } from '../identity/describe.ts'
 import type { LoadedModel } from '../identity/load.ts'
@@ -193,7 +193,7 @@ function importFiles(context: CliContext, files: readonly string[], out: string,
   try {
     mkdirSync(folder, { recursive: true })
     for (const [name, dump] of dumps) writeFileSync(join(folder, name), dump)
-    writeFileSync(out, stringify(identity))
+    writeFileSync(out, yaml().stringify(identity))
   } catch (cause) {
     throw new AppError('file_unreadable', `cannot write ${out}: ${(cause as Error).message}`, { cause })
   }

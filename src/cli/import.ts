@@ -11,10 +11,9 @@ import { type Imported, importLines } from '../transfer/import.ts'
 import { importedBefore, noteImport } from '../transfer/known.ts'
 import { isParquet, parquetLines } from '../transfer/parquet-lines.ts'
 import { Zone } from '../transfer/zone.ts'
-import { logOf } from './collect.ts'
 import { readCollectorNote } from './collector-note.ts'
 import type { CliContext } from './context.ts'
-import { attributeBy, loadIdentity } from './engine.ts'
+import { attributeBy, loadIdentity, logOf } from './engine.ts'
 import { Progress } from './progress.ts'
 
 const OPTIONS: readonly OptionName[] = ['data', 'clickhouse', 'identity', 'precedence', 'log_level', 'log_format']

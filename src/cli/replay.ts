@@ -16,9 +16,8 @@ import { openWriter } from '../store/open.ts'
 import type { Writer } from '../store/writer.ts'
 import { readCapture } from '../wire/capture.ts'
 import { fileBytes } from '../wire/source.ts'
-import { logOf } from './collect.ts'
 import type { CliContext } from './context.ts'
-import { attributeBy, flowBlock, loadIdentity, openMigrated } from './engine.ts'
+import { attributeBy, flowBlock, loadIdentity, logOf, openMigrated } from './engine.ts'
 import { type Stored, held, replaySummary } from './replay-summary.ts'
 
 /** Options that matter for a replay. */

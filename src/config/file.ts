@@ -1,7 +1,7 @@
 /** The YAML configuration file: one mapping of option names to values. */
-import { LineCounter, isMap, isScalar, parseDocument } from 'yaml'
 import { nearest } from './nearest.ts'
 import { OPTION_NAMES, type OptionName } from './options.ts'
+import { yaml } from './yaml.ts'
 
 export interface FileValue {
   value: unknown
@@ -14,6 +14,7 @@ const NAMES: ReadonlySet<string> = new Set(OPTION_NAMES)
 /** Values of `text`, the file at `path`; appends what is wrong to `faults`, each with file and line. */
 export function readConfigFile(path: string, text: string, faults: string[]): Map<OptionName, FileValue> {
   const values = new Map<OptionName, FileValue>()
+  const { LineCounter, isMap, isScalar, parseDocument } = yaml()
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const at = (offset: number | undefined) => `${path}:${lines.linePos(offset ?? 0).line}`

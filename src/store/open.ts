@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import type { TlsOptions } from './agent.ts'
 import { ChdbStore } from './chdb.ts'
 import type { DdlTarget } from '../schema/ddl.ts'
-import { ClickHouseStore } from './clickhouse.ts'
 import { lockDirectory } from './lock.ts'
 import { type Credentials, DEFAULT_DATABASE, checkedCluster, parseServerUrls } from './server-url.ts'
 import type { Store } from './store.ts'
@@ -31,7 +30,11 @@ export interface ServerOptions extends Credentials, TlsOptions {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { data, clickhouse, queryTimeoutMs, sync } = options
   const limit = queryTimeoutMs === undefined ? {} : { queryTimeoutMs }
-  if (clickhouse) return new ClickHouseStore({ url: clickhouse, ...serverOptions(options), ...limit })
+  if (clickhouse) {
+    // Its client is a quarter of the start of a command that does not need it.
+    const { ClickHouseStore } = await import('./clickhouse.ts')
+    return new ClickHouseStore({ url: clickhouse, ...serverOptions(options), ...limit })
+  }
   return ChdbStore.open({ directory: data, sync: sync ?? false, ...limit })
 }
 

@@ -88,7 +88,7 @@ function startLine(child: ChildProcess, done: Promise<Ended>): Promise<string> {
 
 /** `under` is a command that runs it. */
 function launch(words: readonly string[], env = {}, under: readonly string[] = []): ChildProcess {
-  const [program = '', ...all] = [...under, process.execPath, '--enable-source-maps', MAIN, ...words]
+  const [program = '', ...all] = [...under, process.execPath, MAIN, ...words]
   return spawn(program, all, {
     stdio: 'pipe',
     env: { ...ENV, NO_COLOR: '1', ...env },

@@ -3,7 +3,8 @@
  * come from the catalog by service type, interface and region, unless overridden.
  */
 import { readFileSync } from 'node:fs'
-import { Agent, request } from 'undici'
+import { createRequire } from 'node:module'
+import type * as Undici from 'undici'
 import { z } from 'zod'
 import { AppError } from '../../../errors.ts'
 import type { CloudAuth, CloudConfig } from './clouds.ts'
@@ -41,9 +42,14 @@ const TOKEN = z.object({
 type Token = z.infer<typeof TOKEN>['token'] & { value: string; expiresMs: number }
 export type ServiceType = 'identity' | 'network' | 'compute'
 
+/** Loaded by the first session: it has a hundred files, and most collectors log in nowhere. */
+function undici(): typeof Undici {
+  return createRequire(import.meta.url)('undici') as typeof Undici
+}
+
 export class CloudSession {
   readonly config: CloudConfig
-  private readonly agent: Agent
+  private readonly agent: Undici.Agent
   private readonly now: () => number
   private token: Token | undefined
   private login: Promise<Token> | undefined
@@ -55,7 +61,7 @@ export class CloudSession {
     const ca = pem(config.cacert)
     const cert = pem(config.cert)
     const key = pem(config.key)
-    this.agent = new Agent({
+    this.agent = new (undici().Agent)({
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
       connect: {
@@ -167,7 +173,7 @@ export class CloudSession {
     body?: string,
   ): Promise<Answer> {
     try {
-      const answer = await request(url, {
+      const answer = await undici().request(url, {
         method,
         headers: { accept: 'application/json', 'user-agent': 'ovsight', ...headers },
         dispatcher: this.agent,
