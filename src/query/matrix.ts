@@ -76,7 +76,7 @@ export function matrixPlan(query: MatrixQuery, span: Span, sampled: boolean): Pl
   const sql =
     `SELECT ${[...names, ...sums, ...errors].join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${where.join(' AND ')}) ` +
     `GROUP BY ks, kd HAVING sum(m${MEASURE_NAMES.indexOf('records')}) != 0 ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
-  return onSums({ sql, params: params.values }, span)
+  return onSums({ sql, params: params.values }, span, where)
 }
 
 function matrixShows({ entity }: Pick<MatrixQuery, 'entity'>): string[] {

@@ -68,7 +68,7 @@ export async function namesIn(asker: Asker, field: EntityName, span: Span): Prom
   const { name } = ENTITIES[field]
   const parts = ['src', 'dst'].map((side) => `SELECT DISTINCT ${side}_${name} AS name FROM ${FLOWS} WHERE ${within}`)
   const sql = `SELECT DISTINCT name FROM (${parts.join(' UNION ALL ')}) WHERE name != '' ORDER BY name LIMIT ${MAX_NAMES}`
-  const { rows } = await asker.query(onSums({ sql, params: params.values }, span))
+  const { rows } = await asker.query(onSums({ sql, params: params.values }, span, []))
   return rows.map((row) => String(row['name']))
 }
 
@@ -105,7 +105,7 @@ async function knownAs(asker: Asker, field: Named, names: readonly string[], spa
       `FROM ${FLOWS} WHERE ${within} AND ${side}_${id} != '' AND (${side}_${name} IN ${list} OR ${side}_${id} IN ${list})`,
   )
   const sql = `SELECT DISTINCT id, name, project_id, project FROM (${parts.join(' UNION ALL ')}) ORDER BY project, id LIMIT 10000`
-  const { rows } = await asker.query(onSums({ sql, params: params.values }, span))
+  const { rows } = await asker.query(onSums({ sql, params: params.values }, span, []))
   return rows.map((row) => ({
     id: String(row['id']),
     name: String(row['name']),

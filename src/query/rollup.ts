@@ -31,10 +31,17 @@ const EXPRESSIONS: readonly { name: string; of: string }[] = ROLLUP_SUM_NAMES.ma
 /**
  * A plan that reads records of a span, made to read sums in their place where they hold all that it names; else the plan itself. All
  * SQL in it is `… FROM flows WHERE` with the condition of the span in it, made of names of this program and bound values.
+ *
+ * `conditions` are those that choose records: `bytes > 1000` means each record's, which a sum does not tell.
  */
-export function onSums(plan: Plan, span: Pick<Span, 'fromMs' | 'toMs'>): Plan {
+export function onSums(
+  plan: Plan,
+  span: Pick<Span, 'fromMs' | 'toMs'>,
+  conditions: readonly (string | undefined)[],
+): Plan {
   const pieces = piecesOf(span)
   if (pieces.length === 1 && pieces[0]!.table === FLOWS) return plan
+  if (conditions.some(isOfOneRecord)) return plan
   let sql = plan.sql.replace(SPAN_CONDITION, 'true')
   for (const { name, of } of EXPRESSIONS) sql = sql.replaceAll(of, name)
   const words = new Set(sql.match(/\w+/g))
@@ -49,6 +56,13 @@ export function onSums(plan: Plan, span: Pick<Span, 'fromMs' | 'toMs'>): Plan {
     params: { ...plan.params, ...params.values },
     records: plan,
   }
+}
+
+const KEYS: ReadonlySet<string> = new Set(ROLLUP_KEYS)
+
+function isOfOneRecord(condition = ''): boolean {
+  const words = new Set(condition.replace(SPAN_CONDITION, '').match(/\w+/g))
+  return COLUMN_NAMES.some((name) => words.has(name) && !KEYS.has(name))
 }
 
 function pieceSql(

@@ -21,7 +21,7 @@ export async function contents(asker: Asker, span: Span): Promise<Contents> {
   const sql =
     `SELECT sum(toUInt64(1)) AS records, max(samples) > 0 OR max(bytes_variance) > 0 AS sampled ` +
     `FROM ${FLOWS} WHERE ${spanCondition(span, params)}`
-  const row = (await asker.query(onSums({ sql, params: params.values }, span))).rows[0]
+  const row = (await asker.query(onSums({ sql, params: params.values }, span, []))).rows[0]
   return { records: Number(row?.['records'] ?? 0), sampled: Number(row?.['sampled'] ?? 0) === 1 }
 }
 

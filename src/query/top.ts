@@ -45,7 +45,7 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   const sql =
     `SELECT ${[...names, ...figures, 'h AS group_hash'].join(', ')} FROM (${inner}) WHERE ${recordsOf(query, sampled)} != 0 ` +
     `ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
-  return onSums({ sql, params: params.values }, span)
+  return onSums({ sql, params: params.values }, span, where)
 }
 
 /** A group that sums hold with as many records taken out as were put in (schema/rollups.ts) is none. */
@@ -65,7 +65,7 @@ export function totalsPlan(query: TopQuery, span: Span, sampled: boolean, beside
     figuresOf(isSided(query.dimensions), sampled, `_${row}`).map(({ name, sql }) => `${sql} AS ${name}_${row}`),
   )
   const sql = `SELECT ${figures.join(', ')} FROM (${unionSql(query, where, sampled, unions)})`
-  return onSums({ sql, params: params.values }, span)
+  return onSums({ sql, params: params.values }, span, where)
 }
 
 /** The figures of one of TOTALS in the row of `totalsPlan`. */

@@ -108,7 +108,16 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
     asked.length = 0
     await askTop(noting, { dimensions: ['dst_l4_port'], ...span }, T0)
     await askTop(noting, { dimensions: ['server'], filter: 'dst port 443', ...span }, T0)
-    assert.equal(asked.filter((sql) => sql.includes('group_hash') && sql.includes('flows_1h')).length, 0)
+    await askTop(noting, { dimensions: ['server'], filter: 'bytes > 1000', ...span }, T0)
+    await askTop(
+      noting,
+      { dimensions: ['server'], filter: 'project red and not packets < 3', with: 'totals', ...span },
+      T0,
+    )
+    await askMatrix(noting, { filter: 'samples = 2', ...span }, T0)
+    const answers = asked.filter((sql) => /group_hash|_total|AS ks/.test(sql))
+    assert.equal(answers.length, 6)
+    assert.equal(answers.filter((sql) => sql.includes('flows_1h')).length, 0)
   })
 
   it('widen a span whose first records are gone', async () => {
