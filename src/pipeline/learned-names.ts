@@ -7,6 +7,9 @@
 import type { LearnedNames } from '../attribute/learned.ts'
 import type { InterfaceCounters } from '../decode/decoder.ts'
 
+/** Bridges of one exporter that have the same OpenFlow port; a host has a few. Of more, none of the further ones is known by it. */
+const MOST_DATAPATHS = 64
+
 interface Told {
   name: string
   fromMs: number
@@ -17,10 +20,17 @@ interface Told {
   by: number | undefined
 }
 
+/** Of one datapath. */
+interface ToldOf extends Told {
+  datapathId: string
+}
+
 interface Exporter {
+  /** Its own, so that there is one such text however many refer to it. */
+  key: string
   byIfIndex: Map<number, Told>
-  /** OpenFlow port → by datapath id. */
-  byOfport: Map<number, Map<string, Told>>
+  /** OpenFlow port → of each datapath, few of them: a list takes a fifth of what a Map does. */
+  byOfport: Map<number, ToldOf[]>
 }
 
 /** A number of an exporter's. */
@@ -55,7 +65,8 @@ export class LearnedInterfaces implements LearnedNames {
   put(exporter: Uint32Array, counters: InterfaceCounters, nowMs: number): LearnedKey | undefined {
     const { ifIndex, ofport, datapathId, name } = counters
     if (name === '') return undefined
-    const key = exporter.join()
+    const text = exporter.join()
+    const key = this.exporters.get(text)?.key ?? text
     this.tell({ exporter: key, ifIndex }, name, nowMs)
     if (ofport >= 0) this.tell({ exporter: key, ofport, datapathId }, name, nowMs)
     return { exporter: key, ifIndex, ofport, datapathId }
@@ -93,7 +104,7 @@ export class LearnedInterfaces implements LearnedNames {
       for (const [ifIndex, { by, ...told }] of byIfIndex)
         if (by !== undefined) yield [{ at: { exporter, ifIndex }, told }, by]
       for (const [ofport, datapaths] of byOfport)
-        for (const [datapathId, { by, ...told }] of datapaths)
+        for (const { datapathId, by, ...told } of datapaths)
           if (by !== undefined) yield [{ at: { exporter, ofport, datapathId }, told }, by]
     }
   }
@@ -107,7 +118,7 @@ export class LearnedInterfaces implements LearnedNames {
     const datapaths = this.find(exporter, row)?.byOfport.get(ofport)
     if (datapaths === undefined) return ''
     let found = ''
-    for (const told of datapaths.values()) {
+    for (const told of datapaths) {
       const name = nameAt(told, atMs)
       if (name === '' || name === found) continue
       if (found !== '') return ''
@@ -132,21 +143,24 @@ export class LearnedInterfaces implements LearnedNames {
 
   private get(at: Slot): Told | undefined {
     const known = this.exporters.get(at.exporter)
-    return 'ifIndex' in at ? known?.byIfIndex.get(at.ifIndex) : known?.byOfport.get(at.ofport)?.get(at.datapathId)
+    if ('ifIndex' in at) return known?.byIfIndex.get(at.ifIndex)
+    return known?.byOfport.get(at.ofport)?.find(({ datapathId }) => datapathId === at.datapathId)
   }
 
   private set(at: Slot, told: Told | undefined): void {
     let known = this.exporters.get(at.exporter)
     if (known === undefined) {
-      known = { byIfIndex: new Map(), byOfport: new Map() }
+      known = { key: at.exporter, byIfIndex: new Map(), byOfport: new Map() }
       this.exporters.set(at.exporter, known)
       this.stale = true
     }
     if ('ifIndex' in at) put(known.byIfIndex, at.ifIndex, told)
     else {
-      const datapaths = known.byOfport.get(at.ofport) ?? new Map<string, Told>()
-      put(datapaths, at.datapathId, told)
-      put(known.byOfport, at.ofport, datapaths.size === 0 ? undefined : datapaths)
+      const { datapathId } = at
+      const others = known.byOfport.get(at.ofport)?.filter((one) => one.datapathId !== datapathId) ?? []
+      if (told !== undefined && others.length >= MOST_DATAPATHS) return
+      const datapaths = told === undefined ? others : [...others, { ...told, datapathId }]
+      put(known.byOfport, at.ofport, datapaths.length === 0 ? undefined : datapaths)
     }
     if (known.byIfIndex.size > 0 || known.byOfport.size > 0) return
     this.exporters.delete(at.exporter)

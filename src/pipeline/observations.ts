@@ -1,5 +1,5 @@
 /**
- * What decoders learn beside flow records, kept in bounded tables: lost records, the last sFlow counters of interfaces, running
+ * What decoders learn beside flow records, kept in bounded tables: lost records, what interfaces are called, running
  * totals of what exporters and datapaths lost themselves, sampling rates.
  */
 import type { Datagram, DecodeSink, InterfaceCounters, Protocol } from '../decode/decoder.ts'
@@ -20,17 +20,6 @@ export interface ObservationOptions {
   idleMs: number
   /** How often the counters of an interface are kept as a row; 0 (default) = never. */
   countersEveryMs?: number
-}
-
-/** The last counters of one interface, as its agent sent them. */
-export interface KnownInterface extends InterfaceCounters {
-  exporterId: number
-  subAgent: number
-  receivedMs: number
-  /** When they were kept as a row. */
-  keptMs: number
-  /** What its names are known by. */
-  learned: LearnedKey | undefined
 }
 
 export class Observations implements DecodeSink {
@@ -56,7 +45,9 @@ export class Observations implements DecodeSink {
   private readonly countersEveryMs: number
   private readonly exporters: ExporterTable
   private readonly interfaces: KeyTable
-  private readonly interfaceRows: KnownInterface[] = []
+  /** By place of the interface: what its names are known by, and when its counters were kept as a row. Its counters are not kept. */
+  private readonly learned: (LearnedKey | undefined)[] = []
+  private readonly keptMs: Float64Array
   private readonly totals: KeyTable
   private readonly lastTotal: Float64Array
   private readonly rates: KeyTable
@@ -97,14 +88,16 @@ export class Observations implements DecodeSink {
       },
     })
     this.interfaces = new KeyTable(maxInterfaces, idleMs)
+    this.keptMs = new Float64Array(maxInterfaces)
     this.totals = new KeyTable(maxStreams, idleMs)
     this.lastTotal = new Float64Array(maxStreams)
     this.rates = new KeyTable(maxStreams, idleMs)
     this.rateOf = new Uint32Array(maxStreams)
   }
 
-  get knownInterfaces(): readonly KnownInterface[] {
-    return this.interfaceRows
+  /** Interfaces that are known by their counters. */
+  get interfacesKnown(): number {
+    return this.interfaces.size
   }
 
   get interfacesRefused(): number {
@@ -132,37 +125,36 @@ export class Observations implements DecodeSink {
     const { exporterId, receivedMs } = datagram
     const place = this.interfaces.place(exporterId, 0, subAgent, counters.ifIndex, receivedMs)
     if (place < 0) return
-    const known = this.interfaceRows[place]
+    const { fresh } = this.interfaces
+    const known = this.learned[place]
     // The place was another interface's, or this one's port or bridge has changed.
-    const other = this.interfaces.fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
-    if (known?.learned !== undefined && other) this.names.remove(known.learned)
+    const other = fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
+    if (known !== undefined && other) this.names.remove(known)
     // A sample without names leaves those told before, and with them the way to take them out again.
-    const learned = this.names.put(datagram.exporter, counters, receivedMs) ?? (other ? undefined : known?.learned)
-    const keptMs = known === undefined || this.interfaces.fresh ? -Infinity : known.keptMs
-    const row =
-      known ?? (this.interfaceRows[place] = { ...counters, exporterId, subAgent, receivedMs, keptMs, learned })
-    Object.assign(row, counters, { exporterId, subAgent, receivedMs, keptMs, learned })
+    this.learned[place] = this.names.put(datagram.exporter, counters, receivedMs) ?? (other ? undefined : known)
+    if (fresh) this.keptMs[place] = -Infinity
     // A poll is never quite as late as it should be.
-    if (this.countersEveryMs > 0 && receivedMs - keptMs >= this.countersEveryMs * 0.9) this.keepCounters(datagram, row)
+    if (this.countersEveryMs === 0 || receivedMs - this.keptMs[place]! < this.countersEveryMs * 0.9) return
+    this.keptMs[place] = receivedMs
+    this.keepCounters(datagram, counters)
   }
 
-  private keepCounters({ exporter }: Datagram, row: KnownInterface): void {
-    row.keptMs = row.receivedMs
+  private keepCounters({ exporter, receivedMs }: Datagram, counters: InterfaceCounters): void {
     this.counters.add({
       source: 'sflow',
-      timeMs: row.receivedMs,
+      timeMs: receivedMs,
       host: exporter.slice(),
-      name: row.name,
-      ifIndex: row.ifIndex,
-      ofport: Math.max(0, row.ofport),
-      inBytes: row.inOctets,
-      outBytes: row.outOctets,
-      inPackets: row.inPackets,
-      outPackets: row.outPackets,
-      inDrops: row.inDiscards,
-      outDrops: row.outDiscards,
-      inErrors: row.inErrors,
-      outErrors: row.outErrors,
+      name: counters.name,
+      ifIndex: counters.ifIndex,
+      ofport: Math.max(0, counters.ofport),
+      inBytes: counters.inOctets,
+      outBytes: counters.outOctets,
+      inPackets: counters.inPackets,
+      outPackets: counters.outPackets,
+      inDrops: counters.inDiscards,
+      outDrops: counters.outDiscards,
+      inErrors: counters.inErrors,
+      outErrors: counters.outErrors,
     })
   }
 
