@@ -67,6 +67,38 @@ describe('templates over a restart', () => {
     assert.equal(writeTemplates(other, addressOf), text)
   })
 
+  it('keep a layout in use though files bring more layouts of a flood than are held, each used once', () => {
+    const limits = { limits: { maxLayouts: 64 } }
+    const record = (fields: number) => set(256, ...Array.from({ length: fields }, () => u32(1)))
+    const ofFields = (fields: number) =>
+      template(
+        256,
+        Array.from({ length: fields }, (_, i) => [300 + i, 4] as const),
+      )
+    const flooded = (firstFields: number) => {
+      const bench = new Bench(limits)
+      bench.decode(ipfix([set(2, template(256, [[2, 4], [1, 4]]))], 5), { id: 3, port: 9 }) // prettier-ignore
+      for (let i = 0; i < 9; i++) bench.decode(ipfix([set(256, u32(1), u32(2))], 5), { id: 3, port: 9 })
+      for (let i = 0; i < 100; i++) {
+        const fields = firstFields + i
+        bench.decode(ipfix([set(2, ofFields(fields)), record(fields)], 6), { id: 4 + i, port: 9 })
+      }
+      assert.ok(bench.decoder.templates.layouts.evicted >= 37)
+      return writeTemplates(bench.decoder.templates, addressOf)
+    }
+    const files = [flooded(1), flooded(101), flooded(201)]
+    const after = new Bench(limits)
+    for (const file of files) readTemplates(file, after.decoder.templates, idOf)
+    // The flood goes on before the exporter is heard again.
+    after.decoder.expire(1_763_800_000_000, after.out)
+    for (let i = 0; i < 100; i++)
+      after.decode(ipfix([set(2, ofFields(301 + i)), record(301 + i)], 6), { id: 104 + i, port: 9 })
+    after.out.reset()
+    after.decode(ipfix([set(256, u32(1), u32(2))], 5), { id: 3, port: 9 })
+    assert.equal(after.out.rows, 1)
+    assert.equal(after.decoder.counters.unknownSets, 0)
+  })
+
   it('are left out where no exporter has the address any more', () => {
     const { text, templates } = sample()
     assert.equal(

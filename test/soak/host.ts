@@ -10,6 +10,7 @@ import { createLog } from '../../src/telemetry/log.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const STILL_MS = 1_500
+const READ_TRIES = 20
 
 export type ToHost = 'fail' | 'look' | 'stop'
 
@@ -41,7 +42,7 @@ async function host(flags: Record<string, unknown>): Promise<void> {
 
   const act: Record<ToHost, () => Promise<void>> = {
     async fail() {
-      await pool.read()
+      await readAll(pool)
       await pool.fail()
       // Blocks on their way from a worker are not lost with it.
       for (let before = -1; before !== given; await sleep(STILL_MS)) before = given
@@ -64,4 +65,14 @@ async function host(flags: Record<string, unknown>): Promise<void> {
   process.on('message', (message: ToHost) => void act[message]())
   const ports = Object.fromEntries([...collector.listeners].map(([input, { port }]) => [input, port]))
   say({ kind: 'started', url: collector.url!, ports })
+}
+
+/** Until all workers have answered: on a busy machine one may not in time, and what it counted since would be lost with it. */
+async function readAll(pool: WorkerPool): Promise<void> {
+  const { places } = pool as unknown as { places: readonly { samples: object }[] }
+  const told = places.map(({ samples }) => samples)
+  for (let tries = 0; tries < READ_TRIES; tries++) {
+    await pool.read()
+    if (places.every(({ samples }, i) => samples !== told[i])) return
+  }
 }

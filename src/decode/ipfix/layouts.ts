@@ -21,8 +21,10 @@ export class Layout {
   readonly serial: number
   /** See LAYOUT_KIND. */
   readonly kind: number
-  /** Used since the clock hand last passed. */
-  used = false
+  /** Data sets decoded by it, halved every minute: what a flood brings is used once, what exporters send is used again and again. */
+  uses = 0
+  /** Minute that `uses` is of. */
+  usesMinute = 0
   /** The program that was used last, and what it is bound to. */
   program: Program | undefined
   programOf: Binding | undefined
@@ -52,14 +54,24 @@ export class Layout {
   }
 }
 
-/** At most `max` layouts. Those that no exporter with data has sent go first, then the one longest unused. */
+/** Layouts that are looked at when one of them has to go. */
+const LOOKED_AT = 16
+/** Beyond it uses are not counted. */
+export const MOST_USES = 0xffff
+
+/**
+ * At most `max` layouts. Those that no exporter with data has sent go first, the oldest of them; then, of a few each time in turn, the
+ * one used least.
+ */
 export class Layouts {
   evicted = 0
   private readonly max: number
   private readonly onEvict: (layout: Layout) => void
   /** By version, kind and specifiers. */
   private readonly unproven = new Map<string, Layout>()
-  /** In clock order: what was used goes to the end when the hand meets it. */
+  /** Minutes since 1970, by which uses age. */
+  minute = 0
+  /** In the order of their turn: what is looked at and stays goes to the end. */
   private readonly proven = new Map<string, Layout>()
   private readonly byIndex: (Layout | undefined)[] = []
   private readonly free: number[] = []
@@ -86,6 +98,7 @@ export class Layouts {
     if (layout === undefined) {
       if (this.size >= this.max) this.evict()
       layout = new Layout(spec, this.free.pop() ?? this.byIndex.length, this.nextSerial)
+      layout.usesMinute = this.minute
       this.nextSerial = (this.nextSerial % 0x7fff_ffff) + 1
       this.byIndex[layout.index] = layout
       this.unproven.set(key, layout)
@@ -107,12 +120,26 @@ export class Layouts {
       this.unproven.delete(oldest[0])
       return this.drop(oldest[1])
     }
+    let least: Layout | undefined
+    let looked = 0
     for (const [key, layout] of this.proven) {
+      if (++looked > LOOKED_AT) break
       this.proven.delete(key)
-      if (!layout.used) return this.drop(layout)
-      layout.used = false
       this.proven.set(key, layout)
+      this.age(layout)
+      if (least === undefined || layout.uses < least.uses) least = layout
     }
+    if (least === undefined) return
+    this.proven.delete(keyOf(least.spec))
+    this.drop(least)
+  }
+
+  /** Halves what a layout was used, once for each minute gone. */
+  private age(layout: Layout): void {
+    if (layout.usesMinute === this.minute) return
+    // What was read at the start, before there was a clock, is of now.
+    if (layout.usesMinute !== 0) layout.uses >>= Math.min(31, Math.max(1, this.minute - layout.usesMinute))
+    layout.usesMinute = this.minute
   }
 
   private drop(layout: Layout): void {

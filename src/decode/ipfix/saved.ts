@@ -2,10 +2,11 @@
  * Templates as text, to be written down and read at the next start: JSON, each layout and each exporter once.
  *
  *   { "ovsight_templates": 1,
- *     "layouts":   [[version, scopes, "specifiers as hex"], …],
+ *     "layouts":   [[version, scopes, "specifiers as hex", uses], …],
  *     "exporters": ["10.0.0.1", …],
  *     "templates": [[exporter, port, domain, id, layout, learned s, proven], …] }
  */
+import { MOST_USES } from './layouts.ts'
 import { readTemplate, IPFIX, NETFLOW9, type Spec, type TemplateRecord, type Version } from './template.ts'
 import type { SavedTemplate, Templates } from './templates.ts'
 
@@ -14,7 +15,7 @@ const ROW = 7
 
 interface State {
   ovsight_templates: number
-  layouts: (readonly [number, number, string])[]
+  layouts: (readonly [number, number, string, number])[]
   exporters: string[]
   templates: number[][]
 }
@@ -36,7 +37,12 @@ export function writeTemplates(templates: Templates, addressOf: (exporterId: num
     let layout = layouts.get(key)
     if (layout === undefined) {
       layout =
-        state.layouts.push([entry.version, entry.scopes, Buffer.from(entry.fields, 'latin1').toString('hex')]) - 1
+        state.layouts.push([
+          entry.version,
+          entry.scopes,
+          Buffer.from(entry.fields, 'latin1').toString('hex'),
+          entry.uses,
+        ]) - 1
       layouts.set(key, layout)
     }
     const { exporterPort, domain, id, learnedS, proven } = entry
@@ -83,10 +89,10 @@ function stateOf(text: string): State | undefined {
   return Array.isArray(layouts) && Array.isArray(exporters) && Array.isArray(templates) ? (state as State) : undefined
 }
 
-/** The layout, if the decoder would have taken it from the wire. */
-function specOf(layout: unknown, maxFields: number): Spec | undefined {
+/** The layout, if the decoder would have taken it from the wire, and its uses, which files of old do not have. */
+function specOf(layout: unknown, maxFields: number): (Spec & { uses: number }) | undefined {
   if (!Array.isArray(layout)) return undefined
-  const [version, scopes, hex] = layout as unknown[]
+  const [version, scopes, hex, uses] = layout as unknown[]
   if ((version !== IPFIX && version !== NETFLOW9) || !isCount(scopes, -1, maxFields) || typeof hex !== 'string')
     return undefined
   const fields = Buffer.from(hex, 'hex')
@@ -95,7 +101,7 @@ function specOf(layout: unknown, maxFields: number): Spec | undefined {
   set.writeUInt16BE(countFields(fields, version), 2)
   readTemplate(new DataView(set.buffer, set.byteOffset, set.length), 0, set.length, version, false, maxFields, record)
   if (record.kind !== 'template' || record.end !== set.length || fields.length * 2 !== hex.length) return undefined
-  return { version, scopes, fields: fields.toString('latin1') }
+  return { version, scopes, fields: fields.toString('latin1'), uses: isCount(uses, 0, MOST_USES) ? uses : 0 }
 }
 
 function countFields(fields: Buffer, version: Version): number {
@@ -107,7 +113,7 @@ function countFields(fields: Buffer, version: Version): number {
 function templateOf(
   row: unknown[],
   ids: readonly (number | undefined)[],
-  specs: readonly (Spec | undefined)[],
+  specs: readonly ReturnType<typeof specOf>[],
 ): SavedTemplate | undefined {
   if (row.length !== ROW) return undefined
   const [exporter, exporterPort, domain, id, layout, learnedS, proven] = row as number[]

@@ -7,7 +7,7 @@
  * such a template decodes must fill its set exactly.
  */
 import { hash4 } from './key-index.ts'
-import { LAYOUT_KIND, Layouts, type Layout } from './layouts.ts'
+import { LAYOUT_KIND, Layouts, MOST_USES, type Layout } from './layouts.ts'
 import { IPFIX, type Version } from './template.ts'
 import {
   DOMAIN,
@@ -63,6 +63,8 @@ export interface SavedTemplate {
   readonly learnedS: number
   /** Data of its exporter was decoded. */
   readonly proven: boolean
+  /** How often data was decoded by the like of it, see `Layout.uses`. */
+  readonly uses: number
 }
 
 /** How a template was found. */
@@ -75,6 +77,7 @@ const [AT_EXPORTER, AT_DOMAIN, AT_SESSION, AT_ID] = [EXPORTER, DOMAIN, SESSION, 
 const hash = hash4
 const IPFIX_VERSION = IPFIX
 const RECORDS = LAYOUT_KIND.records
+const USES_COUNTED = MOST_USES
 const [AT_INDEX, AT_SERIAL, ENTRY_SHIFT] = [LAYOUT_INDEX, LAYOUT_SERIAL, SHIFT]
 
 export class Templates {
@@ -157,7 +160,7 @@ export class Templates {
       if ((words[(at + AT_DOMAIN) | 0]! | 0) !== domain || (words[at]! | 0) !== exporter) continue
       const layout = this.layouts.find(words[(at + AT_INDEX) | 0]!, words[(at + AT_SERIAL) | 0]!)
       if (layout === undefined || layout.kind !== RECORDS || state[entry] !== SETTLED) return undefined
-      layout.used = true
+      if (layout.uses < USES_COUNTED) layout.uses++
       return layout
     }
   }
@@ -189,7 +192,6 @@ export class Templates {
       table.words[at + AT_SERIAL] = layout.serial
       if ((table.state[entry]! & PROVEN) !== 0) layouts.prove(layout)
     }
-    layout!.used = true
     table.learnedS[entry] = this.nowS
     if (changed) this.changes++
     // Of several sessions, the one heard last is the one to fall back to.
@@ -212,6 +214,7 @@ export class Templates {
   expire(nowMs: number): void {
     const { table } = this
     this.nowS = Math.floor(nowMs / 1000)
+    this.layouts.minute = Math.floor(nowMs / 60_000)
     const most = Math.min(SWEEP, table.end)
     for (let looked = 0; looked < most; looked++) {
       this.sweepAt = this.sweepAt + 1 >= table.end ? 1 : this.sweepAt + 1
@@ -245,7 +248,9 @@ export class Templates {
       const layout = this.layoutOf(entry)
       if (layout === undefined) continue
       const { version, scopes, fields } = layout.spec
+      const { uses } = layout
       yield {
+        uses,
         exporterId: table.word(entry, EXPORTER),
         exporterPort: Math.floor(table.word(entry, SESSION) / 16),
         domain: table.word(entry, DOMAIN),
@@ -268,6 +273,8 @@ export class Templates {
     const entry = this.table.bySession.find(PROBE)
     if (saved.learnedS > 0) this.table.learnedS[entry] = saved.learnedS
     if (saved.proven) this.prove(entry)
+    const layout = this.layoutOf(entry)
+    if (layout !== undefined) layout.uses = Math.max(layout.uses, Math.min(saved.uses, MOST_USES))
   }
 
   private fallBack(): Layout | undefined {
@@ -287,7 +294,7 @@ export class Templates {
       return undefined
     }
     this.foundBy = by
-    layout.used = true
+    if (layout.uses < USES_COUNTED) layout.uses++
     if (this.table.state[entry] !== SETTLED) this.prove(entry)
     return layout
   }
