@@ -20,6 +20,7 @@ import { RawRows } from '../late/raw-rows.ts'
 import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
 import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
+import { Gates } from '../pipeline/gates.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
 import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
 import { watchMain } from '../pipeline/main-watch.ts'
@@ -34,6 +35,7 @@ import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Block, Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
+import type { Receiver } from '../receive/receiver.ts'
 import type { SharedSockets } from '../receive/shared.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { createRegistry, joinReaders, type Readers } from '../telemetry/metrics.ts'
@@ -101,6 +103,7 @@ export class Collector {
   private readonly awaited: OpenAwaited['awaited']
   private readonly side: SideRows
   private readonly receivers: Listeners
+  private readonly gates: Gates
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
   private readonly keeping: StoreKeeping
@@ -136,6 +139,7 @@ export class Collector {
     this.store = store
     this.awaited = opened.awaited
     this.receivers = listeners
+    this.gates = opened.gates
     this.tls = opened.tls
     this.taken = opened.taken
     this.listeners = shared ?? listeners
@@ -218,7 +222,7 @@ export class Collector {
       {
         ovsight_info: () => [[1, VERSION, process.version, store.name]],
         ...pipelineReaders(this.built),
-        ...listenerReaders(listeners),
+        ...joinReaders(listenerReaders(listeners), this.gates.readers),
         ...writerReaders(writer),
         ovsight_store_ready: () => [[this.storeReady ? 1 : 0]],
         ...this.keeping.readers,
@@ -318,7 +322,7 @@ export class Collector {
   }
 
   private followers(): Follower[] {
-    const { built, pool, log, identity, keeping, history, access } = this
+    const { built, pool, log, identity, keeping, history, access, gates } = this
     const pipelineChanges = (changed: ReadonlySet<OptionName>) => LIVE_OPTIONS.some((name) => changed.has(name))
     return [
       {
@@ -327,6 +331,7 @@ export class Collector {
           log.level = config.log_level
           changePipeline(built, config)
           pool?.change(config)
+          gates.follow()
         },
       },
       {
@@ -436,6 +441,7 @@ export class Collector {
     if (this.storeReady) await this.beginInStore()
     else void this.awaited?.whenReady.then(() => this.beginInStore())
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
+    this.gates.start(built)
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
     const watch = new LossWatch(this.log, receivers, built)
@@ -476,6 +482,7 @@ export class Collector {
     this.auditor.stop()
     this.history.stop()
     removeCollectorNote(this.config.data)
+    this.gates.close()
     await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
     await this.templates.stop()
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
@@ -521,6 +528,7 @@ interface Opened {
   listeners: Listeners
   /** Sockets of the workers. */
   shared: ReadonlyMap<Input, SharedSockets> | undefined
+  gates: Gates
   store: Store
   /** Where the store is waited for. */
   awaited: OpenAwaited['awaited']
@@ -570,13 +578,17 @@ async function openAll(config: Config, log: Logger): Promise<Opened> {
   )
 }
 
-async function openSockets(config: Config, log: Logger): Promise<Pick<Opened, 'listeners' | 'shared'>> {
+type Sockets = Pick<Opened, 'listeners' | 'shared' | 'gates'>
+
+async function openSockets(config: Config, log: Logger): Promise<Sockets> {
   const workers = workersOf(config)
-  if (workers === 1) return { listeners: await openListeners(config, log), shared: undefined }
-  return { listeners: new Map(), shared: await openSharedListeners(config, log, workers) }
+  const listeners = workers === 1 ? await openListeners(config, log) : new Map<Input, Receiver>()
+  const shared = workers === 1 ? undefined : await openSharedListeners(config, log, workers)
+  return { listeners, shared, gates: Gates.open(config, shared ?? listeners, workers) }
 }
 
-async function closeSockets({ listeners, shared }: Pick<Opened, 'listeners' | 'shared'>): Promise<void> {
+async function closeSockets({ listeners, shared, gates }: Sockets): Promise<void> {
+  gates.close()
   await closeListeners(listeners)
   shared?.forEach((sockets) => sockets.close())
 }

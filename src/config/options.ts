@@ -96,7 +96,7 @@ export const OPTIONS = {
     live: true,
     type: 'networks',
     default: [],
-    doc: 'Addresses and networks that may send; datagrams of all others are counted and dropped before anything is kept of them. None: everybody may, unless `allow_hosts` is on.',
+    doc: 'Addresses and networks that may send; datagrams of all others are counted and dropped before anything is kept of them, by the kernel where it can (some two hundred networks, `allow_hosts` off). None: everybody may, unless `allow_hosts` is on.',
   },
   allow_hosts: {
     group: 'Listeners',

@@ -45,6 +45,11 @@ export class Admission {
     this.open = allow.length === 0 && !hosts
   }
 
+  /** The ranges that alone may send; undefined where others may, too. */
+  get only(): readonly Cidr[] | undefined {
+    return this.open || this.hosts ? undefined : this.ranges
+  }
+
   /** Whether the source at `lanes[at .. at+4)` may send. */
   admits(lanes: Uint32Array, at: number): boolean {
     if (this.open) return true

@@ -96,14 +96,16 @@ function portOf(config: Config, input: Input): number | null {
   return config[PORT_OPTION[input]]
 }
 
-function kindOf(config: Config): 'koffi' | 'dgram' | undefined {
+/** How datagrams are received; undefined: as the machine does it best. Errors: `socket_refused`. */
+export function kindOf(config: Config): 'koffi' | 'dgram' | undefined {
   const kind = config.receiver === 'auto' ? undefined : (config.receiver as 'koffi' | 'dgram')
   if (kind === 'koffi' && slowReceiveReason() !== '')
     throw new AppError('socket_refused', `receiver koffi does not work on this machine: ${slowReceiveReason()}`)
   return kind
 }
 
-function optionsOf(config: Config, input: Input, port: number): ReceiverOptions {
+/** What a listener is opened with. */
+export function optionsOf(config: Config, input: Input, port: number): ReceiverOptions {
   return {
     transport: input === 'gre' ? 'gre' : 'udp',
     address: input === 'gre' && config.bind === '::' ? '0.0.0.0' : config.bind,

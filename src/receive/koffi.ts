@@ -1,7 +1,7 @@
 import type { RemoteInfo } from 'node:dgram'
 import { BATCH_DATAGRAMS, LONGEST_DATAGRAM } from './arena.ts'
 import type { Libc } from './libc.ts'
-import { MessageVector } from './mmsg.ts'
+import { messageVector, type MessageVector } from './mmsg.ts'
 import type { DatagramBatch, Receiver, ReceiverOptions, ReceiverStats, Transport } from './receiver.ts'
 import { AF_INET, writeAddress } from './sockaddr.ts'
 import { bufferAdvice, drops, openSocket, type OpenSocket } from './socket.ts'
@@ -19,13 +19,10 @@ const GATHER_MS = 4
 /** A drain at close ends after this, however fast datagrams still come. */
 const CLOSE_MS = 1000
 
-/** One vector a thread: a batch is used up before the next call of recvmmsg. */
-let vector: MessageVector | undefined
-
-/** recvmmsg through koffi. Errors: port_in_use, socket_refused, config_invalid. */
+/** recvmmsg through koffi, on a port that a gate may join. Errors: port_in_use, socket_refused, config_invalid. */
 export function openKoffiReceiver(libc: Libc, options: ReceiverOptions): Receiver {
-  vector ??= new MessageVector(libc)
-  return new KoffiReceiver(libc, vector, openSocket(libc, options), options, true)
+  const socket = openSocket(libc, { sharePort: 'first', ...options })
+  return new KoffiReceiver(libc, messageVector(libc), socket, options, true)
 }
 
 /**
@@ -38,8 +35,7 @@ export function adoptKoffiReceiver(
   options: ReceiverOptions,
   toldDrops: number,
 ): Receiver {
-  vector ??= new MessageVector(libc)
-  return new KoffiReceiver(libc, vector, socket, options, false, toldDrops)
+  return new KoffiReceiver(libc, messageVector(libc), socket, options, false, toldDrops)
 }
 
 class KoffiReceiver implements Receiver {

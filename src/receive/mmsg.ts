@@ -124,3 +124,10 @@ export class MessageVector {
     for (let i = 0; i < BATCH_DATAGRAMS; i++) this.headers[i * HEADER_WORDS + NAMELEN] = NAME_BYTES
   }
 }
+
+let shared: MessageVector | undefined
+
+/** The one vector of this thread: a batch is used up before the next call of recvmmsg. */
+export function messageVector(libc: Libc): MessageVector {
+  return (shared ??= new MessageVector(libc))
+}

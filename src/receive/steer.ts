@@ -20,31 +20,99 @@ const XOR_X = 0xac
 const SHIFT_RIGHT = 0x74
 const MULTIPLY = 0x24
 const MODULO = 0x94
+const AND = 0x54
+const JUMP = 0x05
 const JUMP_IF_EQUAL = 0x15
+const RETURN_K = 0x06
 const RETURN_A = 0x16
+/** BPF_MAXINSNS. A quarter of it: the kernel runs it for every datagram. */
+export const MOST_INSTRUCTIONS = 1024
 
 /** struct sock_filter: code, jump if true, jump if false, constant. */
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, k: number]
+export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, k: number]
 
 /** Spreads neighbouring addresses; the upper half of the product is taken. */
 const SPREAD = 0x9e3779b1
 const IPV4_SOURCE = 12
 const IPV6_SOURCE = 8
 
-/** The program for `sockets` sockets. A socket of IPv6 gets IPv4 too, so the packet itself says which it is. */
-export function steeringProgram(family: number, sockets: number): readonly Instruction[] {
-  const load = (code: number, at: number): Instruction => [code, 0, 0, NETWORK_HEADER + at]
+/** Addresses that `(address & mask) === net` holds for; four lanes in memory order, as in an `ip` column. */
+export interface Network {
+  readonly net: ArrayLike<number>
+  readonly mask: ArrayLike<number>
+}
+
+/** How IPv4 begins where it is written as IPv6: ::ffff:0:0/96. */
+const MAPPED = [0, 0, 0xffff0000]
+
+const load = (code: number, at: number): Instruction => [code, 0, 0, NETWORK_HEADER + at]
+
+/**
+ * The program for `sockets` sockets. A socket of IPv6 gets IPv4 too, so the packet itself says which it is. With `allowed`, what comes
+ * from elsewhere goes to the socket behind the last of them.
+ */
+export function steeringProgram(family: number, sockets: number, allowed?: readonly Network[]): readonly Instruction[] {
   const choose: Instruction[] = [
     [MULTIPLY, 0, 0, SPREAD],
     [SHIFT_RIGHT, 0, 0, 16],
     [MODULO, 0, 0, sockets],
     [RETURN_A, 0, 0, 0],
   ]
-  const ipv4 = [load(LOAD_WORD, IPV4_SOURCE), ...choose]
+  const ipv4 = [...admit4(allowed, sockets), load(LOAD_WORD, IPV4_SOURCE), ...choose]
   if (family === AF_INET) return ipv4
-  const ipv6 = [load(LOAD_WORD, IPV6_SOURCE)]
+  const ipv6 = [...admit6(allowed, sockets), load(LOAD_WORD, IPV6_SOURCE)]
   for (const word of [1, 2, 3]) ipv6.push([TO_X, 0, 0, 0], load(LOAD_WORD, IPV6_SOURCE + word * 4), [XOR_X, 0, 0, 0])
-  return [load(LOAD_BYTE, 0), [SHIFT_RIGHT, 0, 0, 4], [JUMP_IF_EQUAL, ipv4.length, 0, 6], ...ipv4, ...ipv6, ...choose]
+  // A conditional jump reaches 255 instructions, the other one all.
+  return [
+    load(LOAD_BYTE, 0),
+    [SHIFT_RIGHT, 0, 0, 4],
+    [JUMP_IF_EQUAL, 0, 1, 6],
+    [JUMP, 0, 0, ipv4.length],
+    ...ipv4,
+    ...ipv6,
+    ...choose,
+  ]
+}
+
+/** Goes on behind these instructions for an IPv4 source that is allowed, and answers `elsewhere` for others. */
+function admit4(allowed: readonly Network[] | undefined, elsewhere: number): Instruction[] {
+  const mapped = (allowed ?? []).filter(({ net, mask }) => MAPPED.every((lane, i) => (((lane ^ net[i]!) & mask[i]!) | 0) === 0)) // prettier-ignore
+  const tests = mapped.map(({ net, mask }) => equals(IPV4_SOURCE, net[3]!, mask[3]!))
+  return allowed === undefined
+    ? []
+    : anyOf(
+        tests.map((test) => [test]),
+        elsewhere,
+      )
+}
+
+/** The same of IPv6. */
+function admit6(allowed: readonly Network[] | undefined, elsewhere: number): Instruction[] {
+  const tests = (allowed ?? []).map(({ net, mask }) =>
+    [0, 1, 2, 3].filter((i) => mask[i] !== 0).map((i) => equals(IPV6_SOURCE + i * 4, net[i]!, mask[i]!)),
+  )
+  return allowed === undefined ? [] : anyOf(tests, elsewhere)
+}
+
+/** Loads a word of the header and takes what the mask leaves; the word that it is compared with. */
+interface Test {
+  readonly take: readonly Instruction[]
+  readonly value: number
+}
+
+function equals(at: number, net: number, mask: number): Test {
+  return { take: [load(LOAD_WORD, at), [AND, 0, 0, swap(mask)]], value: swap(net) }
+}
+
+/** Goes on behind all of it when one of the alternatives holds, each of them when all of its tests do; else answers `elsewhere`. */
+function anyOf(alternatives: readonly (readonly Test[])[], elsewhere: number): Instruction[] {
+  let rest: Instruction[] = [[RETURN_K, 0, 0, elsewhere]]
+  for (const tests of alternatives.toReversed()) {
+    let one: Instruction[] = [[JUMP, 0, 0, rest.length]]
+    for (const { take, value } of tests.toReversed()) one = [...take, [JUMP_IF_EQUAL, 0, one.length, value], ...one]
+    rest = [...one, ...rest]
+  }
+  return rest
 }
 
 /** The place that the program answers for a source, four lanes as in an `ip` column; for tests, and to say who has an exporter. */
@@ -56,7 +124,11 @@ export function placeOf(lanes: ArrayLike<number>, sockets: number): number {
 
 /** Steers the group of sockets that `fd` belongs to; why it could not, or ''. */
 export function steer(libc: Libc, fd: number, family: number, sockets: number): string {
-  const program = steeringProgram(family, sockets)
+  return attachSteering(libc, fd, steeringProgram(family, sockets))
+}
+
+/** The same by a program, which takes the place of the one before between two datagrams. */
+export function attachSteering(libc: Libc, fd: number, program: readonly Instruction[]): string {
   const code = new ArrayBuffer(program.length * 8)
   const view = new DataView(code)
   for (const [i, [operation, ifTrue, ifFalse, k]] of program.entries()) {

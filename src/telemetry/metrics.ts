@@ -68,7 +68,7 @@ export const METRICS = {
   ovsight_senders_refused: {
     type: 'gauge',
     labels: [],
-    doc: 'Senders whose datagrams were dropped since they may not send; at most 1,024 are told apart.',
+    doc: 'Senders whose datagrams were dropped since they may not send; at most 1,024 are told apart, and of a flood that the kernel drops only some are seen.',
   },
   ovsight_exporters: { type: 'gauge', labels: [], doc: 'Exporters known.' },
   ovsight_exporters_evicted_total: {

@@ -38,6 +38,17 @@ async function sending(port: number, go: { on: boolean }): Promise<number> {
   return sent
 }
 
+/** Datagrams of one that may not send: more than a gate holds, so the kernel drops most of them there. */
+const REFUSED = 1_000
+
+async function refusedOnes(port: number): Promise<void> {
+  const socket = createSocket('udp4')
+  await new Promise<void>((done) => socket.bind(0, '127.0.0.32', done))
+  for (let i = 0; i < REFUSED; i++)
+    await new Promise((done) => socket.send(Buffer.from([0, 5]), port, '127.0.0.1', done))
+  socket.close()
+}
+
 describe('a collector that is told to read its configuration again', { skip: NO_ENGINE }, () => {
   for (const workers of [1, 2])
     it(`loses no datagram by it, however often (workers ${workers})`, async () => {
@@ -72,6 +83,15 @@ describe('a collector that is told to read its configuration again', { skip: NO_
       assert.equal(await metric(running.url, 'ovsight_datagrams_dropped_total{reason="not_allowed"}'), 0)
       assert.equal(await metric(running.url, 'ovsight_receive_kernel_drops_total{listener="netflow"}'), 0)
       assert.deepEqual((await status(running.url)).configuration.faults, [])
+      await refusedOnes(running.port('NetFlow'))
+      const refused = () => metric(running.url, 'ovsight_datagrams_dropped_total{reason="not_allowed"}')
+      await until('the refused are counted', async () => (await refused()) === REFUSED)
+      assert.equal(await metric(running.url, 'ovsight_senders_refused'), 1)
+      assert.equal(await metric(running.url, 'ovsight_receive_kernel_drops_total{listener="netflow"}'), 0)
+      assert.equal(
+        await metric(running.url, 'ovsight_receive_datagrams_total{listener="netflow"}'),
+        datagrams + REFUSED,
+      )
       const { code, stderr } = await running.stop()
       assert.equal(code, 0, stderr)
       const [row] = await answer<{ records: number; percent: number; lost: number; limited: number }>([

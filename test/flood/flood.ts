@@ -115,7 +115,11 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
     residentMiB: resident,
     grownMiB: Math.max(most, residentMib(pid, false)) - resident,
     genuine: { sent: genuine, received: valueOf(page, line) },
-    kernelDrops: queues.reduce((sum, queue) => sum + queue().drops, 0),
+    // As the collector counts them: the drops of a port in /proc/net/udp are also those at its gate, which are refused.
+    kernelDrops: Object.keys(ports).reduce(
+      (sum, input) => sum + valueOf(page, `ovsight_receive_kernel_drops_total{listener="${input}"} `),
+      0,
+    ),
     metricsBytes: page.length,
     metricsMs,
   }
