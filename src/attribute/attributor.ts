@@ -8,11 +8,13 @@ import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
 import { EXTERNAL, TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, REPORTS } from '../identity/snapshot/vantage.ts'
+import { Answers } from '../schema/answers.ts'
 import { getU64, type FlowBatch } from '../schema/batch.ts'
 import type { Columns } from '../schema/columns.ts'
 import { StringTable } from '../schema/strings.ts'
+import { AnswerIndex } from './answer-index.ts'
 import { Bridges } from './bridges.ts'
-import { DIRECTION, EVIDENCE, GRADE, OUTPUT, PROTOCOL, ROLE } from './codes.ts'
+import { DIRECTION, EVIDENCE, GRADE, OUTPUT, PROTOCOL } from './codes.ts'
 import { Counting } from './counting.ts'
 import { EndFinder, isStation } from './find-ends.ts'
 import { splitInterfaces } from './interface-ids.ts'
@@ -28,7 +30,6 @@ import { finishSampling, isScaled } from './sampling.ts'
 import { answerStraight } from './straight-answers.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
-import { writeRows } from './write-rows.ts'
 
 /** Where TEXTS has the port's id. */
 const PORT_ID = TEXTS.indexOf('port_id')
@@ -74,6 +75,8 @@ export class Attributor {
   private lastHost = 0
   private readonly bridges = new Bridges()
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
+  private index = new AnswerIndex(new Answers())
+  private readonly indexOf = new WeakMap<Answers, AnswerIndex>()
 
   constructor(options: AttributorOptions = {}) {
     this.ipfixSampling = options.ipfixSampling ?? 0
@@ -97,35 +100,55 @@ export class Attributor {
    * NetFlow mixed its engine id, NetFlow's tunnel overhead. Running it again on the same rows changes no count.
    */
   attribute(batch: FlowBatch, snapshot: IdentitySnapshot, from = 0): void {
-    const c = batch.columns
-    if (snapshot.empty) {
-      for (let row = from; row < batch.rows; row++) {
-        // First the names, so that a row which waits has them, also after a restart.
-        if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, batch.strings)
-        this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '', '')
-        withoutModel(c, row, this.ipfixSampling)
-        if (c.kept_one_in[row] !== 0) finishLimited(c, row)
-      }
-      return
-    }
-    this.use(snapshot, batch.strings)
+    this.answer(batch, snapshot, from)
+    batch.expand(from)
+  }
+
+  /** The same, and leaves the batch answered: the columns that attribution alone writes are told by the number of each row's answer. */
+  answer(batch: FlowBatch, snapshot: IdentitySnapshot, from = 0): void {
+    this.use(snapshot, batch)
+    batch.answered = true
     this.batch = batch
+    const c = batch.columns
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
-      if (this.straightAway) this.straight.find(c, row, n, snapshot, this.names)
-      for (let i = 0; i < n; i++) {
-        if (this.straightAway && this.straight.own[i] !== 0) {
-          if (this.answer(c, row + i, i)) continue
-          this.resolveStraight(c, row + i, i)
-        } else this.resolve(c, row + i)
-        this.keep(c, row + i, i)
-        if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
-      }
-      writeRows(batch, row, n, this.found, this.names)
+      if (snapshot.empty) for (let i = 0; i < n; i++) this.withoutModel(c, row + i, i)
+      else this.find(c, row, n)
+      const { found, index, names } = this
+      names.writeInterfaces(batch.memory, batch.base + row, n, found)
+      for (let i = 0; i < n; i++) batch.answer[row + i] = index.numberOf(found, i, names)
     }
   }
 
-  private use(snapshot: IdentitySnapshot, strings: StringTable): void {
+  /** Who the ends of rows `row … row + n − 1` are. */
+  private find(c: Columns, row: number, n: number): void {
+    const { straight, straightAway } = this
+    if (straightAway) straight.find(c, row, n, this.snapshot, this.names)
+    for (let i = 0; i < n; i++) {
+      if (straightAway && straight.own[i] !== 0) {
+        if (this.answerRow(c, row + i, i)) continue
+        this.resolveStraight(c, row + i, i)
+      } else this.resolve(c, row + i)
+      this.keep(c, row + i, i)
+      if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
+    }
+  }
+
+  private withoutModel(c: Columns, row: number, i: number): void {
+    // First the names, so that a row which waits has them, also after a restart.
+    if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, this.names.strings)
+    this.onUnsure?.(this.batch!, row, UNSURE.source | UNSURE.destination, '', '')
+    const { place, counting, ends } = this
+    place.clear(0)
+    ends.src.clear(EVIDENCE.no_model)
+    ends.dst.clear(EVIDENCE.no_model)
+    counting.unattributed(c.flow_direction[row] === DIRECTION.egress)
+    this.keep(c, row, i)
+    if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? this.ipfixSampling : 0)
+    if (c.kept_one_in[row] !== 0) finishLimited(c, row)
+  }
+
+  private use(snapshot: IdentitySnapshot, { strings, answers }: FlowBatch): void {
     if (snapshot !== this.snapshot) {
       this.snapshot = snapshot
       this.noNetworks = snapshot.topology.networks.length <= 1
@@ -138,14 +161,20 @@ export class Attributor {
       this.lastHost = 0
       this.bridges.use(snapshot)
     }
-    if (this.names.snapshot === snapshot && this.names.strings === strings) return
-    const known = this.namesOf.get(strings)
-    this.names = known?.use(snapshot) === true ? known : new Names(snapshot, strings)
-    this.namesOf.set(strings, this.names)
+    if (this.names.snapshot !== snapshot || this.names.strings !== strings) {
+      const known = this.namesOf.get(strings)
+      this.names = known?.use(snapshot) === true ? known : new Names(snapshot, strings)
+      this.namesOf.set(strings, this.names)
+    }
+    if (this.index.answers !== answers) {
+      this.index = this.indexOf.get(answers) ?? new AnswerIndex(answers)
+      this.indexOf.set(answers, this.index)
+    }
+    this.index.use(snapshot)
   }
 
   /** A row of the common case; false when the place has to be known for it. */
-  private answer(c: Columns, row: number, i: number): boolean {
+  private answerRow(c: Columns, row: number, i: number): boolean {
     const { straight, snapshot, names, bridges, counting, found } = this
     if (!answerStraight(c, row, i, straight, snapshot, names, bridges, counting, found)) return false
     this.straightRows++
@@ -409,7 +438,7 @@ export class Attributor {
     return this.ipfixSampling !== 0 && isScaled(c, row) ? this.ipfixSampling : 0
   }
 
-  /** Puts the answers for a row where `writeRows` finds them. */
+  /** Puts what was found for a row where its answer is made of. */
   private keep(c: Columns, row: number, i: number): void {
     const { place, counting, found } = this
     const { endpoints } = this.snapshot
@@ -444,12 +473,4 @@ export class Attributor {
     const same = interfaces.bridge(item) === place.bridge && interfaces.ofport(item) === c.out_if[row]
     return item !== 0 && same ? item : 0
   }
-}
-
-function withoutModel(c: Columns, row: number, ipfixSampling: number): void {
-  c.src_evidence[row] = EVIDENCE.no_model
-  c.dst_evidence[row] = EVIDENCE.no_model
-  c.role[row] = ROLE.unattributed
-  c.counts_once[row] = c.flow_direction[row] === DIRECTION.egress ? 0 : 1
-  if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? ipfixSampling : 0)
 }

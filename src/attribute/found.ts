@@ -1,6 +1,6 @@
-/** What was found for the rows of a chunk, kept until their columns are written. */
+/** What was found for the rows of a chunk, kept until their answers are looked up. */
 
-/** Rows resolved before their columns are written: few enough that what they need of the model is still in the cache. */
+/** Rows resolved before their answers are looked up: few enough that what they need of the model is still in the cache. */
 export const CHUNK = 256
 
 export class Found {

@@ -1,17 +1,20 @@
 /**
  * Names of the model as codes of a batch's string table: each string is interned once per layout of the model and string table,
- * when it is first needed, and from then on a row costs a copy of numbers. Edits of the model cost what they changed.
+ * when it is first needed, and from then on an answer costs a copy of numbers. Edits of the model cost what they changed.
  */
 import { newWords } from '../identity/memory.ts'
 import { TEXTS } from '../identity/snapshot/endpoints.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import type { BatchLayout, BatchMemory } from '../schema/batch.ts'
-import type { ColumnName } from '../schema/columns.ts'
+import type { AnswerColumns } from '../schema/answers.ts'
+import type { BatchMemory } from '../schema/batch.ts'
 import type { StringTable } from '../schema/strings.ts'
 import type { Found } from './found.ts'
 import { InterfaceNames } from './interface-names.ts'
 
 const WIDTH = TEXTS.length
+const SOURCE_TEXTS = TEXTS.map((text) => `src_${text}` as const)
+const DESTINATION_TEXTS = TEXTS.map((text) => `dst_${text}` as const)
+const HOST_TEXT = TEXTS.indexOf('host')
 /** What attribution needs of an endpoint lies in one cache line: codes of its texts, and behind them what it is. */
 const STRIDE_BITS = 4
 /** Kind, then reports and flags. */
@@ -43,12 +46,6 @@ export class Names {
   private readonly devices: Uint32Array
   /** Changes of endpoints that were looked at. */
   private changesSeen: number
-  /** Where the columns of the memory written last begin, in the order of TEXTS. */
-  private layout: BatchLayout | undefined
-  private sourceColumns: readonly number[] = []
-  private destinationColumns: readonly number[] = []
-  private placeColumns: readonly [number, number, number, number] = [0, 0, 0, 0]
-
   constructor(snapshot: IdentitySnapshot, strings: StringTable) {
     this.snapshot = snapshot
     this.strings = strings
@@ -71,7 +68,7 @@ export class Names {
     return true
   }
 
-  // What an endpoint is, from its line. It has to be in it: `know` first, or `write`.
+  // What an endpoint is, from its line. It has to be in it: `know` first, or `answer`.
 
   /** Makes sure that the line of an endpoint is filled. */
   know(endpoint: number): void {
@@ -111,21 +108,37 @@ export class Names {
     return this.codes[at + ADDRESS] === a3 && a2 === MAPPED && (a0 | a1) === 0
   }
 
-  /** Writes all texts of `n` rows, from row `row` of the memory on. What was exported is left as it is. */
-  write(memory: BatchMemory, row: number, n: number, found: Found): void {
-    if (memory.layout !== this.layout) this.locate(memory.layout)
-    this.writeEnds(memory.u32, this.sourceColumns, row, n, found.sources, found.sourceHosts)
-    this.writeEnds(memory.u32, this.destinationColumns, row, n, found.destinations, found.destinationHosts)
-    this.writePlaces(memory.u32, row, n, found)
+  /** Puts the texts of an answer into its columns. */
+  answer(columns: AnswerColumns, at: number, found: Found, i: number): void {
+    this.answerEnd(columns, SOURCE_TEXTS, at, found.sources[i]!, found.sourceHosts[i]!)
+    this.answerEnd(columns, DESTINATION_TEXTS, at, found.destinations[i]!, found.destinationHosts[i]!)
+    columns.exporter_host[at] = this.host(found.hosts[i]!)
+    columns.bridge[at] = this.bridge(found.bridges[i]!)
   }
 
-  private locate(layout: BatchLayout): void {
-    this.layout = layout
-    const { first } = layout
-    const columns = (side: 'src' | 'dst') => TEXTS.map((text) => first[`${side}_${text}` satisfies ColumnName])
-    this.sourceColumns = columns('src')
-    this.destinationColumns = columns('dst')
-    this.placeColumns = [first.exporter_host, first.bridge, first.in_if_name, first.out_if_name]
+  private answerEnd(
+    columns: AnswerColumns,
+    texts: typeof SOURCE_TEXTS | typeof DESTINATION_TEXTS,
+    at: number,
+    endpoint: number,
+    host: number,
+  ): void {
+    // prettier-ignore
+    this.know(endpoint)
+    const from = endpoint << STRIDE_BITS
+    for (let i = 0; i < WIDTH; i++) columns[texts[i]!][at] = this.codes[from + i]!
+    if (host !== 0) columns[texts[HOST_TEXT]!][at] = this.host(host)
+  }
+
+  /** Writes the names of interfaces of `n` rows, from row `row` of the memory on. What was exported is left as it is. */
+  writeInterfaces({ u32, layout }: BatchMemory, row: number, n: number, { inIfs, outIfs }: Found): void {
+    const { devices } = this
+    const inName = layout.first.in_if_name + row
+    const outName = layout.first.out_if_name + row
+    for (let i = 0; i < n; i++) {
+      if (inIfs[i] !== 0 && u32[inName + i] === 0) u32[inName + i] = devices[inIfs[i]!]! || this.device(inIfs[i]!)
+      if (outIfs[i] !== 0 && u32[outName + i] === 0) u32[outName + i] = devices[outIfs[i]!]! || this.device(outIfs[i]!)
+    }
   }
 
   /** Reads the codes of `n` endpoints, for the cache's sake; numbers below 0 are none. */
@@ -134,60 +147,6 @@ export class Names {
     let sum = 0
     for (let i = 0; i < n; i++) sum ^= codes[Math.max(0, endpoints[i]!) << STRIDE_BITS]!
     return sum
-  }
-
-  private writePlaces(u32: Uint32Array, row: number, n: number, found: Found): void {
-    const { hosts: hostCodes, bridges: bridgeCodes, devices } = this
-    const { hosts, bridges, inIfs, outIfs } = found
-    const host = this.placeColumns[0] + row
-    const bridge = this.placeColumns[1] + row
-    const inName = this.placeColumns[2] + row
-    const outName = this.placeColumns[3] + row
-    for (let i = 0; i < n; i++) {
-      u32[host + i] = hostCodes[hosts[i]!]! || this.host(hosts[i]!)
-      u32[bridge + i] = bridgeCodes[bridges[i]!]! || this.bridge(bridges[i]!)
-    }
-    for (let i = 0; i < n; i++) {
-      if (u32[inName + i] === 0 && inIfs[i] !== 0) u32[inName + i] = devices[inIfs[i]!]! || this.device(inIfs[i]!)
-      if (u32[outName + i] === 0 && outIfs[i] !== 0) u32[outName + i] = devices[outIfs[i]!]! || this.device(outIfs[i]!)
-    }
-  }
-
-  /** Measured: 10 ns an end through the memory's one view, 17 with a loop a column, 60 row by row into the columns' views. */
-  private writeEnds(
-    u32: Uint32Array,
-    columns: readonly number[],
-    row: number,
-    n: number,
-    endpoints: Int32Array,
-    hosts: Int32Array,
-  ): void {
-    const { codes } = this
-    const projectId = columns[0]! + row
-    const project = columns[1]! + row
-    const networkId = columns[2]! + row
-    const network = columns[3]! + row
-    const serverId = columns[4]! + row
-    const server = columns[5]! + row
-    const portId = columns[6]! + row
-    const port = columns[7]! + row
-    const host = columns[8]! + row
-    const routerId = columns[9]! + row
-    for (let i = 0; i < n; i++) {
-      const endpoint = endpoints[i]!
-      const at = endpoint << STRIDE_BITS
-      if (codes[at + FACTS] === 0) this.learn(endpoint)
-      u32[projectId + i] = codes[at]!
-      u32[project + i] = codes[at + 1]!
-      u32[networkId + i] = codes[at + 2]!
-      u32[network + i] = codes[at + 3]!
-      u32[serverId + i] = codes[at + 4]!
-      u32[server + i] = codes[at + 5]!
-      u32[portId + i] = codes[at + 6]!
-      u32[port + i] = codes[at + 7]!
-      u32[host + i] = hosts[i] === 0 ? codes[at + 8]! : this.host(hosts[i]!)
-      u32[routerId + i] = codes[at + 9]!
-    }
   }
 
   private host(host: number): number {

@@ -78,7 +78,7 @@ export class Intake {
       {
         names,
         isHost: (lanes, at) => ends.snapshot().hostAt(lanes, at / 4) !== 0,
-        attribute: (batch) => this.attributor.attribute(batch, ends.snapshot()),
+        attribute: (batch) => this.attributor.answer(batch, ends.snapshot()),
         emit: async ({ columns, rows, bytes, sums, release }) => {
           const told = unsure?.take()
           const late = told === undefined ? {} : { late: { rows: told.rows.toBytes(), refused: told.refused } }

@@ -24,6 +24,8 @@ import { LEFT_OUT, type RecordLimit } from './record-limit.ts'
 const ROWS_PER_BATCH = 16_448
 /** A table with more strings than this is replaced after a block, so that names from the network do not pile up. */
 const MAX_STRINGS = 200_000
+/** More answers of attribution than this are given up after a block: 150 bytes each, and the next block has its own again. */
+const MAX_ANSWERS = 1 << 16
 /** Faults by exporter, protocol and status that are told apart. */
 const MAX_FAULTS = 16_384
 
@@ -53,7 +55,7 @@ export interface PipelineParts {
   /** How many records of an exporter are kept. */
   recordLimit: RecordLimit
   clocks: Clocks
-  /** Fills the columns that attribution owns, in place. */
+  /** Fills the columns that attribution owns, in place, or leaves the batch answered. */
   attribute: (batch: FlowBatch) => void
   /**
    * Takes a block over, its memory included; resolves when it is safe (on disk, or given up and counted). Rejecting is a bug.
@@ -373,7 +375,8 @@ export class Pipeline {
     this.counters.blocks++
     this.waiting++
     void this.parts.emit(block).then(() => this.onTaken())
-    for (const batch of filled) batch.reset()
+    for (const batch of filled) batch.reset(block.columns)
+    if (filled[0]!.answers.count > MAX_ANSWERS) filled[0]!.answers.clear()
     this.turnStrings()
     return true
   }

@@ -25,6 +25,24 @@ export class NativeOutput {
     this.at += bytes.length
   }
 
+  /** `values[numbers[i]]` for each of `count` numbers. */
+  picked(values: Uint8Array | Uint16Array | Uint32Array, numbers: Uint32Array, count: number): void {
+    for (let at = 0; at < count; at += PART) {
+      const n = Math.min(PART, count - at)
+      if (values instanceof Uint8Array) pick8(values, numbers, at, n)
+      else if (values instanceof Uint16Array) pick16(values, numbers, at, n)
+      else pick32(values, numbers, at, n)
+      this.bytes(PART_BYTES.subarray(0, n * values.BYTES_PER_ELEMENT))
+    }
+  }
+
+  /** The same byte so often. */
+  fill(value: number, bytes: number): void {
+    this.reserve(bytes)
+    this.buffer.fill(value, this.at, this.at + bytes)
+    this.at += bytes
+  }
+
   /** Unsigned LEB128, below 2^32. */
   varint(value: number): void {
     this.reserve(5)
@@ -63,4 +81,23 @@ export class NativeOutput {
   private make(bytes: number): Uint8Array {
     return this.shared ? new Uint8Array(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes)
   }
+}
+
+/** Values picked before they are copied to where they need not be aligned: they stay in the first cache. */
+const PART = 2048
+const PART_WORDS = new Uint32Array(PART)
+const PART_BYTES = new Uint8Array(PART_WORDS.buffer)
+const PART_HALVES = new Uint16Array(PART_WORDS.buffer)
+
+// Three times the same, so that each loop sees arrays of one type only.
+function pick8(values: Uint8Array, numbers: Uint32Array, at: number, n: number): void {
+  for (let i = 0; i < n; i++) PART_BYTES[i] = values[numbers[at + i]!]!
+}
+
+function pick16(values: Uint16Array, numbers: Uint32Array, at: number, n: number): void {
+  for (let i = 0; i < n; i++) PART_HALVES[i] = values[numbers[at + i]!]!
+}
+
+function pick32(values: Uint32Array, numbers: Uint32Array, at: number, n: number): void {
+  for (let i = 0; i < n; i++) PART_WORDS[i] = values[numbers[at + i]!]!
 }

@@ -6,7 +6,9 @@
  * Two groups of a block share one in about 1 of 10^19 pairs. A text is its code there, which is of this block; the hash that is stored
  * is made of the texts themselves, and not of the minute: it is the same in every bucket.
  */
+import { type AnswerColumn, isAnswerColumn } from './answers.ts'
 import { type FlowBatch, getU64 } from './batch.ts'
+import type { BlockAnswers } from './block-answers.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
 import type { ColumnArray, Kind } from './kinds.ts'
 import { NativeOutput } from './native-output.ts'
@@ -24,12 +26,13 @@ export interface SumsBlock {
 
 const MINUTE_MS = 60_000
 const KEY_SET: ReadonlySet<string> = new Set(ROLLUP_KEYS)
+type Key = (typeof ROLLUP_KEYS)[number]
 const SUMS = ROLLUP_SUM_NAMES.length
 /**
  * Odd constants of what is hashed, low and high in turn. Multiples of one number would not do: values that differ by +1, -1, -1, +1 in
  * four columns would leave both sums as they were.
  */
-const LANES = Int32Array.from({ length: (ROLLUP_KEYS.length + 8) * 2 }, (_, i) => scattered(i) | 1)
+const LANES = Int32Array.from({ length: (ROLLUP_KEYS.length + 16) * 2 }, (_, i) => scattered(i) | 1)
 const MINUTE_LOW = 0xc2b2_ae3d
 const MINUTE_HIGH = 0x1656_67b1
 
@@ -39,6 +42,8 @@ export class SumsEncoder {
   private low = new Uint32Array(0)
   private high = new Uint32Array(0)
   private minutes = new Uint32Array(0)
+  /** Hashes of what the answers of an answered block have of the keys. */
+  private readonly ofAnswers = { low: new Uint32Array(0), high: new Uint32Array(0) }
   /** Columns of zeros, which change no hash. */
   private noWords = new Uint32Array(0)
   private noBytes = new Uint8Array(0)
@@ -52,20 +57,28 @@ export class SumsEncoder {
   private times = new Uint32Array(1 << 9)
   private sums = new Float64Array((1 << 9) * SUMS)
 
-  /** Sums of the rows of `batches`; `columns` are those of them that are not zero everywhere. */
-  encode(batches: readonly FlowBatch[], columns: readonly ColumnName[], strings: StringTable): SumsBlock {
-    const keys = columns.filter((name): name is (typeof ROLLUP_KEYS)[number] => KEY_SET.has(name))
+  /** Sums of the rows of `batches`; `columns` are those of them that are not zero everywhere, `answers` those of answered batches. */
+  encode(
+    batches: readonly FlowBatch[],
+    columns: readonly ColumnName[],
+    strings: StringTable,
+    answers?: BlockAnswers,
+  ): SumsBlock {
+    const keys = columns.filter((name): name is Key => KEY_SET.has(name))
+    const ofRows = answers === undefined ? keys : keys.filter((name) => !isAnswerColumn(name))
     this.texts.learn(strings)
-    this.reserve(Math.max(0, ...batches.map(({ rows }) => rows)))
+    this.reserve(Math.max(answers?.count ?? 0, ...batches.map(({ rows }) => rows)))
     this.slots.fill(0)
     this.groups = 0
+    if (answers !== undefined) this.hashAnswers(answers, keys.filter((name): name is Key & AnswerColumn => isAnswerColumn(name)), ofRows.length) // prettier-ignore
     let before = 0
     for (const batch of batches) {
-      this.hash(batch, keys)
+      this.hash(batch, ofRows)
+      if (answers !== undefined) this.mixAnswers(answers.ofRow, before, batch.rows)
       this.add(batch, before)
       before += batch.rows
     }
-    return this.write(batches, keys, strings)
+    return this.write(batches, keys, strings, answers)
   }
 
   private reserve(rows: number): void {
@@ -77,8 +90,29 @@ export class SumsEncoder {
     this.noBytes = new Uint8Array(rows)
   }
 
+  private hashAnswers({ columns, count }: BlockAnswers, keys: readonly AnswerColumn[], lane: number): void {
+    const { ofAnswers } = this
+    if (ofAnswers.low.length < count) {
+      ofAnswers.low = new Uint32Array(count * 2)
+      ofAnswers.high = new Uint32Array(count * 2)
+    }
+    ofAnswers.low.fill(0, 0, count)
+    ofAnswers.high.fill(0, 0, count)
+    // Other constants than those of what is hashed row by row.
+    this.mixColumns(ofAnswers.low, ofAnswers.high, keys.map((name) => columns[name]), count, lane + 8) // prettier-ignore
+  }
+
+  private mixAnswers(ofRow: Uint32Array, before: number, rows: number): void {
+    const { low, high, ofAnswers } = this
+    for (let row = 0; row < rows; row++) {
+      const answer = ofRow[before + row]!
+      low[row] = (low[row]! + ofAnswers.low[answer]!) | 0
+      high[row] = (high[row]! + ofAnswers.high[answer]!) | 0
+    }
+  }
+
   /** Hashes of the batch's rows, a column at a time. */
-  private hash({ columns, rows }: FlowBatch, keys: readonly (typeof ROLLUP_KEYS)[number][]): void {
+  private hash({ columns, rows }: FlowBatch, keys: readonly Key[]): void {
     const { low, high, minutes } = this
     const time = columns.flow_end
     for (let row = 0; row < rows; row++) {
@@ -87,10 +121,21 @@ export class SumsEncoder {
       low[row] = Math.imul(minute, MINUTE_LOW)
       high[row] = Math.imul(minute, MINUTE_HIGH)
     }
+    this.mixColumns(low, high, keys.map((name) => columns[name]), rows, 0) // prettier-ignore
+  }
+
+  /** Mixes columns into hashes, with the constants from `lane` on. */
+  private mixColumns(
+    low: Uint32Array,
+    high: Uint32Array,
+    columns: readonly ColumnArray<Kind>[],
+    rows: number,
+    lane: number,
+  ): void {
+    // prettier-ignore
     // Four columns at a time: read by themselves, most of the time would go into reading and writing the hashes.
-    const words = keys.map((name) => columns[name]).filter((values) => values instanceof Uint32Array)
-    const bytes = keys.map((name) => columns[name]).filter((values) => values instanceof Uint8Array)
-    let lane = 0
+    const words = columns.filter((values) => values instanceof Uint32Array)
+    const bytes = columns.filter((values) => values instanceof Uint8Array)
     for (let i = 0; i < words.length; i += 4, lane += 4)
       mixFourWords(low, high, fourOf(words, i, this.noWords), rows, LANES.subarray(lane * 2))
     for (let i = 0; i < bytes.length; i += 4, lane++)
@@ -164,8 +209,9 @@ export class SumsEncoder {
 
   private write(
     batches: readonly FlowBatch[],
-    keys: readonly (typeof ROLLUP_KEYS)[number][],
+    keys: readonly Key[],
     strings: StringTable,
+    answers: BlockAnswers | undefined,
   ): SumsBlock {
     const { groups } = this
     const columns = ['bucket', ...keys, 'group_hash', ...ROLLUP_SUM_NAMES]
@@ -188,7 +234,7 @@ export class SumsEncoder {
     const high = new Uint32Array(groups)
     for (const name of keys) {
       const index = ROLLUP_KEYS.indexOf(name)
-      const values = this.firstValues(batches, name)
+      const values = this.firstValues(batches, name, answers)
       if (columnFacts(name).kind !== 'text') {
         mix(low, high, values, groups, LANES[index * 2]!, LANES[index * 2 + 1]!)
         column(name, columnType(name), values)
@@ -212,8 +258,12 @@ export class SumsEncoder {
   }
 
   /** The value that the first row of each group has. */
-  private firstValues(batches: readonly FlowBatch[], name: ColumnName): ColumnArray<Kind> {
+  private firstValues(batches: readonly FlowBatch[], name: Key, answers?: BlockAnswers): ColumnArray<Kind> {
     const { groups, first } = this
+    if (answers !== undefined && isAnswerColumn(name)) {
+      const ofAnswers = answers.columns[name]
+      return new (ofAnswers.constructor as Uint32ArrayConstructor)(groups).map((_, group) => ofAnswers[answers.ofRow[first[group]!]!]!) // prettier-ignore
+    }
     const from = batches.map(({ columns }) => columns[name])
     const values = new (from[0]!.constructor as Uint32ArrayConstructor)(groups)
     let batch = 0

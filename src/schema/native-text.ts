@@ -62,12 +62,24 @@ export class TextColumnWriter {
 
   /** Writes the column's data. */
   end(output: NativeOutput, strings: StringTable): void {
+    this.writeKeys(output, strings)
+    output.u64(this.written)
+    output.bytes(new Uint8Array(this.indexes.buffer, 0, this.written * this.indexes.BYTES_PER_ELEMENT))
+  }
+
+  /** The same where what was appended are values by number, and `numbers` are those of `rows` rows. */
+  endPicked(output: NativeOutput, strings: StringTable, numbers: Uint32Array, rows: number): void {
+    this.writeKeys(output, strings)
+    output.u64(rows)
+    if (this.keys === 1) output.fill(0, rows)
+    else output.picked(this.indexes, numbers, rows)
+  }
+
+  private writeKeys(output: NativeOutput, strings: StringTable): void {
     output.u64(VERSION)
     output.u64(KEYS_FOLLOW | this.width)
     output.u64(this.keys)
     for (let key = 0; key < this.keys; key++) output.blob(strings.utf8[this.keyCodes[key]!]!)
-    output.u64(this.written)
-    output.bytes(new Uint8Array(this.indexes.buffer, 0, this.written * this.indexes.BYTES_PER_ELEMENT))
   }
 
   /** Indexes rows from `row` on, up to `rows` or the first one whose index does not fit the width; returns where it stopped. */

@@ -4,12 +4,14 @@
  *
  *   block    columns varint | rows varint | column …
  *   column   name string | type string | data          string = length varint, bytes
- *   data     the column's typed array as it lies in the batch; a text column see native-text.ts
+ *   data     the column's typed array as it lies in the batch, or the answers' values by each row's number; a text column see native-text.ts
  *
  * A column that is zero in every row is left out: the table's own default is the same value, and most exporters fill less
  * than half of the columns.
  */
+import { type AnswerColumn, isAnswerColumn } from './answers.ts'
 import type { FlowBatch } from './batch.ts'
+import { BlockAnswers } from './block-answers.ts'
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { TextColumnWriter } from './native-text.ts'
 import { NativeOutput } from './native-output.ts'
@@ -47,6 +49,7 @@ export class NativeEncoder {
   private largest = 1 << 16
   private readonly text = new TextColumnWriter()
   private readonly sums = new SumsEncoder()
+  private readonly answers = new BlockAnswers()
   private readonly shared: boolean
 
   /** With `shared` the bytes of blocks are memory that threads share. */
@@ -55,13 +58,21 @@ export class NativeEncoder {
   }
 
   /**
-   * The rows of `batches`, in order, as one block. All batches must share one StringTable. They are only read.
+   * The rows of `batches`, in order, as one block. All batches must share one StringTable, and be answered or none of them. They are
+   * only read.
    */
   encode(batches: readonly FlowBatch[]): NativeBlock {
     const strings = batches[0]?.strings
     if (batches.some((batch) => batch.strings !== strings)) throw new Error('batches of one block share a StringTable')
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
-    const columns = COLUMN_NAMES.filter((name) => name === ALWAYS || batches.some((batch) => !isZero(batch, name)))
+    const answered = batches[0]?.answered === true
+    const answers = batches[0]?.answers
+    if (batches.some((batch) => batch.answered !== answered || (answered && batch.answers !== answers)))
+      throw new Error('batches of one block are answered from one table, or none of them')
+    if (answered) this.answers.read(batches, rows)
+    const isZeroIn = (name: ColumnName) =>
+      answered && isAnswerColumn(name) ? this.answers.isZero(name) : batches.every((batch) => isZero(batch, name))
+    const columns = COLUMN_NAMES.filter((name) => name === ALWAYS || !isZeroIn(name))
     const output = this.free.pop() ?? new NativeOutput(this.largest, this.shared)
     output.reset()
     output.varint(columns.length)
@@ -71,12 +82,13 @@ export class NativeEncoder {
       output.string(TYPES.get(name)!)
       // No rows, no data: the engine reads not even the header of a text column then.
       if (rows === 0 || strings === undefined) continue
-      if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, strings)
+      if (answered && isAnswerColumn(name)) this.encodeAnswer(output, name, rows, strings)
+      else if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, strings)
       else for (const batch of batches) output.bytes(used(batch, name))
     }
     const bytes = output.written()
     this.largest = Math.max(this.largest, bytes.length)
-    const sums = this.sums.encode(batches, columns, strings ?? NO_STRINGS)
+    const sums = this.sums.encode(batches, columns, strings ?? NO_STRINGS, answered ? this.answers : undefined)
     return { columns, rows, bytes, sums, release: this.releaser(output) }
   }
 
@@ -87,6 +99,15 @@ export class NativeEncoder {
       if (held && this.free.length < MAX_FREE) this.free.push(output)
       held = false
     }
+  }
+
+  private encodeAnswer(output: NativeOutput, name: AnswerColumn, rows: number, strings: StringTable): void {
+    const { columns, count, ofRow } = this.answers
+    const values = columns[name]
+    if (columnFacts(name).kind !== 'text') return output.picked(values, ofRow, rows)
+    this.text.begin(strings, count)
+    this.text.append(values as Uint32Array, count)
+    this.text.endPicked(output, strings, ofRow, rows)
   }
 
   private encodeText(
