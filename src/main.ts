@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command `ovsight`. Here errors become messages and exit codes, and nowhere else. */
 import type { CliContext } from './cli/context.ts'
-import { openMigrated } from './cli/open-store.ts'
 import { runProgram } from './cli/program.ts'
 import { VERSION } from './cli/version.ts'
 import { AppError } from './errors.ts'
@@ -12,7 +11,7 @@ const context: CliContext = {
   stdin: process.stdin,
   env: process.env,
   now: Date.now,
-  openStore: openMigrated,
+  openStore: async (target) => (await import('./cli/open-store.ts')).openMigrated(target),
 }
 
 // Whoever reads our output may stop early: `ovsight flows | head`.

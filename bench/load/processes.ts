@@ -161,12 +161,36 @@ export function processesOf(pid: number): number[] {
   return [pid, ...childrenOf(pid)]
 }
 
-/** Memory of a process, and of those it started unless `all` is false. */
+/**
+ * Resident memory of a process, and of those it started unless `all` is false. Pages of a file that several of them have, such as those of
+ * Node.js itself, are there once and counted once.
+ */
 export function residentMib(pid: number, all = true): number {
-  const kib = (all ? processesOf(pid) : [pid]).map(
-    (one) => /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1],
-  )
-  return kib.reduce((sum, one) => sum + Number(one ?? 0), 0) / 1024
+  let kib = 0
+  const shared = new Map<string, number>()
+  for (const own of all ? processesOf(pid) : [pid]) {
+    const ofFiles = new Map<string, number>()
+    for (const { file, privateKib, sharedKib } of mappingsOf(own)) {
+      kib += privateKib + (file === '' ? sharedKib : 0)
+      if (file !== '') ofFiles.set(file, (ofFiles.get(file) ?? 0) + sharedKib)
+    }
+    for (const [file, held] of ofFiles) shared.set(file, Math.max(shared.get(file) ?? 0, held))
+  }
+  for (const one of shared.values()) kib += one
+  return kib / 1024
+}
+
+/** What smaps (proc(5)) says of each mapping; `file` is '' where it is none of a file. */
+function mappingsOf(pid: number): { file: string; privateKib: number; sharedKib: number }[] {
+  const text = readFileSync(`/proc/${pid}/smaps`, 'utf8')
+  return text.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).map((mapping) => {
+    const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(mapping)?.[1] ?? 0)
+    return {
+      file: /^[^\n]*\s(\/\S*)$/m.exec(mapping.split('\n', 1)[0] ?? '')?.[1] ?? '',
+      privateKib: kib('Private_Clean') + kib('Private_Dirty'),
+      sharedKib: kib('Shared_Clean') + kib('Shared_Dirty'),
+    }
+  })
 }
 
 /** CPU seconds of a process, and of those it started unless `all` is false; all threads, user and system, to the nanosecond. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { Server as SecureServer, createServer as createSecureServer } from 'node:https'
-import { type AddressInfo, type Server as NetServer, createServer as createNetServer } from 'node:net'
+import type { AddressInfo, Server as NetServer } from 'node:net'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import type { Store } from '../store/store.ts'
-import { AppError } from '../errors.ts'
+import type { AppError } from '../errors.ts'
 import type { Asker } from '../query/plan.ts'
 import { guard, type AccessOptions } from './access.ts'
 import { answerRoutes } from './answers.ts'
@@ -15,6 +15,8 @@ import { API_PAGE, PAGE_POLICY } from './page.ts'
 import { type StatusApi, statusRoutes } from './status.ts'
 import { securityHeaders, setSecurityHeaders } from './headers.ts'
 import type { Tls } from './tls.ts'
+import { lateCompilers } from './validator.ts'
+import { portRefused } from './port.ts'
 import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
@@ -72,6 +74,7 @@ export function buildApi({
       void sendProblem(reply, problemOfThrown(error) ?? BUG)
     },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
+    schemaController: lateCompilers(),
   })
   app.setErrorHandler((error: FastifyError | AppError, _request, reply) => {
     const problem = problemOfThrown(error)
@@ -118,18 +121,6 @@ export function changeTls(app: FastifyInstance, tls: Tls): void {
   if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
 }
 
-/** A TCP port taken early, while the process may; `listenApi` goes on with it. Errors: port_in_use, socket_refused. */
-export async function takePort(host: string, port: number): Promise<NetServer> {
-  const taken = createNetServer((socket) => socket.destroy())
-  try {
-    taken.listen({ host, port, exclusive: true })
-    await once(taken, 'listening')
-    return taken
-  } catch (cause) {
-    throw refused(host, port, cause)
-  }
-}
-
 /**
  * Listens and returns the URL at which it answers; port 0 takes any free one. Errors: port_in_use, socket_refused.
  */
@@ -144,17 +135,8 @@ export async function listenApi(app: FastifyInstance, host: string, port: number
     const here = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
     return `${secure ? 'https' : 'http'}://${here.includes(':') ? `[${here}]` : here}:${(app.server.address() as AddressInfo).port}`
   } catch (cause) {
-    throw refused(host, port, cause)
+    throw portRefused(host, port, cause)
   }
-}
-
-function refused(host: string, port: number, cause: unknown): AppError {
-  const { code, message } = cause as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE')
-    return new AppError('port_in_use', `TCP port ${port} of ${host} for HTTP is taken; give another with --http-port`, {
-      cause,
-    })
-  return new AppError('socket_refused', `cannot listen for HTTP on ${host} port ${port}: ${message}`, { cause })
 }
 
 /** A store; what only answers questions exports nothing. */

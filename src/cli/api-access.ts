@@ -2,14 +2,10 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { homedir } from 'node:os'
 import type { AccessOptions } from '../api/access.ts'
-import { AskedLog } from '../api/asked-log.ts'
-import { KeystoneTokens } from '../api/keystone.ts'
+import type { KeystoneTokens } from '../api/keystone.ts'
 import type { ApiOptions } from '../api/server.ts'
-import { TokenBook } from '../api/tokens.ts'
 import type { Config } from '../config/options.ts'
 import type { Identity } from '../identity/replica/changeable.ts'
-import { loadCloud } from '../identity/sources/openstack/clouds.ts'
-import { CloudSession } from '../identity/sources/openstack/session.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { identityApi } from './identity-readings.ts'
 
@@ -18,7 +14,7 @@ export interface OpenAccess {
   /** For the command line on this machine; undefined when no tokens are wanted. */
   readonly localToken?: string
   /** Follows another configuration. Errors: those of clouds.yaml. */
-  change(config: Config): void
+  change(config: Config): Promise<void>
   close(): Promise<void>
 }
 
@@ -30,16 +26,18 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
-export function openAccess(config: Config, identity: Identity, log: Logger): OpenAccess {
+/** Errors: those of clouds.yaml. */
+export async function openAccess(config: Config, identity: Identity, log: Logger): Promise<OpenAccess> {
   const wanted = config.http_auth === 'on' || (config.http_auth === 'auto' && !isLoopback(config.http_bind))
   if (!wanted) {
     if (!isLoopback(config.http_bind) && config.http_port !== null)
       log.warn('the HTTP API is open to everybody who reaches it, all projects: http_auth is off')
-    return { options: {}, change: () => undefined, close: () => Promise.resolve() }
+    return { options: {}, change: () => Promise.resolve(), close: () => Promise.resolve() }
   }
+  const [{ AskedLog }, { TokenBook }] = await Promise.all([import('../api/asked-log.ts'), import('../api/tokens.ts')])
   const localToken = `ovs_local_${randomBytes(32).toString('base64url')}`
   const asked = new AskedLog(config.data, (error) => log.error({ err: error }, 'the log of requests cannot be written'))
-  const keystone = keystoneOf(config)
+  const keystone = await keystoneOf(config)
   const projects = new KnownProjects(identity)
   const access: Writable<AccessOptions> = {
     tokens: new TokenBook(config.data),
@@ -52,9 +50,9 @@ export function openAccess(config: Config, identity: Identity, log: Logger): Ope
   return {
     options: { access },
     localToken,
-    change(next) {
+    async change(next) {
       access.requestsPerMinute = next.http_requests
-      const other = keystoneOf(next)
+      const other = await keystoneOf(next)
       if (other === undefined) delete access.keystone
       else access.keystone = other
     },
@@ -68,8 +66,13 @@ function same(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }
 
-function keystoneOf(config: Config): KeystoneTokens | undefined {
+async function keystoneOf(config: Config): Promise<KeystoneTokens | undefined> {
   if (config.os_cloud === null) return undefined
+  const [{ KeystoneTokens }, { loadCloud }, { CloudSession }] = await Promise.all([
+    import('../api/keystone.ts'),
+    import('../identity/sources/openstack/clouds.ts'),
+    import('../identity/sources/openstack/session.ts'),
+  ])
   const cloud = loadCloud(config.os_cloud, { env: process.env, cwd: process.cwd(), home: homedir() })
   const session = new CloudSession(cloud)
   return new KeystoneTokens((token) => session.get('identity', '/auth/tokens', { 'x-subject-token': token }))

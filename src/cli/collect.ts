@@ -9,7 +9,8 @@ import type { Input } from '../pipeline/demultiplex.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Collector, Configured } from './collector.ts'
 import type { CliContext } from './context.ts'
-import { loadIdentity, logOf } from './engine.ts'
+import { beginEarly } from './early.ts'
+import { logOf } from './log.ts'
 import { VERSION } from './version.ts'
 
 const DESCRIPTION = `Receives NetFlow, IPFIX, sFlow and mirrored frames, finds out whose they are, and stores them.
@@ -60,6 +61,7 @@ export function addCollect(program: Command, context: CliContext): void {
 }
 
 async function check(config: Config, log: Logger, { stdout }: CliContext): Promise<void> {
+  const { loadIdentity } = await import('./engine.ts')
   const identity = await loadIdentity(config, log)
   checkDirectory(config.data)
   // Number 0 is no host.
@@ -85,12 +87,13 @@ function checkDirectory(path: string): void {
 
 async function collect(configured: Configured, log: Logger, { stdout, stdin }: CliContext): Promise<void> {
   const stopping = stopSignal()
-  // Not for --help and --check: it brings the servers of HTTP and all that listens.
-  const { Collector } = await import('./collector.ts')
   const running: { collector?: Collector } = {}
   // A terminal that is closed sends it too; there it goes on ending what runs in it.
   if (stdin?.isTTY !== true) process.on('SIGHUP', () => void running.collector?.reload())
-  const collector = await Collector.start(configured, log)
+  // The sockets are open and the engine is starting while the rest is loaded; --help and --check do without it.
+  const begun = await beginEarly(configured.loaded.config, log)
+  const { Collector } = await import('./collector.ts')
+  const collector = await Collector.start(configured, log, begun)
   running.collector = collector
   stdout.write(`${startLine(collector, configured.loaded.config)}\n`)
   log.info(`stopping on ${await stopping}`)

@@ -4,12 +4,11 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server as NetServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { buildApi, changeTls, listenApi, takePort } from '../api/server.ts'
+import type * as ApiServer from '../api/server.ts'
 import { type Tls, fingerprintOf, readTls } from '../api/tls.ts'
 import type { StatusApi } from '../api/status.ts'
 import { type Statistics, StatisticsPoller } from '../audit/statistics.ts'
 import { AuditWriter } from '../audit/writer.ts'
-
 import type { Loaded } from '../config/load.ts'
 import type { Config, OptionName } from '../config/options.ts'
 import { AppError } from '../errors.ts'
@@ -20,9 +19,9 @@ import { RawRows } from '../late/raw-rows.ts'
 import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
 import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
-import { Gates } from '../pipeline/gates.ts'
+import type { Gates } from '../pipeline/gates.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
-import { type Listeners, closeListeners, openListeners, openSharedListeners, workersOf } from '../pipeline/listeners.ts'
+import { type Listeners, closeListeners, workersOf } from '../pipeline/listeners.ts'
 import { watchMain } from '../pipeline/main-watch.ts'
 import { LossWatch } from '../pipeline/loss-watch.ts'
 import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
@@ -35,19 +34,18 @@ import { type OpenWriter, openWriter } from '../store/open.ts'
 import type { Block, Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
-import type { Receiver } from '../receive/receiver.ts'
 import type { SharedSockets } from '../receive/shared.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { createRegistry, joinReaders, type Readers } from '../telemetry/metrics.ts'
+import { joinReaders, type Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
+import { type Early, type Sockets, beginEarly, closeSockets } from './early.ts'
 import { attributeBy, attributeLate, flowBlock, openIdentity } from './engine.ts'
-import { type OpenAwaited, openAwaited } from './open-store.ts'
+import { type OpenAwaited, closeStore } from './open-store.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
 import { HistoryKeeping } from './history-keeping.ts'
 import { openNotify, watchdogEveryMs } from './notify.ts'
-import { dropPrivileges, findUser, giveDirectory } from './privileges.ts'
 import { type Follower, Reloader } from './reload.ts'
 import { VERSION } from './version.ts'
 import { collectorRows } from './collector-rows.ts'
@@ -117,6 +115,7 @@ export class Collector {
   /** Tells those who attribute late what a host without OVSDB is seen to report. */
   private readonly heard: (host: string, reports: number) => void
   readonly identity: ChangeableIdentity
+  private readonly server: typeof ApiServer
   private api: FastifyInstance | undefined
   private readonly access: OpenAccess
   private timers: NodeJS.Timeout[] = []
@@ -132,7 +131,7 @@ export class Collector {
 
   private constructor({ loaded, read }: Configured, log: Logger, opened: Opened, spool: OpenWriter) {
     const { config } = loaded
-    const { store, listeners, shared, identity } = opened
+    const { store, listeners, shared, identity, server } = opened
     const { writer } = spool
     this.config = config
     this.log = log
@@ -141,6 +140,8 @@ export class Collector {
     this.receivers = listeners
     this.gates = opened.gates
     this.tls = opened.tls
+    this.server = server
+    this.access = opened.access
     this.taken = opened.taken
     this.listeners = shared ?? listeners
     this.spool = spool
@@ -245,14 +246,13 @@ export class Collector {
       },
       pool?.readers ?? NO_WORKERS,
     )
-    const registry = createRegistry(this.readers)
-    this.access = openAccess(config, identity, log)
+    const metrics = metricsOf(this.readers)
     this.reloader = new Reloader(loaded, read, this.followers(), log)
-    this.api = buildApi({
+    this.api = server.buildApi({
       store,
       metricsText: async () => {
         await pool?.read()
-        return registry.metrics()
+        return metrics()
       },
       identity: identityApi(identity),
       status: this.statusApi(),
@@ -265,11 +265,11 @@ export class Collector {
 
   /**
    * Opens everything and starts to receive. What fails is reported at once and together; nothing stays open then.
-   * Errors: those of identity, listeners, store and API.
+   * `begun` is what was begun before this was loaded. Errors: those of identity, listeners, store and API.
    */
-  static async start(configured: Configured, log: Logger): Promise<Collector> {
+  static async start(configured: Configured, log: Logger, begun?: Early): Promise<Collector> {
     const { config } = configured.loaded
-    const opened = await openAll(config, log)
+    const opened = await openAll(config, log, begun ?? (await beginEarly(config, log)))
     let collector: Collector | undefined
     try {
       const { store, awaited } = opened
@@ -311,7 +311,7 @@ export class Collector {
   private changeTls(config: Config): void {
     const tls = readTls(config.api_tls_cert, config.api_tls_key)
     if (tls === undefined || this.tls === undefined || this.api === undefined) return
-    changeTls(this.api, tls)
+    this.server.changeTls(this.api, tls)
     this.keeping.changeTls(tls)
     this.note(tls)
   }
@@ -427,27 +427,21 @@ export class Collector {
     this.keep([collectorRows(this.readers, hostname(), Date.now())])
   }
 
+  /** Receives first: what comes is in the spool while the rest begins. */
   private async begin(): Promise<void> {
-    const { config, api, built, receivers, pool } = this
-    if (config.http_port !== null && api !== undefined) {
-      api.server.maxConnections = config.http_connections
-      api.server.on('drop', () => this.connectionsRefused++)
-      this.url = await listenApi(api, config.http_bind, config.http_port, this.taken)
-      this.spool.announce(this.url)
-      this.note(this.tls)
-    }
+    const { config, built, receivers, pool } = this
     await this.late?.start()
-    await this.keeping.open(this.tls)
-    if (this.storeReady) await this.beginInStore()
-    else void this.awaited?.whenReady.then(() => this.beginInStore())
     for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
     this.gates.start(built)
     this.templates.start()
     pool?.begin(this.identity.replica.snapshot)
+    this.timers.push(setInterval(() => built.pipeline.tick(Date.now()), TICK_MS))
+    const { storeReady } = this
+    await Promise.all([this.openApi(), this.keeping.open(this.tls), storeReady ? this.beginInStore() : undefined])
+    if (!storeReady) void this.awaited?.whenReady.then(() => this.beginInStore())
     const watch = new LossWatch(this.log, receivers, built)
     this.timers.push(
       setInterval(() => this.storeReady && this.late?.tick(), LATE_TICK_MS),
-      setInterval(() => built.pipeline.tick(Date.now()), TICK_MS),
       setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.storeReady && void this.history.tick(Date.now()), WATCH_MS),
       setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
@@ -463,12 +457,21 @@ export class Collector {
 
   /** What needs the tables. */
   private async beginInStore(): Promise<void> {
-    await this.history.begin()
-    const timers = await this.keeping.begin()
+    const [timers] = await Promise.all([this.keeping.begin(), this.history.begin()])
     if (this.stage === 'stopping') timers.forEach((timer) => clearInterval(timer))
     else this.timers.push(...timers)
     void this.history.tick(Date.now())
     void this.figures.look()
+  }
+
+  private async openApi(): Promise<void> {
+    const { config, api } = this
+    if (config.http_port === null || api === undefined) return
+    api.server.maxConnections = config.http_connections
+    api.server.on('drop', () => this.connectionsRefused++)
+    this.url = await this.server.listenApi(api, config.http_bind, config.http_port, this.taken)
+    this.spool.announce(this.url)
+    this.note(this.tls)
   }
 
   /**
@@ -519,16 +522,13 @@ function readingOf({ counters, ...rest }: Statistics): CounterReading {
   }
 }
 
-interface Opened {
+interface Opened extends Sockets {
   tls: Tls | undefined
   /** The port of the API, where it had to be taken early. */
   taken: NetServer | undefined
   identity: ChangeableIdentity
-  /** Sockets of this thread; none where workers have them. */
-  listeners: Listeners
-  /** Sockets of the workers. */
-  shared: ReadonlyMap<Input, SharedSockets> | undefined
-  gates: Gates
+  access: OpenAccess
+  server: typeof ApiServer
   store: Store
   /** Where the store is waited for. */
   awaited: OpenAwaited['awaited']
@@ -537,60 +537,53 @@ interface Opened {
 }
 
 /** Opens what can fail, all of it, so that one start tells all faults. */
-async function openAll(config: Config, log: Logger): Promise<Opened> {
+async function openAll(config: Config, log: Logger, { tls, sockets, taken, store: opening }: Early): Promise<Opened> {
   let onSnapshot: ((snapshot: IdentitySnapshot) => void) | undefined
-  const user = config.user === null ? undefined : findUser(config.user)
-  const tls = readTls(config.api_tls_cert, config.api_tls_key)
-  const early = user === undefined ? null : config.http_port
-  // What may need root comes first, then root is given up, then all else begins.
-  const [listeners, taken] = await Promise.allSettled([
-    openSockets(config, log),
-    early === null ? undefined : takePort(config.http_bind, early),
+  const [opened, server] = await Promise.all([
+    Promise.allSettled([openKnowing(config, log, (snapshot) => onSnapshot?.(snapshot)), opening]),
+    import('../api/server.ts'),
   ])
-  if (user !== undefined) {
-    giveDirectory(config.data, user)
-    dropPrivileges(user)
-  }
-  const [identity, store] = await Promise.allSettled([
-    openIdentity(config, log, (snapshot) => onSnapshot?.(snapshot)),
-    openAwaited(config, log),
-  ])
+  const [knowing, { value: store }] = opened as [
+    (typeof opened)[0],
+    PromiseFulfilledResult<PromiseSettledResult<OpenAwaited>>,
+  ]
   if (
-    identity.status === 'fulfilled' &&
-    listeners.status === 'fulfilled' &&
+    knowing.status === 'fulfilled' &&
+    sockets.status === 'fulfilled' &&
     store.status === 'fulfilled' &&
     taken.status === 'fulfilled'
   )
     return {
-      identity: identity.value,
-      ...listeners.value,
+      ...knowing.value,
+      ...sockets.value,
       ...store.value,
+      server,
       tls,
       taken: taken.value,
       follow: (on) => (onSnapshot = on),
     }
-  if (identity.status === 'fulfilled') await identity.value.stop()
-  if (listeners.status === 'fulfilled') await closeSockets(listeners.value)
+  if (knowing.status === 'fulfilled') await knowing.value.identity.stop()
+  if (sockets.status === 'fulfilled') await closeSockets(sockets.value)
   if (store.status === 'fulfilled') await closeStore(store.value)
   if (taken.status === 'fulfilled') taken.value?.close()
   throw together(
-    [identity, listeners, store, taken].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
+    [knowing, sockets, store, taken].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
   )
 }
 
-type Sockets = Pick<Opened, 'listeners' | 'shared' | 'gates'>
-
-async function openSockets(config: Config, log: Logger): Promise<Sockets> {
-  const workers = workersOf(config)
-  const listeners = workers === 1 ? await openListeners(config, log) : new Map<Input, Receiver>()
-  const shared = workers === 1 ? undefined : await openSharedListeners(config, log, workers)
-  return { listeners, shared, gates: Gates.open(config, shared ?? listeners, workers) }
-}
-
-async function closeSockets({ listeners, shared, gates }: Sockets): Promise<void> {
-  gates.close()
-  await closeListeners(listeners)
-  shared?.forEach((sockets) => sockets.close())
+/** The model of the cloud, and who may ask, which follows from it. */
+async function openKnowing(
+  config: Config,
+  log: Logger,
+  onSnapshot: (snapshot: IdentitySnapshot) => void,
+): Promise<Pick<Opened, 'identity' | 'access'>> {
+  const identity = await openIdentity(config, log, onSnapshot)
+  try {
+    return { identity, access: await openAccess(config, identity, log) }
+  } catch (error) {
+    await identity.stop()
+    throw error
+  }
 }
 
 async function closeAll(opened: Opened): Promise<void> {
@@ -600,9 +593,13 @@ async function closeAll(opened: Opened): Promise<void> {
   await closeStore(opened)
 }
 
-async function closeStore({ store, awaited }: OpenAwaited): Promise<void> {
-  await awaited?.stop()
-  await store.close()
+/** The page of metrics; what writes it is loaded when somebody asks for it first. */
+function metricsOf(readers: Readers): () => Promise<string> {
+  let registry: Promise<{ metrics(): Promise<string> }> | undefined
+  return async () => {
+    registry ??= import('../telemetry/registry.ts').then(({ createRegistry }) => createRegistry(readers))
+    return (await registry).metrics()
+  }
 }
 
 /** One error that names all faults, with the code of the first. A bug goes before them. */

@@ -7,26 +7,20 @@ import { homedir } from 'node:os'
 import { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import { loadIdentityFile } from '../identity/sources/file.ts'
 import { expectsPorts } from '../late/unsure-rows.ts'
 import type { FlowBatch } from '../schema/batch.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { NativeBlock } from '../schema/native.ts'
 import type { Block } from '../store/store.ts'
-import { type Logger, createLog } from '../telemetry/log.ts'
-import type { CliContext } from './context.ts'
+import type { Logger } from '../telemetry/log.ts'
 
+export { logOf } from './log.ts'
 export { openMigrated } from './open-store.ts'
-
-/** Logs to standard error as the configuration says. */
-export function logOf(config: Config, { stderr }: CliContext): Logger {
-  const format = config.log_format as 'auto' | 'json' | 'text'
-  return createLog({ level: config.log_level, format, to: stderr })
-}
 
 /** The identity that the configuration names; the empty one, which attributes nothing, when it names none. */
 export async function loadIdentity(config: Config, log: Logger): Promise<IdentitySnapshot> {
   if (config.identity === null) return EMPTY_SNAPSHOT
+  const { loadIdentityFile } = await import('../identity/sources/file.ts')
   const { cloud, warnings } = await loadIdentityFile(config.identity)
   for (const warning of warnings) log.warn(warning)
   return buildSnapshot(cloud, Date.now())

@@ -1,7 +1,6 @@
 /** How the model of a running collector stands: for the metrics and for `identity status`. */
 import type { IdentityApi } from '../api/identity.ts'
 import { RESOLVE_OPTIONS, resolveRecord, type ResolveOptions } from './identity-resolve.ts'
-import { stateOf } from './identity-sources.ts'
 import { describeGently } from '../identity/describe.ts'
 import type { Identity } from '../identity/replica/changeable.ts'
 import type { SourceReport } from '../identity/replica/live.ts'
@@ -97,4 +96,10 @@ function identityStatus(identity: Identity): object {
       counts,
     })),
   }
+}
+
+/** `fault`, or `doubtful` where it says what cannot be true together with the rest. */
+export function stateOf(ok: boolean, doubts: readonly string[]): string {
+  if (!ok) return 'fault'
+  return doubts.length === 0 ? 'ok' : 'doubtful'
 }

@@ -143,12 +143,6 @@ async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; note
   return { answer: parsed.data, notes: notes.parse(JSON.parse(decodeURIComponent(header))) }
 }
 
-/** `fault`, or `doubtful` where it says what cannot be true together with the rest. */
-export function stateOf(ok: boolean, doubts: readonly string[]): string {
-  if (!ok) return 'fault'
-  return doubts.length === 0 ? 'ok' : 'doubtful'
-}
-
 /** What a source says, and of what cannot be true the first, or all. */
 export function saysText(says: string, doubts: readonly string[], all: boolean): string {
   const [first, ...more] = doubts

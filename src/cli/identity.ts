@@ -19,9 +19,9 @@ import {
   loadSources,
   runningCollector,
   saysText,
-  stateOf,
   type SourceFlags,
 } from './identity-sources.ts'
+import { stateOf } from './identity-readings.ts'
 import { resolveRecord, type ResolveOptions } from './identity-resolve.ts'
 import { addOutputOptions, parseFormat, writeAnswer, writeNotes, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'

@@ -44,3 +44,9 @@ export async function openAwaited(
     throw error
   }
 }
+
+/** Ends the waiting, and closes the store. */
+export async function closeStore({ store, awaited }: OpenAwaited): Promise<void> {
+  await awaited?.stop()
+  await store.close()
+}

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { parseCidr, parseIp, parseMac } from './addresses.ts'
+import type { SectionName } from './sections.ts'
 import type { OvsHost } from './sources/ovsdb/host.ts'
 
 /** Neutron and Nova say "none" as null, as "" and by leaving the key out; here it is always "". */
@@ -146,7 +147,7 @@ export const SECTIONS = {
   floatingips: listOf(floatingIp),
   trunks: listOf(trunk),
   agents: listOf(agent),
-}
+} satisfies Record<SectionName, z.ZodType>
 
 export type HostEntry = z.output<typeof host>
 export type Project = z.output<typeof project>

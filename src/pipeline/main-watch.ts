@@ -6,6 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { Beats } from './beats.ts'
 
 const BEAT_MS = 250
+/** It holds next to nothing; MiB. */
+const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
 
 export interface MainWatchData {
   beats: SharedArrayBuffer
@@ -21,6 +23,7 @@ export function watchMain(afterMs: number, end: boolean): () => Promise<unknown>
   const worker = new Worker(new URL('main-watch-thread.js', import.meta.url), {
     workerData,
     name: 'watchdog',
+    resourceLimits: LIMITS,
     stderr: false,
   })
   worker.unref()

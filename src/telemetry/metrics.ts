@@ -2,8 +2,6 @@
  * THE table of metrics. Values are read when somebody asks: the hot path counts in plain numbers and typed arrays, and a reader
  * turns them into samples. Labels are closed sets, except `exporter`, which is bounded (see `exporterLabels` in pipeline/readings.ts).
  */
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
-
 export const METRICS = {
   ovsight_info: { type: 'gauge', labels: ['version', 'node', 'store'], doc: 'Always 1; the labels say what runs.' },
   ovsight_workers: {
@@ -310,7 +308,8 @@ export const METRICS = {
   },
 } as const satisfies Record<string, MetricFacts>
 
-interface MetricFacts {
+/** One row of the table. */
+export interface MetricFacts {
   type: 'counter' | 'gauge'
   labels: readonly string[]
   doc: string
@@ -334,34 +333,6 @@ export function joinReaders(...all: readonly Readers[]): Readers {
       if (reader !== undefined) joined[name] = before === undefined ? reader : () => [...before(), ...reader()]
     }
   return joined as Readers
-}
-
-/** A registry that reads the given metrics when scraped, beside those of the process (memory, CPU, event loop). */
-export function createRegistry(readers: Readers): Registry {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  for (const name of METRIC_NAMES) {
-    const reader = readers[name]
-    if (reader !== undefined) register(registry, name, reader)
-  }
-  return registry
-}
-
-function register(registry: Registry, name: MetricName, reader: Reader): void {
-  const { type, labels, doc }: MetricFacts = METRICS[name]
-  const Metric = type === 'counter' ? Counter : Gauge
-  // Registers itself.
-  void new Metric({
-    name,
-    help: doc,
-    labelNames: [...labels],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [value, ...values] of reader())
-        this.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), value)
-    },
-  })
 }
 
 /** The whole of docs/metrics.md. */

@@ -4,7 +4,7 @@ import { parseIp } from '../../src/identity/addresses.ts'
 import { buildPipeline, type BuiltPipeline } from '../../src/pipeline/build.ts'
 import { pipelineReaders } from '../../src/pipeline/readings.ts'
 import { BATCH_DATAGRAMS, newBatch } from '../../src/receive/arena.ts'
-import { createRegistry } from '../../src/telemetry/metrics.ts'
+import { createRegistry } from '../../src/telemetry/registry.ts'
 import { SampledLog } from '../../src/telemetry/sampled-log.ts'
 import { Flood, LONGEST } from './datagrams.ts'
 

@@ -9,7 +9,8 @@ import { buildPipeline } from '../../src/pipeline/build.ts'
 import { closeListeners, openListeners } from '../../src/pipeline/listeners.ts'
 import { listenerReaders, pipelineReaders } from '../../src/pipeline/readings.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { METRIC_NAMES, createRegistry } from '../../src/telemetry/metrics.ts'
+import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
+import { createRegistry } from '../../src/telemetry/registry.ts'
 
 const LOCAL = {
   bind: '127.0.0.1',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { METRICS, METRIC_NAMES, createRegistry, metricsPage } from '../../src/telemetry/metrics.ts'
+import { METRICS, METRIC_NAMES, metricsPage } from '../../src/telemetry/metrics.ts'
+import { createRegistry } from '../../src/telemetry/registry.ts'
 import { ROOT } from '../paths.ts'
 
 const PAGE = `${ROOT}docs/metrics.md`

@@ -5,8 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
-import { loadIdentityFile } from '../sources/file.ts'
-import { loadCloud } from '../sources/openstack/clouds.ts'
+import type { CloudConfig } from '../sources/openstack/clouds.ts'
 import { LiveIdentity, type LiveOptions, type LiveSurroundings } from './live.ts'
 import type { Replica } from './replica.ts'
 
@@ -28,16 +27,17 @@ export class ChangeableIdentity implements Identity {
   private generation = 0
   private forgottenBefore = 0
 
-  private constructor(live: LiveIdentity, options: LiveOptions, around: LiveSurroundings) {
+  private constructor(live: LiveIdentity, options: LiveOptions, around: LiveSurroundings, stamp: string) {
     this.live = live
     this.options = options
     this.around = around
-    this.stamp = stampOf(options, around)
+    this.stamp = stamp
   }
 
   /** Errors: those of `LiveIdentity.start`. */
   static async start(options: LiveOptions, around: LiveSurroundings): Promise<ChangeableIdentity> {
-    return new ChangeableIdentity(await LiveIdentity.start(options, around), options, around)
+    const stamp = await stampOf(options, around)
+    return new ChangeableIdentity(await LiveIdentity.start(options, around), options, around, stamp)
   }
 
   get replica(): Replica {
@@ -78,8 +78,11 @@ export class ChangeableIdentity implements Identity {
    * config_invalid.
    */
   async check(options: LiveOptions): Promise<void> {
-    if (options.identity !== null) await loadIdentityFile(options.identity, { askServers: false })
-    if (options.os_cloud !== null) loadCloud(options.os_cloud, this.around)
+    if (options.identity !== null) {
+      const { loadIdentityFile } = await import('../sources/file.ts')
+      await loadIdentityFile(options.identity, { askServers: false })
+    }
+    if (options.os_cloud !== null) await cloudOf(options.os_cloud, this.around)
   }
 
   /**
@@ -87,7 +90,7 @@ export class ChangeableIdentity implements Identity {
    * begin, the old ones are begun again and the error is thrown. True when there are new ones.
    */
   async change(options: LiveOptions): Promise<boolean> {
-    const stamp = stampOf(options, this.around)
+    const stamp = await stampOf(options, this.around)
     if (stamp === this.stamp) {
       await this.live.readFile(true)
       return false
@@ -120,11 +123,16 @@ export class ChangeableIdentity implements Identity {
   }
 }
 
+async function cloudOf(name: string, around: LiveSurroundings): Promise<CloudConfig> {
+  const { loadCloud } = await import('../sources/openstack/clouds.ts')
+  return loadCloud(name, around)
+}
+
 /** Only kept in memory: passwords go into it. */
-function stampOf(options: LiveOptions, around: LiveSurroundings): string {
+async function stampOf(options: LiveOptions, around: LiveSurroundings): Promise<string> {
   const { identity, os_cloud, ovsdb, ovsdb_listen, ovn_southbound, ovsdb_key, ovsdb_cert, ovsdb_ca } = options
   const { openstack_poll, openstack_full, identity_grace, ovsdb_forget, max_calling_hosts } = options
-  const cloud = os_cloud === null ? null : loadCloud(os_cloud, around)
+  const cloud = os_cloud === null ? null : await cloudOf(os_cloud, around)
   const pems = [ovsdb_key, ovsdb_cert, ovsdb_ca].map((path) => (path === null ? '' : readFileSync(path, 'utf8')))
   const all = [identity, ovsdb, ovsdb_listen, ovn_southbound, ovsdb_key, ovsdb_cert, ovsdb_ca, openstack_poll, openstack_full, identity_grace, ovsdb_forget, max_calling_hosts, cloud, pems] // prettier-ignore
   return createHash('sha256').update(JSON.stringify(all)).digest('hex')

@@ -3,12 +3,10 @@
  * entry by entry. Tells every entry that changed.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { SECTIONS } from '../cloud.ts'
+import { SECTION_NAMES, type SectionName } from '../sections.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
 
-export type SectionName = keyof CloudSections
 export type SectionEntry<S extends SectionName = SectionName> = CloudSections[S][number]
-export const SECTION_NAMES = Object.keys(SECTIONS) as SectionName[]
 
 /** From the lowest to the highest. */
 export const LAYERS = ['ovn', 'cloud', 'file'] as const

@@ -4,10 +4,6 @@
 import { stat } from 'node:fs/promises'
 import { AppError } from '../../errors.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
-import { loadIdentityFile } from '../sources/file.ts'
-import { loadCloud } from '../sources/openstack/clouds.ts'
-import { CloudSession } from '../sources/openstack/session.ts'
-import { SOUTHBOUND, SouthboundReader } from '../sources/ovn/southbound.ts'
 import { TablesKeeper } from '../sources/ovsdb/keeper.ts'
 import { readKeys } from '../sources/ovsdb/keys.ts'
 import { parsePassive, parseTarget, withServer } from '../sources/ovsdb/target.ts'
@@ -15,7 +11,7 @@ import { findContradictions, type Contradiction, type ContradictionSort } from '
 import { inTurns } from '../snapshot/slices.ts'
 import { Doubts } from './doubts.ts'
 import { HostSources } from './hosts.ts'
-import { OpenstackPoller } from './poller.ts'
+import type { OpenstackPoller } from './poller.ts'
 import { Replica } from './replica.ts'
 import { loadModelSaved, saveModel } from './saved.ts'
 import { SourceRecord, type OnFault, type SourceState } from './source.ts'
@@ -71,6 +67,7 @@ export class LiveIdentity {
   readonly replica: Replica
   private readonly options: LiveOptions
   private readonly around: LiveSurroundings
+  private readonly onFault: OnFault
   private readonly hosts: HostSources
   private readonly file: SourceRecord | undefined
   private fileStamp = ''
@@ -100,6 +97,7 @@ export class LiveIdentity {
       if (fault === '') around.log.info(`identity: ${kind} ${target} answers again`)
       else around.log.warn(`identity: ${kind} ${target}: ${fault}`)
     }
+    this.onFault = onFault
     this.replica = new Replica(around.onSnapshot, { graceMs: options.identity_grace })
     this.file = options.identity === null ? undefined : new SourceRecord('file', options.identity, onFault)
     this.saved = new SourceRecord('saved', options.data, onFault)
@@ -113,18 +111,6 @@ export class LiveIdentity {
       onFault,
       maxCalling: options.max_calling_hosts,
     })
-    if (options.ovn_southbound !== null) this.southbound = this.keepSouthbound(options.ovn_southbound, onFault)
-    if (options.os_cloud === null) return
-    const session = new CloudSession(loadCloud(options.os_cloud, around))
-    this.poller = new OpenstackPoller(
-      session,
-      async (news) => {
-        await this.replica.putCloud(news)
-        for (const warning of news.warnings) around.log.warn(`identity: ${warning}`)
-        this.follow()
-      },
-      { pollMs: options.openstack_poll, fullMs: options.openstack_full, onFault },
-    )
   }
 
   /**
@@ -135,6 +121,7 @@ export class LiveIdentity {
   static async start(options: LiveOptions, around: LiveSurroundings): Promise<LiveIdentity> {
     const live = new LiveIdentity(options, around)
     try {
+      await live.open()
       await live.begin()
       return live
     } catch (error) {
@@ -283,6 +270,32 @@ export class LiveIdentity {
     await Promise.all([this.reading, this.poller?.stop(), this.hosts.stop()])
   }
 
+  /** What only some sources need is loaded with them. */
+  private async open(): Promise<void> {
+    const { ovn_southbound, os_cloud } = this.options
+    if (ovn_southbound !== null) this.southbound = await this.keepSouthbound(ovn_southbound)
+    if (os_cloud !== null) this.poller = await this.keepCloud(os_cloud)
+  }
+
+  /** Errors: config_invalid. */
+  private async keepCloud(name: string): Promise<OpenstackPoller> {
+    const { options, around, onFault } = this
+    const [{ loadCloud }, { CloudSession }, poller] = await Promise.all([
+      import('../sources/openstack/clouds.ts'),
+      import('../sources/openstack/session.ts'),
+      import('./poller.ts'),
+    ])
+    return new poller.OpenstackPoller(
+      new CloudSession(loadCloud(name, around)),
+      async (news) => {
+        await this.replica.putCloud(news)
+        for (const warning of news.warnings) around.log.warn(`identity: ${warning}`)
+        this.follow()
+      },
+      { pollMs: options.openstack_poll, fullMs: options.openstack_full, onFault },
+    )
+  }
+
   private async begin(): Promise<void> {
     const { ovsdb_listen } = this.options
     if (
@@ -315,10 +328,11 @@ export class LiveIdentity {
   }
 
   /** OVN's southbound database, monitored like a switch's. Errors: config_invalid. */
-  private keepSouthbound(text: string, onFault: OnFault): { record: SourceRecord; keeper: TablesKeeper } {
+  private async keepSouthbound(text: string): Promise<{ record: SourceRecord; keeper: TablesKeeper }> {
+    const { SOUTHBOUND, SouthboundReader } = await import('../sources/ovn/southbound.ts')
     const target = parseTarget(text)
     if (typeof target === 'string') throw new AppError('config_invalid', `ovn_southbound: ${target}`)
-    const record = new SourceRecord('ovn', text, onFault)
+    const record = new SourceRecord('ovn', text, this.onFault)
     const keys = readKeys(this.options)
     const reader = new SouthboundReader()
     const keeper = new TablesKeeper(
@@ -363,6 +377,7 @@ export class LiveIdentity {
     const stamp = `${mtimeMs} ${size} ${ino}`
     if (stamp === this.fileStamp && !always) return
     this.fileStamp = stamp
+    const { loadIdentityFile } = await import('../sources/file.ts')
     const { cloud, warnings } = await loadIdentityFile(identity, { askServers: false })
     for (const warning of warnings) this.around.log.warn(warning)
     const atMs = Date.now()

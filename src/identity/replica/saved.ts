@@ -12,9 +12,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createGzip, gunzip } from 'node:zlib'
 import type { History } from '../history.ts'
+import { SECTION_NAMES } from '../sections.ts'
 import type { CloudSections } from '../sources/openstack/model.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
-import { SECTION_NAMES } from './layers.ts'
 import type { ReplicaState } from './replica.ts'
 
 const VERSION = 1

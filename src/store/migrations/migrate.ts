@@ -30,7 +30,9 @@ export async function migrate(
   tables: readonly TableSpec[] = ALIGNED_TABLES,
 ): Promise<void> {
   const { target } = database
-  const done = await doneVersion(database)
+  // One question tells all columns, so that a start that finds nothing to do costs two.
+  let inUse = await columnsInUse(database)
+  const done = await doneVersion(database, inUse)
   const newest = migrations.at(-1)?.version ?? 0
   if (done > newest)
     throw new AppError(
@@ -38,33 +40,28 @@ export async function migrate(
       `the database of ${database.name} has schema version ${done}, this ovsight knows versions up to ${newest}; ` +
         'upgrade ovsight, or give it another database',
     )
+  const lacking = migrations.filter(({ version }) => version > done)
   // Before, since a migration may read any column; after, for the tables that are new.
-  await align(database, tables)
-  const table = qualified(target, MIGRATIONS_TABLE.name)
-  for (const { version, name, statements } of migrations) {
-    if (version <= done) continue
+  const aligned = await align(database, tables, inUse)
+  for (const { version, name, statements } of lacking) {
     for (const statement of statements(target)) await database.run(statement)
     await database.run(
-      `INSERT INTO ${table} (version, name, program) VALUES (${version}, ${quote(name)}, ${quote(PROGRAM)})`,
+      `INSERT INTO ${qualified(target, MIGRATIONS_TABLE.name)} (version, name, program) VALUES (${version}, ${quote(name)}, ${quote(PROGRAM)})`,
     )
   }
-  await align(database, tables)
-  await refuseAltered(database, tables)
+  if (lacking.length > 0) {
+    await align(database, tables, await columnsInUse(database))
+    inUse = await columnsInUse(database)
+  } else if (aligned) inUse = await columnsInUse(database)
+  refuseAltered(database, tables, inUse)
 }
 
+/** Columns of every table, by its name. */
+type InUse = ReadonlyMap<string, readonly ColumnInUse[]>
+
 /** Errors: store_refused, naming what somebody has altered by hand. */
-async function refuseAltered(database: Database, tables: readonly TableSpec[]): Promise<void> {
-  const { rows } = await database.query({
-    sql: 'SELECT table, name, type FROM system.columns WHERE database = {database:String}',
-    params: { database: database.target.database },
-  })
-  const inUse = rows as unknown as (ColumnInUse & { table: string })[]
-  const altered = tables.flatMap((spec) =>
-    alteredColumns(
-      spec,
-      inUse.filter(({ table }) => table === storedIn(database.target, spec.name)),
-    ),
-  )
+function refuseAltered(database: Database, tables: readonly TableSpec[], inUse: InUse): void {
+  const altered = tables.flatMap((spec) => alteredColumns(spec, inUse.get(storedIn(database.target, spec.name)) ?? []))
   if (altered.length > 0)
     throw new AppError(
       'store_refused',
@@ -73,24 +70,27 @@ async function refuseAltered(database: Database, tables: readonly TableSpec[]): 
     )
 }
 
-/** Brings the columns of the tables that are there up to date: on a cluster of what holds the rows, then of what is asked. */
-async function align(database: Database, tables: readonly TableSpec[]): Promise<void> {
+/**
+ * Brings the columns of the tables that are there up to date: on a cluster of what holds the rows, then of what is asked. True when there
+ * was something to do.
+ */
+async function align(database: Database, tables: readonly TableSpec[], inUse: InUse): Promise<boolean> {
   const { target } = database
   const named = tables.flatMap((spec) =>
     [...new Set([storedIn(target, spec.name), spec.name])].map((name) => ({ ...spec, name })),
   )
-  for (const spec of named) {
-    const inUse = await columnsInUse(database, spec)
-    if (inUse.length === 0) continue
-    for (const statement of alignTable(spec, inUse, target)) await database.run(statement)
-  }
+  const statements = named.flatMap((spec) => {
+    const columns = inUse.get(spec.name)
+    return columns === undefined ? [] : alignTable(spec, columns, target)
+  })
+  for (const statement of statements) await database.run(statement)
+  return statements.length > 0
 }
 
 /** The newest version recorded; 0 for a new database. Makes the table of migrations when it is missing. */
-async function doneVersion(database: Database): Promise<number> {
+async function doneVersion(database: Database, inUse: InUse): Promise<number> {
   const { target } = database
-  const known = await columnsInUse(database, MIGRATIONS_TABLE)
-  if (known.length === 0) {
+  if (!inUse.has(MIGRATIONS_TABLE.name)) {
     for (const statement of createTable(MIGRATIONS_TABLE, target)) await database.run(statement)
     return 0
   }
@@ -101,12 +101,18 @@ async function doneVersion(database: Database): Promise<number> {
   return Number(rows[0]?.['version'] ?? 0)
 }
 
-async function columnsInUse(database: Database, table: TableSpec): Promise<ColumnInUse[]> {
+async function columnsInUse(database: Database): Promise<InUse> {
   const { rows } = await database.query({
-    sql: 'SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}',
-    params: { database: database.target.database, table: table.name },
+    sql: 'SELECT table, name, type FROM system.columns WHERE database = {database:String}',
+    params: { database: database.target.database },
   })
-  return rows as unknown as ColumnInUse[]
+  const inUse = new Map<string, ColumnInUse[]>()
+  for (const { table, name, type } of rows as unknown as (ColumnInUse & { table: string })[]) {
+    const columns = inUse.get(table) ?? []
+    columns.push({ name, type })
+    inUse.set(table, columns)
+  }
+  return inUse
 }
 
 /** Whether blocks are on the disk itself when they are acknowledged, not only in the kernel's cache. */
