@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `ovsight`. Here errors become messages and exit codes, and nowhere else. */
 import type { CliContext } from './cli/context.ts'
-import { runProgram } from './cli/program.ts'
+import { errorText, runProgram } from './cli/program.ts'
 import { VERSION } from './cli/version.ts'
 import { AppError } from './errors.ts'
 
@@ -25,7 +25,6 @@ try {
 } catch (error) {
   // A bug ends the process with its stack.
   if (!(error instanceof AppError)) throw error
-  const details = error.details.map((detail) => `  ${detail}\n`).join('')
-  process.stderr.write(`ovsight: ${error.message} (${error.code})\n${details}`)
+  process.stderr.write(errorText(error))
   process.exitCode = error.exitCode
 }

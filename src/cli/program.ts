@@ -90,6 +90,12 @@ export async function runProgram(context: CliContext, version: string, words: re
   }
 }
 
+/** What people are told of an error, on standard error: the message, its code, and a line for each detail. */
+export function errorText(error: AppError): string {
+  const details = error.details.map((detail) => `  ${detail}\n`).join('')
+  return `ovsight: ${error.message} (${error.code})\n${details}`
+}
+
 function usageError(error: CommanderError, words: readonly string[]): AppError {
   // Commander answers a missing subcommand with the help, as an error without a message.
   const message = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')

@@ -2,10 +2,20 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
 import { PCAPS } from '../paths.ts'
-import { NO_ENGINE, type ServerRow, answer, collector, ovsight, temporary, truthOf } from './cli.ts'
+import {
+  NO_ENGINE,
+  type Running,
+  type ServerRow,
+  answer,
+  collector,
+  ovsight,
+  temporary,
+  truthOf,
+  within,
+} from './cli.ts'
 import { STORED, ALIASES, metric, send, until } from './exports.ts'
 
 /** Sends full NetFlow v5 datagrams as fast as one socket can. */
@@ -78,38 +88,59 @@ describe('collect', { skip: NO_ENGINE }, () => {
     )
   })
 
-  it('takes NetFlow, IPFIX and what is neither on one port, and counts all', async () => {
+  describe('one collector', () => {
     const data = join(temporary(), 'data')
-    const running = await collector(['--data', data])
-    await send('ipfix', running.port('NetFlow'))
-    await send('sflow5', running.port('NetFlow'))
-    const wrong = 'ovsight_datagrams_total{protocol="netflow5",status="bad_version"}'
-    await until('both', async () => (await metric(running.url, wrong)) === 87)
-    assert.equal(await metric(running.url, 'ovsight_rows_total{protocol="ipfix"}'), 88)
-    const { stderr } = await running.stop()
-    assert.equal(stderr.split('\n').filter((line) => line.includes('bad_version')).length, 5)
-  })
+    let running: Running
+    before(async () => {
+      running = await collector(['--data', data, '--receive-buffer', '512KiB'])
+    })
+    after(() => running.stop())
 
-  it('accounts for every datagram of a flood: decoded, or dropped by the kernel and counted', async () => {
-    const data = join(temporary(), 'data')
-    const running = await collector(['--data', data, '--receive-buffer', '64KiB'])
-    const sent = 20_000
-    await flood(running.port('NetFlow'), sent)
-    const listener = '{listener="netflow"}'
-    const seen = async () =>
-      (await metric(running.url, `ovsight_receive_datagrams_total${listener}`)) +
-      (await metric(running.url, `ovsight_receive_kernel_drops_total${listener}`))
-    await until('all of the flood', async () => (await seen()) === sent)
-    const received = await metric(running.url, `ovsight_receive_datagrams_total${listener}`)
-    const decoded = await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')
-    const overload = await metric(running.url, 'ovsight_datagrams_dropped_total{reason="overload"}')
-    assert.equal(decoded + overload, received)
-    const rows = await metric(running.url, 'ovsight_rows_total{protocol="netflow5"}')
-    assert.equal(rows, decoded * 30)
-    const { code } = await running.stop()
-    assert.equal(code, 0)
-    const [all] = await answer<{ records: number }>(['top', 'export_protocol', '--count', 'all', '--data', data])
-    assert.equal(all?.records, rows)
+    it('takes NetFlow, IPFIX and what is neither on one port, and counts all', async () => {
+      await send('ipfix', running.port('NetFlow'))
+      await send('sflow5', running.port('NetFlow'))
+      const wrong = 'ovsight_datagrams_total{protocol="netflow5",status="bad_version"}'
+      await until('both', async () => (await metric(running.url, wrong)) === 87)
+      assert.equal(await metric(running.url, 'ovsight_rows_total{protocol="ipfix"}'), 88)
+    })
+
+    it('refuses a port in use and a directory that another process holds, and says what to do', async () => {
+      const other = await within([
+        ...['collect', '--bind', '127.0.0.1', '--gre', 'off', '--data', join(temporary(), 'other')],
+        ...['--netflow-port', String(running.port('NetFlow')), '--ipfix-port', 'off', '--sflow-port', 'off'],
+        ...['--vxlan-port', 'off', '--http-port', 'off'],
+      ])
+      assert.equal(other.code, 5)
+      assert.match(other.stderr, new RegExp(`${running.port('NetFlow')}`))
+      const locked = await within(['replay', '--data', data, `${PCAPS}netflow5/capture.pcap`])
+      assert.equal(locked.code, 6)
+      assert.match(locked.stderr, /process \d+ holds the data directory .* answers at http.*--data DIR/)
+    })
+
+    it('accounts for every datagram of a flood: decoded, or dropped by the kernel and counted', async () => {
+      const listener = '{listener="netflow"}'
+      const seen = async () =>
+        (await metric(running.url, `ovsight_receive_datagrams_total${listener}`)) +
+        (await metric(running.url, `ovsight_receive_kernel_drops_total${listener}`))
+      const before = await seen()
+      const sent = 20_000
+      await flood(running.port('NetFlow'), sent)
+      await until('all of the flood', async () => (await seen()) === before + sent)
+      const received = await metric(running.url, `ovsight_receive_datagrams_total${listener}`)
+      const decoded = await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')
+      const overload = await metric(running.url, 'ovsight_datagrams_dropped_total{reason="overload"}')
+      assert.equal(decoded + overload, received - before)
+      const rows = await metric(running.url, 'ovsight_rows_total{protocol="netflow5"}')
+      assert.equal(rows, decoded * 30)
+      const { code, stderr } = await running.stop()
+      assert.equal(code, 0)
+      // What was neither, once for each sort and exporter, however many came.
+      assert.equal(stderr.split('\n').filter((line) => line.includes('bad_version')).length, 5)
+      const totals = await answer<{ export_protocol: string; records: number }>([
+        ...['top', 'export_protocol', '--count', 'all', '--data', data],
+      ])
+      assert.equal(totals.find(({ export_protocol }) => export_protocol === 'netflow5')?.records, rows)
+    })
   })
 
   it('that was killed is started again on the same directory, and what it had stored is there once', async () => {
@@ -125,28 +156,6 @@ describe('collect', { skip: NO_ENGINE }, () => {
     assert.equal(rows.find(({ server }) => server === 'red-1')?.sent_l2_bytes, 539_082)
     const { code } = await again.stop()
     assert.equal(code, 0)
-  })
-
-  it('refuses a port in use and a directory that another process holds, and says what to do', async () => {
-    const data = join(temporary(), 'data')
-    const running = await collector(['--data', data])
-    const other = await ovsight([
-      'collect',
-      '--bind',
-      '127.0.0.1',
-      '--gre',
-      'off',
-      '--data',
-      join(temporary(), 'other'),
-      ...['--netflow-port', String(running.port('NetFlow')), '--ipfix-port', 'off', '--sflow-port', 'off'],
-      ...['--vxlan-port', 'off', '--http-port', 'off'],
-    ])
-    assert.equal(other.code, 5)
-    assert.match(other.stderr, new RegExp(`${running.port('NetFlow')}`))
-    const locked = await ovsight(['replay', '--data', data, `${PCAPS}netflow5/capture.pcap`])
-    assert.equal(locked.code, 6)
-    assert.match(locked.stderr, /process \d+ holds the data directory .* answers at http.*--data DIR/)
-    await running.stop()
   })
 
   it('tells the faults of identity, ports and directory in one go', async () => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Finding } from '../../src/cli/diagnose.ts'
-import { ovsight } from './cli.ts'
+import { within } from './cli.ts'
 
 export async function findings(data: string, more: readonly string[] = []): Promise<Finding[]> {
-  const { code, stdout, stderr } = await ovsight(['doctor', '--data', data, '-f', 'json', '--last', '1h', ...more])
+  const { code, stdout, stderr } = await within(['doctor', '--data', data, '-f', 'json', '--last', '1h', ...more])
   assert.ok(code === 0 || code === 11, `${code} ${stderr}`)
   return JSON.parse(stdout) as Finding[]
 }
@@ -23,10 +23,10 @@ export async function wantedFindings(
   more: readonly string[] = [],
 ): Promise<Findings> {
   let all: Finding[] = []
-  for (let tries = 0; tries < 12; tries++) {
+  for (let tries = 0; tries < 24; tries++) {
     all = await findings(data, more)
     if (sentences.every((sentence) => all.some(({ what }) => sentence.test(what)))) break
-    await sleep(1000)
+    await sleep(500)
   }
   const missing = sentences.filter((sentence) => !all.some(({ what }) => sentence.test(what)))
   assert.deepEqual(missing, [], JSON.stringify(all, null, 1))

@@ -128,7 +128,7 @@ describe('late truth', { skip: NO_ENGINE }, () => {
     assert.ok(servers!.every((row) => row['project'] === ''))
     lab.learn()
     // Before the model knows, while it is read (every two seconds), and about when rows are replaced.
-    for (const pause of [0, 2_300, 200, 20]) {
+    for (const pause of [0, 2_300, 20]) {
       await sleep(pause)
       await running.stop('SIGKILL')
       running = await lab.start(2)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { PCAPS } from '../paths.ts'
-import { NO_ENGINE, type ServerRow, answer, ovsight, temporary, truthOf } from './cli.ts'
+import { NO_ENGINE, type ServerRow, answer, ovsight, temporary, truthOf, within } from './cli.ts'
 
 const files = (capture: string) => ({
   identity: `${PCAPS}${capture}/identity.yaml`,
@@ -11,19 +11,24 @@ const files = (capture: string) => ({
 })
 
 /** Replays a capture into a store of its own and answers `top server`. */
-async function servers(capture: string): Promise<{ rows: Map<string, ServerRow>; data: string; said: string }> {
-  const data = join(temporary(), 'data')
+async function servers(capture: string, data = join(temporary(), 'data')): Promise<{ rows: Map<string, ServerRow> }> {
   const { identity, pcap } = files(capture)
-  const { code, stdout, stderr } = await ovsight(['replay', '--identity', identity, '--data', data, pcap])
+  const { code, stderr } = await within(['replay', '--identity', identity, '--data', data, pcap])
   assert.equal(code, 0, stderr)
   const rows = await answer<ServerRow>(['top', 'server', '--data', data])
   for (const { server, project } of rows) assert.ok(server.startsWith(`${project}-`), `${server} is of ${project}`)
-  return { rows: new Map(rows.map((row) => [row.server, row])), data, said: stdout }
+  return { rows: new Map(rows.map((row) => [row.server, row])) }
 }
 
 describe('replay of real exports', { skip: NO_ENGINE }, () => {
+  const data = join(temporary(), 'data')
+  let ipfix: Awaited<ReturnType<typeof servers>>
+  before(async () => {
+    ipfix = await servers('ipfix', data)
+  })
+
   it('of IPFIX counts what every server sent and received, to the byte', async () => {
-    const { rows, data } = await servers('ipfix')
+    const { rows } = ipfix
     for (const { server, sent, received } of truthOf('ipfix')) {
       assert.equal(rows.get(server)?.sent_l2_bytes, sent, `${server} sent`)
       assert.equal(rows.get(server)?.received_l2_bytes, received, `${server} received`)
@@ -75,7 +80,6 @@ describe('replay of real exports', { skip: NO_ENGINE }, () => {
   })
 
   it('keeps tenants apart that use one address', async () => {
-    const { data } = await servers('ipfix')
     const rows = await answer<{ src_addr: string; src_project: string; l2_bytes: number }>([
       ...['top', 'src_addr', 'src_project', '--data', data, '-n', '50', '--filter', 'src addr 192.168.10.8'],
     ])
@@ -125,7 +129,7 @@ describe('replay', { skip: NO_ENGINE }, () => {
     const cut = join(folder, 'cut.pcap')
     const whole = readFileSync(files('ipfix').pcap)
     writeFileSync(cut, whole.subarray(0, 100_000))
-    const { code, stdout, stderr } = await ovsight(['replay', '--data', join(folder, 'data'), cut])
+    const { code, stdout, stderr } = await within(['replay', '--data', join(folder, 'data'), cut])
     assert.equal(code, 4, stderr)
     assert.match(stderr, /cut\.pcap: the capture .* at byte \d+, after packet \d+/)
     assert.match(stdout, /^stored {4}[1-9]\d* records/m)
@@ -135,7 +139,7 @@ describe('replay', { skip: NO_ENGINE }, () => {
     const folder = temporary()
     const text = join(folder, 'notes.txt')
     writeFileSync(text, 'not a capture at all, only text\n'.repeat(10))
-    const { code, stdout, stderr } = await ovsight([
+    const { code, stdout, stderr } = await within([
       ...['replay', '--data', join(folder, 'data'), text, join(folder, 'none.pcap'), files('netflow5').pcap],
     ])
     assert.equal(code, 3)
@@ -152,7 +156,7 @@ describe('replay', { skip: NO_ENGINE }, () => {
       bytes.writeUInt16BE(9995, at)
     writeFileSync(moved, bytes)
     const data = join(folder, 'data')
-    const unknown = await ovsight(['replay', '--data', data, moved])
+    const unknown = await within(['replay', '--data', data, moved])
     assert.match(
       unknown.stdout,
       /^hint .*port 9995 carries what looks like netflow \(12 datagrams\): --port netflow=9995$/m,
@@ -165,12 +169,12 @@ describe('replay', { skip: NO_ENGINE }, () => {
 
 describe('replay, before it opens anything,', () => {
   it('refuses ports and options that mean nothing, with code 2', async () => {
-    const port = await ovsight(['replay', '--port', 'netflw=9995', 'x.pcap'])
+    const port = await within(['replay', '--port', 'netflw=9995', 'x.pcap'])
     assert.equal(port.code, 2)
     assert.match(port.stderr, /--port "netflw=9995" .*did you mean.*netflow/)
-    assert.equal((await ovsight(['replay'])).code, 2)
-    assert.equal((await ovsight(['replay', '--netflow-port', '1', 'x.pcap'])).code, 2)
-    const config = await ovsight(['replay', '--spool-max', '1', 'x.pcap'])
+    assert.equal((await within(['replay'])).code, 2)
+    assert.equal((await within(['replay', '--netflow-port', '1', 'x.pcap'])).code, 2)
+    const config = await within(['replay', '--spool-max', '1', 'x.pcap'])
     assert.equal(config.code, 2)
   })
 
@@ -178,7 +182,7 @@ describe('replay, before it opens anything,', () => {
     const folder = temporary()
     const identity = join(folder, 'cloud.yaml')
     writeFileSync(identity, 'projects:\n  - { name: red }\nports:\n  - { id: p1 }\n')
-    const { code, stderr } = await ovsight(['replay', '--identity', identity, '--data', folder, 'x.pcap'])
+    const { code, stderr } = await within(['replay', '--identity', identity, '--data', folder, 'x.pcap'])
     assert.equal(code, 2)
     assert.match(stderr, /cloud\.yaml:2:\d+: projects\[0\]\.id/)
     assert.match(stderr, /cloud\.yaml:4:\d+: ports\[0\]\.mac_address/)

@@ -7,8 +7,8 @@ function turnsNoMore(forMs: number): void {
   for (const end = Date.now() + forMs; Date.now() < end;);
 }
 
-const end = watchMain(2_000, how === 'restart')
+const end = watchMain(1_500, how === 'restart')
 setTimeout(() => {
-  if (how !== 'sound') turnsNoMore(how === 'restart' ? 60_000 : 5_000)
-  setTimeout(() => void end().then(() => process.exit(0)), how === 'sound' ? 3_000 : 100)
-}, 500)
+  if (how !== 'sound') turnsNoMore(how === 'restart' ? 60_000 : 3_000)
+  setTimeout(() => void end().then(() => process.exit(0)), how === 'sound' ? 2_500 : 100)
+}, 200)

@@ -186,7 +186,7 @@ describe('workers', { skip: skip !== '' && skip }, () => {
     other.pool.begin(EMPTY_SNAPSHOT)
     await send('127.0.9.1', other.port, 1)
     await until(() => other.kept.rows === RECORDS)
-    other.pool.stall(6_000)
+    other.pool.stall(4_500)
     await until(() => other.pool.stuck.length === 2)
     await until(() => other.pool.stuck.length === 0)
     assert.equal(other.pool.restarts, 0)

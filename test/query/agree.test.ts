@@ -71,8 +71,10 @@ describe('answers agree to the byte', { skip: NO_ENGINE }, () => {
       const figures = FIGURES.filter((figure) => groups[0]?.[figure] !== undefined)
       const of = (group: Row) =>
         rows.filter((row) => row['row'] === 'group' && Object.keys(row).every((name) => ['time', 'row', ...FIGURES].includes(name) || row[name] === group[name])) // prettier-ignore
-      for (const group of groups.slice(0, 100))
-        for (const figure of figures) assert.equal(sum(of(group), figure), group[figure], figure)
+      for (const group of groups.slice(0, 100)) {
+        const own = of(group)
+        for (const figure of figures) assert.equal(sum(own, figure), group[figure], figure)
+      }
       const steps = new Set(rows.map(({ time }) => time))
       assert.ok(steps.size >= 38)
     })
