@@ -1,26 +1,20 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { promisify } from 'node:util'
-import { PCAPS, ROOT } from '../paths.ts'
+import { within } from '../e2e/cli.ts'
+import { PCAPS } from '../paths.ts'
 
-const run = promisify(execFile)
 const IDENTITY = `${PCAPS}ipfix/identity.yaml`
 const folder = mkdtempSync(join(tmpdir(), 'ovsight-identity-'))
+// Where clouds.yaml is looked for.
+process.chdir(folder)
 after(() => rmSync(folder, { recursive: true }))
 
 async function ovsight(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = [`${ROOT}dist/src/main.js`, 'identity', ...args]
-  try {
-    const done = await run(process.execPath, command, { cwd: folder, env: { PATH: process.env['PATH'] } })
-    return { code: 0, ...done }
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
-    return { code, stdout, stderr }
-  }
+  const { code, stdout, stderr } = await within(['identity', ...args])
+  return { code: code ?? -1, stdout, stderr }
 }
 
 async function rows(...args: string[]): Promise<Record<string, string>[]> {

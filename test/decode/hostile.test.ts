@@ -28,7 +28,7 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new IpfixDecoder(NO_SINK, { limits: { compileAfterRecords: Infinity } }),
     owns: (payload) => word(payload, 0) === 10 || word(payload, 0) === 9,
     values: 0,
-    stride: 5,
+    stride: 9,
   },
   {
     name: 'ipfix, compiled at once',
@@ -37,8 +37,8 @@ const REGISTRY: readonly Entry[] = [
     values: 0,
     // A damaged template is a new layout, and here a new program: the captures have each template several times, so that
     // another of its bytes is damaged each time.
-    stride: 7,
-    wordStride: 11,
+    stride: 13,
+    wordStride: 23,
   },
   {
     name: 'sflow5',
@@ -50,7 +50,7 @@ const REGISTRY: readonly Entry[] = [
     decoder: () => new MirrorDecoder('gre'),
     owns: ({ bytes }) => bytes[0]! >> 4 === 4 && bytes[9] === 47,
     flush: flushMirror,
-    stride: 3,
+    stride: 5,
   },
   {
     // No capture has a VXLAN mirror; these are the frames of the GRE mirror behind another header.
@@ -59,7 +59,7 @@ const REGISTRY: readonly Entry[] = [
     owns: ({ bytes }) => bytes[0]! >> 4 === 4 && bytes[9] === 47,
     datagrams: (mirrored) => mirrored.map((payload) => ({ ...payload, bytes: inVxlan(payload.bytes) })),
     flush: flushMirror,
-    stride: 5,
+    stride: 9,
   },
 ]
 

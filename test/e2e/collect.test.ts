@@ -122,14 +122,14 @@ describe('collect', { skip: NO_ENGINE }, () => {
       const seen = async () =>
         (await metric(running.url, `ovsight_receive_datagrams_total${listener}`)) +
         (await metric(running.url, `ovsight_receive_kernel_drops_total${listener}`))
-      const before = await seen()
+      const earlier = await seen()
       const sent = 20_000
       await flood(running.port('NetFlow'), sent)
-      await until('all of the flood', async () => (await seen()) === before + sent)
+      await until('all of the flood', async () => (await seen()) === earlier + sent)
       const received = await metric(running.url, `ovsight_receive_datagrams_total${listener}`)
       const decoded = await metric(running.url, 'ovsight_datagrams_total{protocol="netflow5",status="ok"}')
       const overload = await metric(running.url, 'ovsight_datagrams_dropped_total{reason="overload"}')
-      assert.equal(decoded + overload, received - before)
+      assert.equal(decoded + overload, received - earlier)
       const rows = await metric(running.url, 'ovsight_rows_total{protocol="netflow5"}')
       assert.equal(rows, decoded * 30)
       const { code, stderr } = await running.stop()

@@ -10,7 +10,7 @@ const skip = NO_ENGINE || OVSDB_MISSING || slowReceiveReason() || false
 
 describe('a soak', { skip }, () => {
   it('accounts for every datagram and record while all that the collector depends on is restarted', async (test) => {
-    const { faults } = await soak({ forMs: 20_000, records: 1000, hostile: 100, say: (line) => test.diagnostic(line) })
+    const { faults } = await soak({ forMs: 13_000, records: 1000, hostile: 100, say: (line) => test.diagnostic(line) })
     assert.deepEqual(faults, [])
   })
 })

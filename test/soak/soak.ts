@@ -35,7 +35,7 @@ const TURN_MS = 50
 const LOOKS = 60
 /** What comes and goes, in turn; so many turns, each of all. */
 const ROUNDS = 4
-const SHORTEST_EVENT_MS = 4_000
+const SHORTEST_EVENT_MS = 2_500
 /** Longer than rows are held back, so that nothing is on its way. */
 const QUIET_MS = 800
 const SETTLE_MS = 120_000
