@@ -67,6 +67,7 @@ const KEEPING = [
   'keep_flows',
   'keep_minutes',
   'keep_hours',
+  'keep_days',
   'keep_health',
   'keep_counters',
   'keep_audit',

@@ -93,6 +93,7 @@ export class StoreKeeping {
       flows: seconds(config.keep_flows),
       flows_1m: seconds(config.keep_minutes),
       flows_1h: seconds(config.keep_hours),
+      flows_1d: seconds(config.keep_days),
       exporter_health: health,
       collector_metrics: health,
       interface_counters: seconds(config.keep_counters),

@@ -266,6 +266,14 @@ export const OPTIONS = {
     min: 0,
     doc: 'How long their sums by hour are kept, by whole months; `0s` = for ever.',
   },
+  keep_days: {
+    group: 'Store',
+    live: true,
+    type: 'duration',
+    default: 5 * 365 * DAY_MS,
+    min: 0,
+    doc: 'How long their sums by day are kept, by whole months; `0s` = for ever.',
+  },
   keep_identity: {
     group: 'Store',
     live: true,

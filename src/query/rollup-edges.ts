@@ -1,9 +1,9 @@
 /**
- * Old records are gone while their sums are still there, minutes before hours. A span that begins or ends inside a bucket whose finer
+ * Old records are gone while their sums are still there, minutes before hours, hours before days. A span that begins or ends inside a bucket whose finer
  * rows are gone is widened to the whole bucket: the nearest answer there is, and the user is told.
  */
 import { FLOWS } from '../schema/ddl.ts'
-import { ROLLUPS } from '../schema/rollups.ts'
+import { ROLLUP_NAMES, ROLLUPS, type RollupName } from '../schema/rollups.ts'
 import { Params, type Asker } from './plan.ts'
 import { pieceCondition, piecesOf, type Piece } from './rollup.ts'
 import type { Span } from './times.ts'
@@ -37,14 +37,16 @@ export async function widened(asker: Asker, span: Span): Promise<Span> {
 
 /** The buckets that the ends cut, where the span is read from sums at all. */
 function edgesOf(span: Span): Edge[] {
-  const tables = new Set(piecesOf(span).map(({ table }) => table))
-  return [
-    ...(tables.has('flows_1m') || tables.has('flows_1h') ? cuts(span, FLOWS, 'flows_1m') : []),
-    ...(tables.has('flows_1h') ? cuts(span, 'flows_1m', 'flows_1h') : []),
-  ]
+  const read = piecesOf(span).map(({ table }) => table)
+  // The coarsest table that is read, and all finer ones.
+  const coarsest = Math.max(...read.map((table) => STEPS.indexOf(table)))
+  return ROLLUP_NAMES.slice(0, coarsest).flatMap((coarse, i) => cuts(span, STEPS[i]!, coarse))
 }
 
-function cuts({ fromMs, toMs }: Span, fine: Piece['table'], coarse: 'flows_1m' | 'flows_1h'): Edge[] {
+/** Where a span may be read of, the finest first. */
+const STEPS: readonly Piece['table'][] = [FLOWS, ...ROLLUP_NAMES]
+
+function cuts({ fromMs, toMs }: Span, fine: Piece['table'], coarse: RollupName): Edge[] {
   const { bucketMs } = ROLLUPS[coarse]
   return (['from', 'to'] as const).flatMap((end) => {
     const at = end === 'from' ? fromMs : toMs

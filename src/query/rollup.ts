@@ -1,13 +1,20 @@
 /**
- * Where a report reads: the records, or the sums of them by minute and hour (schema/rollups.ts) for those parts of the span that
+ * Where a report reads: the records, or the sums of them by minute, hour and day (schema/rollups.ts) for those parts of the span that
  * whole buckets fill. The answer is the same to the byte; over a month it comes from a thousandth of the rows.
  *
- *   span      from ├──────┬───────────────┬──────────────────────┬──────────────┬────┤ to
- *   read of        flows  flows_1m        flows_1h               flows_1m       flows
+ *   span      from ├──────┬──────────┬──────────┬─────────────────┬──────────┬──────────┬───────┤ to
+ *   read of        flows  flows_1m   flows_1h   flows_1d          flows_1h   flows_1m   flows
  */
 import { COLUMN_NAMES } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'
-import { ROLLUP_KEYS, ROLLUP_SUMS, ROLLUP_SUM_NAMES, ROLLUPS, type RollupName } from '../schema/rollups.ts'
+import {
+  ROLLUP_KEYS,
+  ROLLUP_SUMS,
+  ROLLUP_SUM_NAMES,
+  ROLLUP_NAMES,
+  ROLLUPS,
+  type RollupName,
+} from '../schema/rollups.ts'
 import { Params, type Plan } from './plan.ts'
 import { SPAN_CONDITION, spanCondition } from './span-condition.ts'
 import type { Span } from './times.ts'
@@ -19,8 +26,8 @@ export interface Piece {
   readonly toMs: number
 }
 
-/** From so many whole buckets on a table of sums is read; below, the records are as quick. */
-const LEAST_BUCKETS = 10
+/** From so many whole buckets on a table of sums is read; below, the finer one is as quick. */
+const LEAST_BUCKETS: Readonly<Record<RollupName, number>> = { flows_1m: 10, flows_1h: 10, flows_1d: 3 }
 const FROM_FLOWS = new RegExp(`FROM ${FLOWS} WHERE`, 'g')
 /** What sums stand for in SQL over records, the longest first: an expression may hold another's columns. */
 const EXPRESSIONS: readonly { name: string; of: string }[] = ROLLUP_SUM_NAMES.map((name) => ({
@@ -80,24 +87,25 @@ function pieceSql(
 
 /** The parts of a span in order of time; one of the records alone when it is short. */
 export function piecesOf({ fromMs, toMs }: Pick<Span, 'fromMs' | 'toMs'>): Piece[] {
-  const minutes = wholeBuckets(fromMs, toMs, 'flows_1m')
-  if (minutes === undefined) return [{ table: FLOWS, fromMs, toMs }]
-  const hours = wholeBuckets(minutes.fromMs, minutes.toMs, 'flows_1h')
-  const inner: Piece[] =
-    hours === undefined ? [minutes] : [{ ...minutes, toMs: hours.fromMs }, hours, { ...minutes, fromMs: hours.toMs }]
-  const all: Piece[] = [
-    { table: FLOWS, fromMs, toMs: minutes.fromMs },
-    ...inner,
-    { table: FLOWS, fromMs: minutes.toMs, toMs },
-  ]
-  return all.filter((piece) => piece.fromMs < piece.toMs)
+  let pieces: Piece[] = [{ table: FLOWS, fromMs, toMs }]
+  // The middle is read of the next coarser table, as long as that has enough of it.
+  for (const table of ROLLUP_NAMES) {
+    const at = (pieces.length - 1) / 2
+    const middle = pieces[at]!
+    const whole = wholeBuckets(middle, table)
+    if (whole === undefined) break
+    const before = { ...middle, toMs: whole.fromMs }
+    const after = { ...middle, fromMs: whole.toMs }
+    pieces = [...pieces.slice(0, at), before, whole, after, ...pieces.slice(at + 1)]
+  }
+  return pieces.filter((piece) => piece.fromMs < piece.toMs)
 }
 
-function wholeBuckets(fromMs: number, toMs: number, table: RollupName): Piece | undefined {
+function wholeBuckets({ fromMs, toMs }: Piece, table: RollupName): Piece | undefined {
   const { bucketMs } = ROLLUPS[table]
   const from = Math.ceil(fromMs / bucketMs) * bucketMs
   const to = Math.floor(toMs / bucketMs) * bucketMs
-  return to - from < LEAST_BUCKETS * bucketMs ? undefined : { table, fromMs: from, toMs: to }
+  return to - from < LEAST_BUCKETS[table] * bucketMs ? undefined : { table, fromMs: from, toMs: to }
 }
 
 /** The condition that a row of the piece's table is in it. */

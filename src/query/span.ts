@@ -1,10 +1,12 @@
 import { FLOWS } from '../schema/ddl.ts'
+import type { RollupName } from '../schema/rollups.ts'
 import { Params, type Asker, type Plan } from './plan.ts'
 import { onSums } from './rollup.ts'
 import { spanCondition } from './span-condition.ts'
 import { isoTime, type Span } from './times.ts'
 
 const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /** Which part of the store a question is about, and what to say when there is nothing in it. */
 
@@ -33,11 +35,15 @@ const RECORDS: Plan = {
   params: {},
 }
 
-const HOURS: Plan = {
-  sql:
-    `SELECT sum(records) AS records, toInt64(toUnixTimestamp(min(bucket))) * 1000 AS first_ms, ` +
-    `toInt64(toUnixTimestamp(max(bucket))) * 1000 AS last_ms FROM flows_1h`,
-  params: {},
+const HOURS = bucketsOf('flows_1h')
+const DAYS = bucketsOf('flows_1d')
+
+function bucketsOf(table: RollupName): Plan {
+  const time = (what: 'min' | 'max') => `toInt64(toUnixTimestamp(${what}(bucket))) * 1000`
+  return {
+    sql: `SELECT sum(records) AS records, ${time('min')} AS first_ms, ${time('max')} AS last_ms FROM ${table}`,
+    params: {},
+  }
 }
 
 /** All that is stored; what lies in it is known where it was counted on the way. */
@@ -47,18 +53,20 @@ export interface Whole {
 }
 
 /**
- * The span from the oldest to the newest record, or from the first hour of sums where the records of it are gone; undefined when there
+ * The span from the oldest to the newest record, or from the first hour or day of sums where the records of it are gone; undefined when there
  * is none. Errors: query_failed, store_unreachable.
  */
 export async function wholeSpan(asker: Asker): Promise<Whole | undefined> {
-  const [records, hours] = await Promise.all([
-    held(asker, RECORDS),
-    asker.scope === undefined ? held(asker, HOURS) : undefined,
-  ])
-  if (records === undefined) return hours && { span: wholeOf(hours.firstMs, hours.lastMs + HOUR_MS - 1) }
-  if (hours !== undefined && hours.firstMs + HOUR_MS <= records.firstMs)
-    return { span: wholeOf(hours.firstMs, records.lastMs) }
-  return { span: wholeOf(records.firstMs, records.lastMs), contents: records }
+  // A project's questions are of records alone, see scope.ts.
+  const sums = asker.scope === undefined ? [held(asker, HOURS), held(asker, DAYS)] : []
+  const [records, hours, days] = await Promise.all([held(asker, RECORDS), ...sums])
+  let firstMs = records?.firstMs ?? Infinity
+  if (hours !== undefined && hours.firstMs + HOUR_MS <= firstMs) firstMs = hours.firstMs
+  if (days !== undefined && days.firstMs + DAY_MS <= firstMs) firstMs = days.firstMs
+  if (firstMs === Infinity) return undefined
+  if (records?.firstMs === firstMs) return { span: wholeOf(firstMs, records.lastMs), contents: records }
+  const last = records?.lastMs ?? (hours === undefined ? days!.lastMs + DAY_MS : hours.lastMs + HOUR_MS) - 1
+  return { span: wholeOf(firstMs, last) }
 }
 
 async function held(asker: Asker, plan: Plan): Promise<(Contents & { firstMs: number; lastMs: number }) | undefined> {

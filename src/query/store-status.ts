@@ -23,6 +23,7 @@ const TIMES: Readonly<Record<string, string>> = {
   flows: 'toUnixTimestamp64Milli({}(flow_end))',
   flows_1m: 'toInt64(toUnixTimestamp({}(bucket))) * 1000',
   flows_1h: 'toInt64(toUnixTimestamp({}(bucket))) * 1000',
+  flows_1d: 'toInt64(toUnixTimestamp({}(bucket))) * 1000',
 }
 
 /** Errors: usage; query_failed, store_unreachable. */

@@ -1,10 +1,11 @@
 /**
- * THE tables of sums: the flow records by minute and by hour, by both ends, without addresses and transport ports. They answer the
+ * THE tables of sums: the flow records by minute, hour and day, by both ends, without addresses and transport ports. They answer the
  * same questions to the byte where a question asks for no more than their keys, and stay when the records are gone.
  *
  *   flows      a block of records, and with it, in the same file of the spool,
  *   flows_1m   a block of its sums (native-sums.ts), from which
  *   flows_1h   a materialized view takes the hours
+ *   flows_1d   and another the days: pairs of ends that talk every hour are one row of a day, so a month is read in a tenth of the time
  *
  * Sums are signed: records that are taken back or replaced are taken out by rows of negative sums (store/replace.ts). Variances are
  * kept beside the sums, so the error of an estimate survives as well.
@@ -78,10 +79,11 @@ export const ROLLUP_SUMS = {
 export type RollupSum = keyof typeof ROLLUP_SUMS
 export const ROLLUP_SUM_NAMES = Object.keys(ROLLUP_SUMS) as RollupSum[]
 
-/** The two tables, the finer first; `partition` is a function of the day of storing. */
+/** The tables, the finer first; `partition` is a function of the day of storing. */
 export const ROLLUPS = {
   flows_1m: { bucketMs: 60_000, partition: 'toYYYYMMDD', from: 'Flow records' },
   flows_1h: { bucketMs: 3_600_000, partition: 'toYYYYMM', from: 'Minutes' },
+  flows_1d: { bucketMs: 86_400_000, partition: 'toYYYYMM', from: 'Minutes' },
 } as const satisfies Record<string, { bucketMs: number; partition: string; from: string }>
 
 /** The table that blocks of sums go into. */
@@ -148,12 +150,35 @@ export function sumsSelect(target: DdlTarget, { sign = 1, where }: { sign?: 1 | 
 /** Columns of a rollup that are written, in order. */
 export const ROLLUP_COLUMNS: readonly string[] = ['bucket', 'group_hash', ...ROLLUP_KEYS, ...ROLLUP_SUM_NAMES]
 
-/** `CREATE MATERIALIZED VIEW …` that fills the hours from the minutes. Rows of one hour are put together by the table's merges. */
-export function hoursView(target: DdlTarget): string {
+/** Tables that views fill, and the start of their bucket, made of a finer one's. */
+const VIEWS = {
+  flows_1h: 'toStartOfHour(bucket)',
+  // Of the column's own time zone, UTC.
+  flows_1d: "toStartOfInterval(bucket, INTERVAL 1 DAY, 'UTC')",
+} as const satisfies Partial<Record<RollupName, string>>
+
+/** `CREATE MATERIALIZED VIEW …` that fills a coarser table from the minutes. Rows of one bucket are put together by the table's merges. */
+export function rollupView(name: keyof typeof VIEWS, target: DdlTarget): string {
   const columns = ROLLUP_COLUMNS.slice(1).join(', ')
-  const table = (name: RollupName) => qualified(target, storedIn(target, name))
+  const table = (one: RollupName) => qualified(target, storedIn(target, one))
   return (
-    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${qualified(target, 'flows_1h_view')}${onCluster(target)} TO ${table('flows_1h')} AS\n` +
-    `SELECT toStartOfHour(bucket) AS bucket, ${columns}, day_stored FROM ${table('flows_1m')}`
+    `CREATE MATERIALIZED VIEW IF NOT EXISTS ${qualified(target, `${name}_view`)}${onCluster(target)} TO ${table(name)} AS\n` +
+    `SELECT ${VIEWS[name]} AS bucket, ${columns}, day_stored FROM ${table(MINUTES)}`
   )
+}
+
+/**
+ * Puts into the days what the hours hold more than they: everything stored before the days' view was there. What the days hold already is
+ * taken out in the same statement, so that it may be run again after it was cut, and while rows come in.
+ */
+export function daysFromHours(target: DdlTarget): string {
+  const keys = ROLLUP_KEYS.join(', ')
+  const select = (bucket: string, hash: string, sign: string, from: RollupName) =>
+    `SELECT ${bucket} AS bucket, ${hash} AS group_hash, ${keys}, ${ROLLUP_SUM_NAMES.map((name) => `${sign}${name} AS ${name}`).join(', ')}, ` +
+    `day_stored FROM ${qualified(target, from)}`
+  // Earlier hashes were of the minute too; the days are to be merged.
+  const hours = select(VIEWS.flows_1d, `sipHash64(${keys})`, '', 'flows_1h')
+  const held = select('bucket', 'group_hash', '-', 'flows_1d')
+  const settings = target.cluster === undefined ? '' : ' SETTINGS distributed_foreground_insert = 1'
+  return `INSERT INTO ${qualified(target, 'flows_1d')} (${ROLLUP_COLUMNS.join(', ')}, day_stored)${settings} ${hours} UNION ALL ${held}`
 }

@@ -20,6 +20,7 @@ const FLOWS_STORED = {
   flows: 'time_stored',
   flows_1m: 'day_stored',
   flows_1h: 'day_stored',
+  flows_1d: 'day_stored',
 } as const satisfies Record<FlowTable, string>
 const STORED = {
   ...FLOWS_STORED,

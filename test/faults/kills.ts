@@ -46,14 +46,15 @@ async function check(data: string, blocks: number): Promise<void> {
   const { rows } = await store.query({
     sql:
       `SELECT count() AS records, uniqExact(sequence) AS different, uniqExactIf(sequence, sequence < {safe:UInt32}) AS safe, ` +
-      `(SELECT sum(records) FROM flows_1m) AS minutes, (SELECT sum(records) FROM flows_1h) AS hours FROM flows`,
+      `(SELECT sum(records) FROM flows_1m) AS minutes, (SELECT sum(records) FROM flows_1h) AS hours, (SELECT sum(records) FROM flows_1d) AS days FROM flows`,
     params: { safe: blocks * ROWS },
   })
-  const { records, different, safe, minutes, hours } = rows[0]!
+  const { records, different, safe, minutes, hours, days } = rows[0]!
   assert.equal(different, records, 'no record is there twice')
   assert.equal(safe, blocks * ROWS, 'every record that was safe is there')
   assert.equal(minutes, records, 'the minutes hold every record once')
   assert.equal(hours, records, 'the hours hold every record once')
+  assert.equal(days, records, 'the days hold every record once')
   await close()
   await store.close()
 }

@@ -10,11 +10,12 @@ import { RECORDS, T0 } from './records.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
+const DAYS_MS = 120 * HOUR
 
-/** The records of the small cloud again and again over 40 hours, sampled now and then. */
+/** The records of the small cloud again and again over five days, sampled now and then. */
 function history(): Record_[] {
   const records: Record_[] = []
-  for (let ms = 0; ms < 40 * HOUR; ms += 7 * MINUTE + 13_007)
+  for (let ms = 0; ms < DAYS_MS; ms += 17 * MINUTE + 13_007)
     for (const record of RECORDS)
       records.push({
         ...record,
@@ -37,13 +38,16 @@ describe('the parts of a span', () => {
       [HOUR - 1, 30 * HOUR + 1],
       [0, 50 * HOUR],
       [7 * MINUTE, 50 * HOUR - 3],
+      [5, 200 * HOUR + 7],
+      [24 * HOUR, 96 * HOUR],
+      [24 * HOUR + 1, 120 * HOUR],
     ] as const) {
       const pieces = piecesOf({ fromMs, toMs })
       assert.equal(pieces[0]!.fromMs, fromMs)
       assert.equal(pieces.at(-1)!.toMs, toMs)
       for (const [i, piece] of pieces.entries()) {
         assert.equal(pieces[i + 1]?.fromMs ?? toMs, piece.toMs)
-        const bucket = { flows: 1, flows_1m: MINUTE, flows_1h: HOUR }[piece.table]
+        const bucket = { flows: 1, flows_1m: MINUTE, flows_1h: HOUR, flows_1d: 24 * HOUR }[piece.table]
         assert.equal(piece.fromMs % bucket, 0)
         assert.equal(piece.toMs % bucket, 0)
       }
@@ -60,7 +64,7 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
   })
   after(() => engine.close())
 
-  const span = { from: new Date(T0 + 61_003).toISOString(), to: new Date(T0 + 39 * HOUR + 1).toISOString() }
+  const span = { from: new Date(T0 + 61_003).toISOString(), to: new Date(T0 + DAYS_MS - HOUR + 1).toISOString() }
   /** Whoever asks here reads records only, or notes what is asked. */
   const asked: string[] = []
   const noting: Asker = {
@@ -87,8 +91,8 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
       asked.length = 0
       const summed = await askTop(noting, { ...question, ...span }, T0)
       assert.ok(
-        asked.some((sql) => sql.includes('FROM flows_1h')),
-        'hours were read',
+        ['flows_1m', 'flows_1h', 'flows_1d'].every((table) => asked.some((sql) => sql.includes(`FROM ${table}`))),
+        'minutes, hours and days were read',
       )
       // The same plans on views that hold the records only.
       const raw = await askTop(recordsOnly(), { ...question, ...span }, T0)
@@ -117,7 +121,7 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
     await askMatrix(noting, { filter: 'samples = 2', ...span }, T0)
     const answers = asked.filter((sql) => /group_hash|_total|AS ks/.test(sql))
     assert.equal(answers.length, 6)
-    assert.equal(answers.filter((sql) => sql.includes('flows_1h')).length, 0)
+    assert.equal(answers.filter((sql) => /flows_1[mhd]/.test(sql)).length, 0)
   })
 
   it('widen a span whose first records are gone', async () => {
@@ -129,10 +133,10 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
       .catch(() => {})
     const answer = await askTop(
       engine.store,
-      { dimensions: ['project'], from: new Date(T0 + 25 * (7 * MINUTE + 13_007) + 2).toISOString(), to: span.to },
+      { dimensions: ['project'], from: new Date(T0 + 25 * (17 * MINUTE + 13_007) + 2).toISOString(), to: span.to },
       T0,
     )
-    assert.match(answer.notes.join(), /kept as sums only; this is from 2026-01-01 03:00:00/)
+    assert.match(answer.notes.join(), /kept as sums only; this is from 2026-01-01 07:10:00/)
   })
 
   /** Sums are seen as the records' own: each of their tables is read from the records. */
@@ -140,7 +144,7 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
     return {
       query: (plan) => {
         const sql = plan.sql.replace(
-          /FROM (flows_1[mh]) WHERE bucket/g,
+          /FROM (flows_1[mhd]) WHERE bucket/g,
           (_, name: string) => `FROM ${fromRecords(name)} WHERE bucket`,
         )
         return engine.store.query({ ...plan, sql })
@@ -149,7 +153,7 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
   }
 
   function fromRecords(name: string): string {
-    const bucket = name === 'flows_1m' ? 'toStartOfMinute' : 'toStartOfHour'
+    const bucket = { flows_1m: 'toStartOfMinute', flows_1h: 'toStartOfHour' }[name] ?? 'toStartOfDay'
     return (
       `(SELECT * REPLACE (toInt64(packets) AS packets, toInt64(bytes) AS bytes, toInt64(l2_bytes) AS l2_bytes), ${bucket}(flow_end) AS bucket, toInt64(1) AS records, ` +
       `samples * toFloat64(sampling_rate) * (toFloat64(sampling_rate) - 1) AS packets_variance FROM flows)`

@@ -138,7 +138,7 @@ describe('a cluster of two shards with two replicas each', { skip: NO_ENGINE }, 
       'each shard has some',
     )
     assert.equal(raw[0]![0]! + raw[1]![0]!, sent)
-    for (const table of ['flows_1m_local', 'flows_1h_local'])
+    for (const table of ['flows_1m_local', 'flows_1h_local', 'flows_1d_local'])
       assert.deepEqual(
         await sums(`SELECT sum(records), sum(bytes) FROM sharded.${table}`),
         raw.map(([rows, , bytes]) => [rows, bytes]),

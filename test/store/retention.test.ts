@@ -55,7 +55,7 @@ describe('how long rows are kept', { skip: NO_ENGINE }, () => {
     await keepFor(store, { flows: 101, flows_1m: 0, flows_1h: 300 })
     assert.equal(await ttlOf('flows'), 'TTL time_stored + toIntervalSecond(101)')
     assert.equal(await ttlOf('flows_1m'), undefined)
-    await keepFor(store, { flows: 0, flows_1m: 0, flows_1h: 0 })
+    await keepFor(store, { flows: 0, flows_1m: 0, flows_1h: 0, flows_1d: 0 })
   })
 
   it('is set for each table beside the flows as well', async () => {
@@ -77,7 +77,7 @@ describe('how long rows are kept', { skip: NO_ENGINE }, () => {
     await store.run('OPTIMIZE TABLE ovsight.flows FINAL')
     assert.equal(await count('flows'), 0)
     assert.ok((await count('flows_1m')) > 0)
-    await keepFor(store, { flows: 0, flows_1m: 0, flows_1h: 0 })
+    await keepFor(store, { flows: 0, flows_1m: 0, flows_1h: 0, flows_1d: 0 })
   })
 
   it('ends early when the disk is nearly full: the oldest day goes, the newest stays, and it is said', async () => {

@@ -67,7 +67,7 @@ describe('a database of an earlier version', { skip: NO_ENGINE }, () => {
         await engine.rows(`SELECT sequence, bytes, src_server, role, counts_once FROM ${name}.flows ORDER BY sequence`),
         Array.from({ length: 5 }, (_, i) => [i, String(100 + i), `vm-${i}`, 'sent', 1]),
       )
-      for (const table of ['flows_1m', 'flows_1h'])
+      for (const table of ['flows_1m', 'flows_1h', 'flows_1d'])
         assert.deepEqual(await engine.rows(`SELECT sum(bytes), sum(records) FROM ${name}.${table}`), [['510', '5']])
       assert.deepEqual(await engine.rows(`SELECT max(version) FROM ${name}.migrations`), [[MIGRATIONS.length]])
       target.statements.length = 0

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { createTable, FLOWS, FLOWS_TABLE, type TableSpec } from '../../src/schema/ddl.ts'
 import { type NativeBlock, NativeEncoder } from '../../src/schema/native.ts'
 import { FlowBatch, setTime, setU64 } from '../../src/schema/batch.ts'
-import { ROLLUP_KEYS, ROLLUP_SUMS, ROLLUP_SUM_NAMES, type RollupName } from '../../src/schema/rollups.ts'
+import { ROLLUP_KEYS, ROLLUP_SUMS, ROLLUP_NAMES, ROLLUP_SUM_NAMES, type RollupName } from '../../src/schema/rollups.ts'
 import { ChdbStore } from '../../src/store/chdb.ts'
 import { Spool } from '../../src/store/spool.ts'
 import { flowBlock, numberedBlock, T0 } from './blocks.ts'
@@ -62,7 +62,7 @@ describe('the tables of sums', { skip: NO_ENGINE }, () => {
   const ask = async (sql: string) => (await store.query({ sql, params: {} })).rows
   /** Keys whose sums differ between a rollup and the records, summed by the engine itself. */
   const differing = (name: RollupName, keys: readonly string[]) => {
-    const bucket = name === 'flows_1m' ? 'toStartOfMinute' : 'toStartOfHour'
+    const bucket = { flows_1m: 'toStartOfMinute', flows_1h: 'toStartOfHour', flows_1d: 'toStartOfDay' }[name]
     const raw = ROLLUP_SUM_NAMES.map((sum) => `toFloat64(sum(${ROLLUP_SUMS[sum].of('f.')})) AS s_${sum}`)
     const rolled = ROLLUP_SUM_NAMES.map((sum) => `-toFloat64(sum(r.${sum})) AS s_${sum}`)
     const differs = ROLLUP_SUM_NAMES.map((sum) => `abs(sum(s_${sum})) > 1e-3`)
@@ -75,6 +75,7 @@ describe('the tables of sums', { skip: NO_ENGINE }, () => {
   const agree = async (keys: readonly string[] = ROLLUP_KEYS) => {
     assert.deepEqual(await differing('flows_1m', keys), [])
     assert.deepEqual(await differing('flows_1h', keys), [])
+    assert.deepEqual(await differing('flows_1d', keys), [])
   }
 
   it('agree with the records by every key, also when a block comes again', async () => {
@@ -90,7 +91,7 @@ describe('the tables of sums', { skip: NO_ENGINE }, () => {
   })
 
   it('agree after merges, which leave one row of a group in each minute and hour', async () => {
-    for (const name of ['flows_1m', 'flows_1h']) {
+    for (const name of ROLLUP_NAMES) {
       await store.run(`OPTIMIZE TABLE ovsight.${name} FINAL`)
       const [row] = await ask(
         `SELECT count() AS n, uniqExact(bucket, ${ROLLUP_KEYS.join(', ')}) AS groups FROM ${name}`,
@@ -157,7 +158,7 @@ describe('records of an earlier database', { skip: NO_ENGINE }, () => {
       },
     }
     await migrate(database)
-    for (const table of ['flows_1m', 'flows_1h'])
+    for (const table of ROLLUP_NAMES)
       assert.deepEqual(await engine.rows(`SELECT sum(bytes), sum(records) FROM old.${table}`), [['15', '2']])
     engine.close()
   })

@@ -121,10 +121,12 @@ describe('export and import', { skip: NO_ENGINE }, () => {
       await one(`SELECT count() AS n, groupBitXor(cityHash64(${EXPORT_COLUMNS.join(', ')})) AS h FROM flows`),
       await grouped('flows_1m'),
       await grouped('flows_1h'),
+      await grouped('flows_1d'),
     ]
   }
   const empty = async () => {
-    for (const table of ['flows', 'flows_1m', 'flows_1h', 'imports']) await to.run(`TRUNCATE TABLE ovsight.${table}`)
+    for (const table of ['flows', 'flows_1m', 'flows_1h', 'flows_1d', 'imports'])
+      await to.run(`TRUNCATE TABLE ovsight.${table}`)
   }
 
   for (const format of ['parquet', 'csv', 'jsonl'])

@@ -41,10 +41,12 @@ export async function migrate(
         'upgrade ovsight, or give it another database',
     )
   const lacking = migrations.filter(({ version }) => version > done)
+  const filled = inUse.has(storedIn(target, FLOWS))
   // Before, since a migration may read any column; after, for the tables that are new.
   const aligned = await align(database, tables, inUse)
-  for (const { version, name, statements } of lacking) {
+  for (const { version, name, statements, fill } of lacking) {
     for (const statement of statements(target)) await database.run(statement)
+    if (filled) for (const statement of fill?.(target) ?? []) await database.run(statement)
     await database.run(
       `INSERT INTO ${qualified(target, MIGRATIONS_TABLE.name)} (version, name, program) VALUES (${version}, ${quote(name)}, ${quote(PROGRAM)})`,
     )

@@ -22,8 +22,9 @@ import {
   ROLLUP_COLUMNS,
   ROLLUP_NAMES,
   type RollupName,
-  hoursView,
+  daysFromHours,
   rollupTable,
+  rollupView,
   sumsSelect,
 } from '../../schema/rollups.ts'
 import {
@@ -40,6 +41,8 @@ export interface Migration {
   /** What it does, recorded in the database. */
   name: string
   statements: (target: DdlTarget) => readonly string[]
+  /** What fills new tables from those that were there; not run where there was nothing before. */
+  fill?: (target: DdlTarget) => readonly string[]
 }
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -74,6 +77,12 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 9, name: 'when rows beside the flows were stored', statements: () => [] },
   // The column itself is added by `align`.
   { version: 10, name: 'templates of exporters', statements: () => [] },
+  {
+    version: 11,
+    name: 'sums by day',
+    statements: (target) => [...createTable(rollupTable('flows_1d'), target), rollupView('flows_1d', target)],
+    fill: (target) => [daysFromHours(target)],
+  },
 ]
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
@@ -81,11 +90,13 @@ function sumsByMinuteAndHour(target: DdlTarget): string[] {
   const settings = Object.entries(MERGE_SETTINGS).map(([name, value]) => `${name} = ${value}`)
   const make = (name: RollupName) => createTable(rollupTable(name), target)
   // No cluster is older than the sums: there are no records to sum, and another collector may be storing the first already.
-  if (target.cluster !== undefined) return [...ROLLUP_NAMES.flatMap(make), hoursView(target)]
+  const names = ['flows_1m', 'flows_1h'] as const
+  const view = rollupView('flows_1h', target)
+  if (target.cluster !== undefined) return [...names.flatMap(make), view]
   return [
     `${alterStored(target, FLOWS)} MODIFY SETTING ${settings.join(', ')}`,
-    ...ROLLUP_NAMES.flatMap((name) => [...make(name), `TRUNCATE TABLE ${qualified(target, name)}`]),
-    hoursView(target),
+    ...names.flatMap((name) => [...make(name), `TRUNCATE TABLE ${qualified(target, name)}`]),
+    view,
     `INSERT INTO ${qualified(target, MINUTES)} (${ROLLUP_COLUMNS.join(', ')}) ${sumsSelect(target)}`,
   ]
 }
@@ -116,7 +127,8 @@ export function everything(target: DdlTarget): string[] {
   return [
     createDatabase(target),
     ...[MIGRATIONS_TABLE, ...ALIGNED_TABLES].flatMap((table) => createTable(table, target)),
-    hoursView(target),
+    rollupView('flows_1h', target),
+    rollupView('flows_1d', target),
     ...identityViews(target),
   ]
 }
