@@ -3,7 +3,7 @@
  * same at once. Tests hold the two against each other. For both the caller has checked that the field lies inside its set.
  */
 import type { BatchLayout, FlowBatch } from '../schema/batch.ts'
-import { columnFacts, type ColumnName } from '../schema/columns.ts'
+import { COLUMN_NAMES, columnFacts, type ColumnName } from '../schema/columns.ts'
 import { enumCodes } from '../schema/enums.ts'
 import { KINDS } from '../schema/kinds.ts'
 import { HEAD } from './head.ts'
@@ -315,8 +315,11 @@ export const COPIES = {
 
 export type CopyName = keyof typeof COPIES
 
+/** Columns of two lanes; asked for with every value that is walked. */
+const WIDE: ReadonlySet<ColumnName> = new Set(COLUMN_NAMES.filter((name) => KINDS[columnFacts(name).kind].lanes === 2))
+
 function isWide(column: ColumnName): boolean {
-  return KINDS[columnFacts(column).kind].lanes === 2
+  return WIDE.has(column)
 }
 
 function uint(view: DataView, from: number, length: number): number {

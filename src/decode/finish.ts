@@ -128,17 +128,23 @@ function emitFamily(layout: BatchLayout, { filled, families }: Fields): string {
 
 function walkFamily({ filled, families }: Fields, out: FlowBatch, row: number): void {
   const { ip_version, ether_type, src_addr, dst_addr } = out.columns
-  if (!filled.has('ip_version') && families !== 'none') {
-    const kinds = [familyOf(src_addr, row), familyOf(dst_addr, row)]
-    ip_version[row] = families === 'ipv4' ? 4 : families === 'ipv6' ? 6 : kinds.includes(4) ? 4 : Math.max(...kinds)
-  }
+  if (!filled.has('ip_version') && families !== 'none')
+    ip_version[row] = families === 'ipv4' ? 4 : families === 'ipv6' ? 6 : familyOfBoth(src_addr, dst_addr, row)
   if (!filled.has('ether_type')) ether_type[row] = ip_version[row] === 4 ? IPV4 : ip_version[row] === 6 ? IPV6 : 0
 }
 
+/** IPv4 when one of the addresses is, whatever the other says. */
+function familyOfBoth(source: Uint32Array, destination: Uint32Array, row: number): number {
+  const [one, other] = [familyOf(source, row), familyOf(destination, row)]
+  return one === 4 || other === 4 ? 4 : Math.max(one, other)
+}
+
 function familyOf(column: Uint32Array, row: number): 0 | 4 | 6 {
-  const [a, b, c, d] = column.subarray(row * 4, row * 4 + 4)
-  if (a === 0 && b === 0 && c === IPV4_MAPPED) return 4
-  return a === 0 && b === 0 && c === 0 && d === 0 ? 0 : 6
+  const at = row * 4
+  const third = column[at + 2]
+  if (column[at] !== 0 || column[at + 1] !== 0) return 6
+  if (third === IPV4_MAPPED) return 4
+  return third === 0 && column[at + 3] === 0 ? 0 : 6
 }
 
 /** An egress interface is known by its number or, where OVS has no number for it, by its name. */

@@ -1,6 +1,6 @@
 /** What was sent against what became of it, by what /metrics says and what the store holds. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Traffic } from './traffic.ts'
+import { MIRRORING, type Traffic } from './traffic.ts'
 
 /** Values of /metrics by name and labels as they are written there. */
 export type Page = ReadonlyMap<string, number>
@@ -99,10 +99,11 @@ export class Balance {
     return sum(this.page, 'ovsight_rows_total')
   }
 
-  /** Rows of exporters whose records are known: all but those of the flood. Mirrored frames are of none. */
+  /** Rows of exporters whose records are known: all but those of the flood and of mirrored frames. */
   private get known(): number {
     const rows = 'ovsight_exporter_rows_total'
-    return sum(this.page, rows) - sum(this.page, rows, 'exporter="127.16.')
+    const others = ['127.16.', MIRRORING].map((begin) => sum(this.page, rows, `exporter="${begin}`))
+    return others.reduce((left, of) => left - of, sum(this.page, rows))
   }
 
   private get lostInStore(): number {

@@ -10,7 +10,8 @@ import { createLog } from '../../src/telemetry/log.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const STILL_MS = 1_500
-const READ_TRIES = 20
+const READ_TRIES = 40
+const READ_MS = 250
 
 export type ToHost = 'fail' | 'look' | 'stop'
 
@@ -67,12 +68,19 @@ async function host(flags: Record<string, unknown>): Promise<void> {
   say({ kind: 'started', url: collector.url!, ports })
 }
 
-/** Until all workers have answered: on a busy machine one may not in time, and what it counted since would be lost with it. */
+/**
+ * Until all workers have answered, and nothing is counted any more: on a busy machine one may not answer in time or have its socket full,
+ * and what it counted since would be lost with it.
+ */
 async function readAll(pool: WorkerPool): Promise<void> {
   const { places } = pool as unknown as { places: readonly { samples: object }[] }
-  const told = places.map(({ samples }) => samples)
-  for (let tries = 0; tries < READ_TRIES; tries++) {
+  const received = () => [...(pool.readers.ovsight_receive_datagrams_total?.() ?? [])].reduce((sum, [value]) => sum + value, 0) // prettier-ignore
+  let before = -1
+  for (let tries = 0; tries < READ_TRIES; tries++, await sleep(READ_MS)) {
+    const told = places.map(({ samples }) => samples)
     await pool.read()
-    if (places.every(({ samples }, i) => samples !== told[i])) return
+    if (!places.every(({ samples }, i) => samples !== told[i])) continue
+    if (received() === before) return
+    before = received()
   }
 }

@@ -29,6 +29,18 @@ function netflow9Load(): Load {
   }
 }
 
+/** Begins the addresses of exporters of mirrored frames, whose rows are flows: how many is a matter of timing. */
+export const MIRRORING = '127.0.65.'
+
+/** Exporters of mirrored frames have addresses of their own. */
+function apart(load: Load): Load {
+  if (load.input !== 'gre') return load
+  return {
+    ...load,
+    exporters: load.exporters.map((one) => ({ ...one, from: MIRRORING + one.from.split('.').at(-1)! })),
+  }
+}
+
 interface Source {
   load: Load
   sender: Sender
@@ -59,7 +71,7 @@ export class Traffic {
 
   /** `gre`: whether this process may send mirrored frames, and the collector receives them. */
   static async open(ports: Record<string, number>, gre: boolean): Promise<Traffic> {
-    const wanted = [...(await loads()), netflow9Load()].filter(({ input }) => input !== 'gre' || gre)
+    const wanted = [...(await loads()), netflow9Load()].filter(({ input }) => input !== 'gre' || gre).map(apart)
     const sources = wanted.map((load) => ({ load, sender: new Sender(load, ports[load.input] ?? 0) }))
     return new Traffic(sources, await Flood.open(7), ports)
   }

@@ -73,6 +73,8 @@ export class Layouts {
   minute = 0
   /** In the order of their turn: what is looked at and stays goes to the end. */
   private readonly proven = new Map<string, Layout>()
+  /** Those that stay, beside `max`: the caller has few. */
+  private readonly pinned = new Map<string, Layout>()
   private readonly byIndex: (Layout | undefined)[] = []
   private readonly free: number[] = []
   private nextSerial = 1
@@ -94,15 +96,30 @@ export class Layouts {
 
   intern(spec: Spec): Layout {
     const key = keyOf(spec)
-    let layout = this.proven.get(key) ?? this.unproven.get(key)
+    let layout = this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key)
     if (layout === undefined) {
       if (this.size >= this.max) this.evict()
-      layout = new Layout(spec, this.free.pop() ?? this.byIndex.length, this.nextSerial)
-      layout.usesMinute = this.minute
-      this.nextSerial = (this.nextSerial % 0x7fff_ffff) + 1
-      this.byIndex[layout.index] = layout
+      layout = this.create(spec)
       this.unproven.set(key, layout)
     }
+    return layout
+  }
+
+  /** The same, and it is never thrown out. */
+  pin(spec: Spec): Layout {
+    const key = keyOf(spec)
+    const layout = this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key) ?? this.create(spec)
+    this.proven.delete(key)
+    this.unproven.delete(key)
+    this.pinned.set(key, layout)
+    return layout
+  }
+
+  private create(spec: Spec): Layout {
+    const layout = new Layout(spec, this.free.pop() ?? this.byIndex.length, this.nextSerial)
+    layout.usesMinute = this.minute
+    this.nextSerial = (this.nextSerial % 0x7fff_ffff) + 1
+    this.byIndex[layout.index] = layout
     return layout
   }
 

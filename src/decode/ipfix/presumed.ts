@@ -195,14 +195,15 @@ export class Presumptions {
   private readonly layouts: Layouts
   private readonly awaiting = new Uint8Array(IDS)
   private readonly specs: (readonly Spec[] | undefined)[] = []
+  private readonly known: (readonly Layout[] | undefined)[] = []
 
   constructor(layouts: Layouts) {
     this.layouts = layouts
   }
 
-  /** The layouts that records of template `id` may have. */
-  layoutsOf(id: number): Layout[] {
-    return this.specsOf(id).map((spec) => this.layouts.intern(spec))
+  /** The layouts that records of template `id` may have. They stay: to plan them anew for every record takes longer than to decode it. */
+  layoutsOf(id: number): readonly Layout[] {
+    return (this.known[id - FIRST_ID] ??= this.specsOf(id).map((spec) => this.layouts.pin(spec)))
   }
 
   /** A layout of template `id` was taken. */
