@@ -31,6 +31,7 @@ export interface Load {
 }
 
 const EXPORTERS = 8
+const EXPORTERS_A_NET = 250
 const DATAGRAMS = 64
 /** Of each where exporters are many. */
 const FEW = 8
@@ -42,7 +43,7 @@ export async function loads(): Promise<Load[]> {
 }
 
 function from(exporter: number): string {
-  return `127.0.${64 + (exporter >> 8)}.${(exporter & 0xff) + 1}`
+  return `127.0.${64 + Math.floor(exporter / EXPORTERS_A_NET)}.${(exporter % EXPORTERS_A_NET) + 1}`
 }
 
 /** Full NetFlow v5 datagrams of hosts whose servers talk to others of their network; by default of eight hosts of a small cloud. */

@@ -20,8 +20,11 @@ export class RealOvsdb {
   readonly socket = join(this.dir, 'db.sock')
   private process: ChildProcess | undefined
 
-  constructor() {
-    execFileSync('ovsdb-tool', ['create', join(this.dir, 'conf.db'), SCHEMA])
+  /** `clustered`: a cluster of one, which keeps history. */
+  constructor({ clustered = false } = {}) {
+    const file = join(this.dir, 'conf.db')
+    const raft = `unix:${join(this.dir, 'raft')}`
+    execFileSync('ovsdb-tool', clustered ? ['create-cluster', file, SCHEMA, raft] : ['create', file, SCHEMA])
   }
 
   /** Starts the server; `remotes` besides the unix socket (`ptcp:6640:127.0.0.1`, `tcp:…`). */

@@ -28,6 +28,9 @@ export interface ConnectionOptions {
   onClose?: (reason: Error) => void
 }
 
+/** The server answered, and refused. */
+export class OvsdbRefusal extends Error {}
+
 const DEFAULT_TIMEOUT_MS = 10_000
 // ovsdb-server's own default for TCP peers (ovsdb/jsonrpc-server.c).
 const DEFAULT_PROBE_MS = 5_000
@@ -128,7 +131,7 @@ export class OvsdbConnection {
     this.pending.delete(id as number)
     clearTimeout(pending.timer)
     if (error === null || error === undefined) pending.resolve(result)
-    else pending.reject(new Error(`the server answered: ${describe(error)}`))
+    else pending.reject(new OvsdbRefusal(`the server answered: ${describe(error)}`))
   }
 
   private send(message: object): void {

@@ -1,16 +1,17 @@
 /**
  * Keeps what one OVSDB server says current: connects, monitors, and connects again with backoff and jitter when it is gone.
  *
- * Nothing is carried over a reconnect: tags and OpenFlow ports may have been given to others meanwhile (seen: two tenants' local
- * VLANs swapped after a rebuild), so the tables are read anew. Until then the last ones stand, with their age.
+ * Nothing is believed over a reconnect: tags and OpenFlow ports may have been given to others meanwhile (seen: two tenants' local
+ * VLANs swapped after a rebuild), so the tables are read anew; from a server with history, all that has changed since. Until then the
+ * last ones stand, with their age.
  */
 import type { OvsdbConnection } from './client.ts'
 import { readOvsHost, type OvsHost } from './host.ts'
-import { monitor, type Monitored, type MonitorOptions } from './monitor.ts'
+import { monitor, type Monitored, type MonitorOptions, type Since } from './monitor.ts'
 import type { OvsdbTables } from './tables.ts'
 import { formatTarget, type OvsdbTarget } from './target.ts'
 
-export interface KeeperOptions extends Omit<MonitorOptions, 'onChange' | 'onClose'> {
+export interface KeeperOptions extends Omit<MonitorOptions, 'onChange' | 'onClose' | 'since'> {
   /** First and longest pause between two tries; each doubles the last, less a random half. */
   backoffMs?: number
   maxBackoffMs?: number
@@ -31,6 +32,8 @@ export interface KeeperState {
   /** When it last said anything true: the last update, or now while connected. 0 = never. */
   freshAtMs: number
   connects: number
+  /** How many of them went on from where the last ended. */
+  resumed: number
   changes: number
   /** Why it is not connected; '' when it is. */
   fault: string
@@ -55,6 +58,8 @@ export class TablesKeeper {
   private gather: NodeJS.Timeout | undefined
   private failures = 0
   private stopped = false
+  private monitored: Monitored | undefined
+  private since: Since | undefined
 
   /** `onTables` is called after the first snapshot and after each change; it must not keep them. */
   constructor(target: OvsdbTarget, onTables: OnTables, options: KeeperOptions = {}) {
@@ -66,6 +71,7 @@ export class TablesKeeper {
       connected: false,
       freshAtMs: 0,
       connects: 0,
+      resumed: 0,
       changes: 0,
       fault: 'not tried yet',
     }
@@ -97,6 +103,7 @@ export class TablesKeeper {
     try {
       monitored = await monitor(this.target, {
         ...this.options,
+        since: this.since,
         onChange: () => this.changed(monitored),
         onClose: (reason) => {
           lost = reason
@@ -111,14 +118,17 @@ export class TablesKeeper {
       monitored.connection.close()
       return
     }
+    this.since = monitored.since()
     if (lost !== undefined) {
       this.onLost(lost)
       return
     }
     this.connection = monitored.connection
+    this.monitored = monitored
     this.failures = 0
     this.facts.connected = true
     this.facts.connects++
+    if (monitored.resumed) this.facts.resumed++
     this.facts.fault = ''
     this.publish(monitored)
   }
@@ -144,6 +154,8 @@ export class TablesKeeper {
     this.facts.fault = reason.message
     this.options.onLost?.(reason)
     this.connection = undefined
+    if (this.monitored !== undefined) this.since = this.monitored.since()
+    this.monitored = undefined
     clearTimeout(this.gather)
     this.gather = undefined
     const { backoffMs = BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS, random = Math.random } = this.options

@@ -2,9 +2,13 @@
  * A replica of the tables of Open_vSwitch that identity needs, and of them only the columns that are needed: `statistics` and
  * `status` are rewritten every five seconds and are never asked for.
  *
- * The same tables are filled from a saved dump, from the answer to `monitor` and from its updates (RFC 7047, 4.1.5, 4.1.6).
+ * The same tables are filled from a saved dump, and from the answers and updates of either form of monitor (RFC 7047, 4.1.5, 4.1.6;
+ * updates2.ts).
  */
-import type { Row } from './values.ts'
+import { rowAfter, type TableTypes } from './updates2.ts'
+import { isObject, type Row } from './values.ts'
+
+export { isObject } from './values.ts'
 
 /** THE table of what is monitored. Columns a database does not have (older schema) are left out of the request. */
 export const TABLES = {
@@ -112,6 +116,28 @@ export class OvsdbTables {
     return changed
   }
 
+  /**
+   * Applies table updates of the second form (updates2.ts). Returns whether anything changed; undefined when they do not fit what is here:
+   * then the tables have to be read anew.
+   */
+  applySecond(updates: unknown, types: TableTypes): boolean | undefined {
+    let changed = false
+    for (const [name, rows] of entries(updates)) {
+      const table = this.rows.get(name)
+      const columns = types.get(name)
+      if (table === undefined || columns === undefined) continue
+      for (const [uuid, update] of entries(rows)) {
+        const row = rowAfter(table.get(uuid), update, columns)
+        if (row === null) return undefined
+        if (row === undefined) table.delete(uuid)
+        else table.set(uuid, row)
+        this.touch(name, uuid)
+        changed = true
+      }
+    }
+    return changed
+  }
+
   private touch(name: string, uuid: string): void {
     if (this.touched === undefined) return
     const uuids = this.touched.get(name)
@@ -122,10 +148,6 @@ export class OvsdbTables {
 
 export function isTable(name: string): name is TableName {
   return Object.hasOwn(TABLES, name)
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function entries(value: unknown): [string, unknown][] {

@@ -10,6 +10,11 @@
  */
 export type Row = Readonly<Record<string, unknown>>
 
+/** A JSON object, and no array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** Elements of a set; a bare atom is a set of one. */
 export function setOf(value: unknown): readonly unknown[] {
   if (value === undefined) return []
