@@ -1,4 +1,5 @@
 import { EVIDENCE } from '../schema/enums.ts'
+import { ageText } from './identity-sources.ts'
 import type { Exporter } from '../query/exporters.ts'
 
 /**
@@ -29,7 +30,8 @@ export interface MetricSample {
 
 export interface Finding {
   readonly stage: (typeof STAGES)[number]
-  readonly state: 'ok' | 'warn' | 'bad'
+  /** `unknown`: not looked at, since no collector runs. */
+  readonly state: 'ok' | 'warn' | 'bad' | 'unknown'
   readonly what: string
   readonly evidence: string
   readonly mend: string
@@ -42,10 +44,14 @@ export function diagnose(readings: Readings): Finding[] {
   return STAGES.flatMap((stage) => {
     const found = CHECKS[stage](readings).map((finding) => ({ stage, ...finding }))
     if (found.length > 0) return found.toSorted((a, b) => Number(b.state === 'bad') - Number(a.state === 'bad'))
-    return [
-      { stage, state: 'ok' as const, what: 'nothing is wrong', evidence: soundEvidence(stage, readings), mend: '' },
-    ]
+    return [{ stage, ...withoutFault(stage, readings), mend: '' }]
   })
+}
+
+function withoutFault(stage: (typeof STAGES)[number], readings: Readings): Omit<Finding, 'stage' | 'mend'> {
+  if (!readings.running && stage !== 'store')
+    return { state: 'unknown', what: 'not looked at', evidence: 'only a collector that runs knows it' }
+  return { state: 'ok', what: 'nothing is wrong', evidence: soundEvidence(stage, readings) }
 }
 
 type Found = Omit<Finding, 'stage'>
@@ -184,7 +190,7 @@ function ofExporter(one: Exporter, { nowMs, exporters }: Readings): Found[] {
     found.push({ state: 'warn', what: `the sampling rate of ${name} is not known, so figures have no error`, evidence: 'Open vSwitch does not export it; its counts are scaled already', mend: 'let ovsight read the OVSDB of the host (--ovsdb), or set ipfix_sampling' }) // prettier-ignore
   const { clock_s: clock } = one
   if (clock !== null && (clock > 0 || clock < -BEHIND_S))
-    found.push({ state: 'warn', what: `the clock of ${name} is ${Math.abs(clock)} s ${clock > 0 ? 'ahead' : 'behind, or its exports are late'}`, evidence: 'time of arrival against the time of the records', mend: 'chronyc tracking on the host, and here' }) // prettier-ignore
+    found.push({ state: 'warn', what: `the clock of ${name} is ${ageText(Math.abs(clock) * 1000)} ${clock > 0 ? 'ahead' : 'behind, or its exports are late'}`, evidence: 'time of arrival against the time of the records', mend: 'chronyc tracking on the host, and here' }) // prettier-ignore
   if (one.limited > 0)
     found.push({ state: 'warn', what: `${name} sends more records than exporter_limit lets in`, evidence: `${one.limited} records left out; the others stand for them`, mend: 'sample more coarsely on the host, or raise exporter_limit' }) // prettier-ignore
   return found
@@ -249,19 +255,24 @@ function silentBridges({ hosts }: Readings): Found[] {
   return [{ state: 'warn', what: `${silent.length} of ${hosts.length} hosts export from no bridge`, evidence: names.slice(0, 10).join(' '), mend: `ovsight setup ${names.slice(0, 3).join(' ')} --collector ADDRESS` }] // prettier-ignore
 }
 
-function soundEvidence(stage: (typeof STAGES)[number], { exporters, metrics, sources }: Readings): string {
+function soundEvidence(stage: (typeof STAGES)[number], { exporters, metrics, sources, running }: Readings): string {
   switch (stage) {
     case 'exporters':
-      return `${exporters.length} exporters and protocols`
+      return `${exporters.length} ${exporters.length === 1 ? 'exporter' : 'exporters and protocols'}`
     case 'sockets':
       return `${sumOf(metrics, 'ovsight_receive_datagrams_total')} datagrams, none dropped`
     case 'decoders':
       return `${sumOf(metrics, 'ovsight_rows_total')} records decoded`
     case 'identity':
-      return `${sources.length} sources answer`
+      return sources.length === 1 ? '1 source answers' : `${sources.length} sources answer`
     default:
-      return `${sumOf(metrics, 'ovsight_inserted_rows_total')} rows stored`
+      return running ? `${storedOf(metrics)} flow records stored since its start` : 'it answers'
   }
+}
+
+function storedOf(metrics: readonly MetricSample[]): number {
+  const flows = metrics.filter(({ labels }) => labels['table'] === 'flows')
+  return sumOf(flows, 'ovsight_inserted_rows_total')
 }
 
 function nameOf({ exporter, host, protocol }: Exporter): string {

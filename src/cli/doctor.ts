@@ -48,7 +48,7 @@ export function addDoctor(program: Command, context: CliContext): void {
         rows: findings.map((finding) => ({ ...finding })),
         table: () => doctorTable(findings),
       })
-      const wrong = findings.filter(({ state }) => state !== 'ok').length
+      const wrong = findings.filter(({ state }) => state === 'warn' || state === 'bad').length
       if (wrong > 0) throw new AppError('not_well', `${wrong} finding${wrong === 1 ? '' : 's'}`)
     })
 }
@@ -109,7 +109,7 @@ async function runningOptions(url: string): Promise<Partial<Readings['options']>
   }
 }
 
-const MARKS = { ok: 'ok', warn: '!', bad: '!!' } as const
+const MARKS = { ok: 'ok', warn: '!', bad: '!!', unknown: '-' } as const
 
 /** A finding is several lines: what it is, its evidence, and, to be copied, what mends it. */
 function doctorTable(findings: readonly Finding[]): TableColumn[] {

@@ -91,7 +91,7 @@ const PROBLEM = z.object({
 
 /** How a running collector's sources stand, as rows; with `all` every contradiction, else the first. Errors: store_unreachable, query_failed. */
 export async function askStatus(url: string, all = false): Promise<ShownRow[]> {
-  const { answer } = await ask(collectorUrl(url, 'api/v1/identity/status'), STATUS)
+  const { answer } = await askCollector(collectorUrl(url, 'api/v1/identity/status'), STATUS)
   return answer.sources.map(({ source, target, state, fault, age_ms, faults, counts, contradictions }) => ({
     source,
     target,
@@ -105,7 +105,7 @@ export async function askStatus(url: string, all = false): Promise<ShownRow[]> {
 /** What a running collector knows. Errors: as askStatus. */
 export async function askShow(context: CliContext, url: string, what: Shown, wanted?: string): Promise<ShownRow[]> {
   const parameters = new URLSearchParams({ kind: what, n: ALL, ...(wanted === undefined ? {} : { wanted }) })
-  const { answer, notes } = await ask(collectorUrl(url, `api/v1/identity/show?${parameters.toString()}`), ROWS)
+  const { answer, notes } = await askCollector(collectorUrl(url, `api/v1/identity/show?${parameters.toString()}`), ROWS)
   writeNotes(context, notes)
   return answer
 }
@@ -120,10 +120,11 @@ export async function askResolve(url: string, options: ResolveOptions): Promise<
     const value = options[option as keyof ResolveOptions]
     if (value !== undefined) parameters.set(name, value)
   }
-  return (await ask(new URL(`/api/v1/identity/resolve?${parameters.toString()}`, url), RESOLVED)).answer
+  return (await askCollector(collectorUrl(url, `api/v1/identity/resolve?${parameters.toString()}`), RESOLVED)).answer
 }
 
-async function ask<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; notes: string[] }> {
+/** An answer of a collector that has the shape. Errors: what it says; store_unreachable, query_failed. */
+export async function askCollector<T>(url: URL, schema: z.ZodType<T>): Promise<{ answer: T; notes: string[] }> {
   let response: Response
   try {
     response = await fetchCollector(url)

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { didYouMean } from '../query/nearest.ts'
 import type { CliContext, Output } from './context.ts'
 import { DATA_FORMATS, plain, type DataFormat, type DataRow } from './formats.ts'
-import { layoutTable, type TableColumn } from './table.ts'
+import { layoutTable, wrapWords, type TableColumn } from './table.ts'
 
 /** How every command writes its answer: the same options, the same formats. */
 export const FORMATS = ['table', ...(Object.keys(DATA_FORMATS) as DataFormat[])] as const
@@ -151,5 +151,6 @@ export function hasColour(out: Output, env: CliContext['env']): boolean {
 
 /** Writes what the user should know beside the data. */
 export function writeNotes({ stderr }: CliContext, notes: readonly string[]): void {
-  for (const note of notes) stderr.write(`ovsight: ${note}\n`)
+  const width = stderr.isTTY === true && (stderr.columns ?? 0) > 0 ? stderr.columns! : Infinity
+  for (const note of notes) stderr.write(`${wrapWords(`ovsight: ${note}`, width).join('\n')}\n`)
 }

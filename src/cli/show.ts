@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { addOptions, givenFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import { OPTION_NAMES } from '../config/options.ts'
@@ -9,8 +10,9 @@ import { enumValues } from '../schema/enums.ts'
 import { AppError } from '../errors.ts'
 import { everything } from '../store/migrations/migrations.ts'
 import { ddlTarget } from '../store/open.ts'
-import { fetchCollector, readCollectorNote } from './collector-note.ts'
+import { collectorOf, collectorUrl, type CollectorAccess } from './collector-note.ts'
 import type { CliContext } from './context.ts'
+import { askCollector } from './identity-sources.ts'
 import { addOutputOptions, writeAnswer, type OutputOptions } from './output.ts'
 import type { TableColumn } from './table.ts'
 
@@ -20,6 +22,7 @@ Examples:
   $ ovsight show columns -f json
   $ ovsight show config                                the options in force, and where each comes from
   $ ovsight show config --running                      those of the collector here, and what waits for its restart
+  $ ovsight show config --running --url https://flows.example.org   of another, with OVSIGHT_TOKEN
   $ ovsight show ddl                                   the tables, as SQL
   $ ovsight show ddl --clickhouse-cluster main         for a cluster of that name`
 
@@ -38,13 +41,16 @@ export function addShow(program: Command, context: CliContext): void {
       show
         .command('config')
         .description('Options in force and where each comes from; secrets hidden.')
-        .option('--running', 'those of the collector that runs on the data directory, and what waits for its restart'),
+        .option(
+          '--running',
+          'those of the collector that runs on the data directory or at --url, and what waits for its restart',
+        ),
     ),
     OPTION_NAMES,
   ).action(async (options: OutputOptions & { config?: string; running?: boolean }) => {
     const flags = givenFlags({ ...options }, OPTION_NAMES)
     const loaded = loadConfig({ flags, file: options.config, env: context.env })
-    if (options.running === true) return writeShown(context, options, await runningConfig(loaded.config.data))
+    if (options.running === true) return writeShown(context, options, await runningConfig(loaded.config))
     const rows = showConfig(loaded).map(({ option, value, origin }) => ({ option, value, origin }))
     writeShown(context, options, rows)
   })
@@ -59,14 +65,14 @@ export function addShow(program: Command, context: CliContext): void {
   })
 }
 
-/** What a running collector says of its options. Errors: store_unreachable. */
-async function runningConfig(data: string): Promise<Record<string, string>[]> {
-  const url = await readCollectorNote(data)
+const OPTIONS = z.array(z.record(z.string(), z.string()))
+
+/** What a running collector says of its options. Errors: what it says; store_unreachable. */
+async function runningConfig(access: CollectorAccess): Promise<Record<string, string>[]> {
+  const url = await collectorOf(access)
   if (url === undefined)
-    throw new AppError('store_unreachable', `no collector runs on ${resolve(data)}; without --running a start's options are shown`) // prettier-ignore
-  const response = await fetchCollector(new URL('/api/v1/config', url))
-  if (!response.ok) throw new AppError('store_unreachable', `the collector at ${url} answers ${response.status}`)
-  return (await response.json()) as Record<string, string>[]
+    throw new AppError('store_unreachable', `no collector runs on ${resolve(access.data)}; without --running a start's options are shown`) // prettier-ignore
+  return (await askCollector(collectorUrl(url, 'api/v1/config'), OPTIONS)).answer
 }
 
 function columnRows(): Record<string, string>[] {

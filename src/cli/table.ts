@@ -51,7 +51,8 @@ function wrapped(columns: readonly TableColumn[], row: number, widths: readonly 
   return Array.from({ length: height }, (_, line) => cells.map((parts) => parts[line] ?? ''))
 }
 
-function wrapWords(text: string, width: number): string[] {
+/** Text as lines of at most this width, but for longer words. */
+export function wrapWords(text: string, width: number): string[] {
   const lines = ['']
   for (const word of text.split(' ')) {
     const longer = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`

@@ -11,7 +11,7 @@ import { hasColour } from './output.ts'
 import { between } from './plot.ts'
 import { withBackend } from './questions.ts'
 import { STORE_OPTIONS } from './store-config.ts'
-import { layoutTable, shorten } from './table.ts'
+import { layoutTable, shorten, wrapWords } from './table.ts'
 import { topTable } from './top-table.ts'
 import { beginning, KEYS, press, requestOf, SPANS, type WatchState } from './watch-state.ts'
 
@@ -95,7 +95,7 @@ function bodyLines(shown: { answer: Answer } | { fault: string } | undefined, by
   if ('fault' in shown) return [shorten(shown.fault, width)]
   const { answer } = shown
   const rows = answer.rows.filter((row) => row['row'] !== 'other' || row['records'] !== 0)
-  const notes = answer.notes.map((note) => shorten(note, width))
+  const notes = answer.notes.flatMap((note) => wrapWords(note, width).map((line) => shorten(line, width)))
   return rows.length === 0 ? notes : [...layoutTable(topTable(answer, by, rows), width), ...notes]
 }
 

@@ -36,6 +36,13 @@ describe('the findings of doctor', () => {
     assert.deepEqual(found.map(({ stage }) => stage), STAGES) // prettier-ignore
     assert.ok(found.every(({ state }) => state === 'ok'))
   })
+  it('say what was not looked at where no collector runs', () => {
+    const found = diagnose({ ...SOUND, running: false, exporters: [], sources: [], hosts: [] })
+    assert.deepEqual(
+      found.map(({ stage, state }) => `${stage} ${state}`),
+      ['exporters warn', 'sockets unknown', 'decoders unknown', 'identity unknown', 'store ok'],
+    )
+  })
   for (const [name, readings, what, mend] of BROKEN)
     it(`name it and what mends it when ${name}`, () => {
       const found = diagnose({ ...SOUND, ...readings }).filter(({ state }) => state !== 'ok')

@@ -36,6 +36,7 @@ describe('a collector that wants tokens', { skip: NO_ENGINE }, () => {
         ['identity', 'status'],
         ['identity', 'show', 'hosts'],
         ['store', 'status'],
+        ['show', 'config', '--running'],
       ]) {
         const { code: ended, stderr: said } = await within([...words, ...away, '--token-file', file])
         assert.equal(ended, 0, `${words.join(' ')} ${said}`)
