@@ -5,7 +5,7 @@
 import { FLOWS } from '../schema/ddl.ts'
 import { ROLLUP_NAMES, ROLLUPS, type RollupName } from '../schema/rollups.ts'
 import { Params, type Asker } from './plan.ts'
-import { pieceCondition, piecesOf, type Piece } from './rollup.ts'
+import { READ_OF, pieceCondition, piecesOf, type Piece } from './rollup.ts'
 import type { Span } from './times.ts'
 
 /** A bucket that an end of the span lies in, as the coarser table and the finer one hold it. */
@@ -39,12 +39,9 @@ export async function widened(asker: Asker, span: Span): Promise<Span> {
 function edgesOf(span: Span): Edge[] {
   const read = piecesOf(span).map(({ table }) => table)
   // The coarsest table that is read, and all finer ones.
-  const coarsest = Math.max(...read.map((table) => STEPS.indexOf(table)))
-  return ROLLUP_NAMES.slice(0, coarsest).flatMap((coarse, i) => cuts(span, STEPS[i]!, coarse))
+  const coarsest = Math.max(...read.map((table) => READ_OF.indexOf(table)))
+  return ROLLUP_NAMES.slice(0, coarsest).flatMap((coarse, i) => cuts(span, READ_OF[i]!, coarse))
 }
-
-/** Where a span may be read of, the finest first. */
-const STEPS: readonly Piece['table'][] = [FLOWS, ...ROLLUP_NAMES]
 
 function cuts({ fromMs, toMs }: Span, fine: Piece['table'], coarse: RollupName): Edge[] {
   const { bucketMs } = ROLLUPS[coarse]
