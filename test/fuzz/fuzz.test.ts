@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fuzz } from './fuzz.ts'
+import { start } from './starts.ts'
+import { NO_ENGINE } from '../e2e/cli.ts'
 import { TARGETS } from './targets.ts'
 
 describe('fuzzing for a moment', () => {
@@ -18,4 +20,11 @@ describe('fuzzing for a moment', () => {
       assert.ok(inputs > 0)
     })
   }
+})
+
+describe('a fresh start', { skip: NO_ENGINE }, () => {
+  it('survives two thousand damaged datagrams, each accounted for', async () => {
+    const { fault } = await start(2_000, 11)
+    assert.equal(fault, '')
+  })
 })

@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz`: every target for a while. `npm run fuzz -- ipfix sflow5 --minutes 10` some of them, longer; `--seconds`, `--seed`;
  * `--jobs 2` two at a time, each in a process of its own. An input that breaks a target is left in the directory as `crash-TARGET`, and
- * the exit code is 1.
+ * the exit code is 1. `--starts 12 --datagrams 20000`: fresh starts of a collector instead, see starts.ts.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
+import { start } from './starts.ts'
 import { TARGETS, type Target } from './targets.ts'
 
 const { values, positionals } = parseArgs({
@@ -17,6 +18,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     seed: { type: 'string' },
     jobs: { type: 'string', default: '1' },
+    starts: { type: 'string' },
+    datagrams: { type: 'string', default: '20000' },
   },
   allowPositionals: true,
 })
@@ -32,7 +35,8 @@ const forMs =
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const jobs = Number(values.jobs)
-if (jobs > 1 && chosen.length > 1) await inProcesses(chosen.map(({ name }) => name))
+if (values.starts !== undefined) await freshStarts(Number(values.starts), Number(values.datagrams))
+else if (jobs > 1 && chosen.length > 1) await inProcesses(chosen.map(({ name }) => name))
 else {
   console.log(`seed ${seed}, ${forMs / 1000} s each`)
   for (const target of chosen) await fuzzOne(target)
@@ -50,6 +54,17 @@ async function fuzzOne(target: Target): Promise<void> {
     `${target.name}: ${fault.error.stack ?? fault.error.message}\n${fault.input.length} bytes in crash-${target.name}`,
   )
   process.exitCode = 1
+}
+
+async function freshStarts(starts: number, datagrams: number): Promise<void> {
+  let survived = 0
+  for (let i = 0; i < starts; i++) {
+    const { sent, received, kernelDrops, logBytes, fault } = await start(datagrams, seed + i)
+    console.log(`start ${i + 1}: ${sent} sent, ${received} received, ${kernelDrops} dropped by the kernel, ${logBytes} bytes of log; ${fault || 'survived'}`) // prettier-ignore
+    if (fault === '') survived++
+  }
+  console.log(`${survived} of ${starts} survived`)
+  if (survived < starts) process.exitCode = 1
 }
 
 /** `jobs` of them at a time, by this program itself. */

@@ -25,6 +25,11 @@ export class Metrics {
     )
   }
 
+  /** Rows that the store has taken. */
+  async stored(): Promise<number> {
+    return sum(await this.read(), 'ovsight_inserted_rows_total')
+  }
+
   /** Nothing waits any more, and nothing comes. */
   async settled(): Promise<boolean> {
     const before = await this.read()
