@@ -28,13 +28,14 @@ export class AnswerIndex {
     this.answers = answers
   }
 
-  /** Begins anew where the model is another one: what an endpoint is may have changed. */
-  use(snapshot: IdentitySnapshot): void {
-    if (this.snapshot === snapshot && this.cleared === this.answers.cleared) return
+  /** Begins anew where the model is another one, since what an endpoint is may have changed; true when it does. */
+  use(snapshot: IdentitySnapshot): boolean {
+    if (this.snapshot === snapshot && this.cleared === this.answers.cleared) return false
     this.snapshot = snapshot
     this.cleared = this.answers.cleared
     if (this.used > 0) this.slots.fill(0)
     this.used = 0
+    return true
   }
 
   /** The number of the answer that was found for the `i`-th row of the chunk. */

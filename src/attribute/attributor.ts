@@ -27,6 +27,7 @@ import { Place } from './place.ts'
 import { SOURCE, type Source } from './precedence.ts'
 import { finishLimited } from './rate-limit.ts'
 import { finishSampling, isScaled } from './sampling.ts'
+import { Repeats } from './repeats.ts'
 import { answerStraight } from './straight-answers.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
@@ -49,6 +50,8 @@ export interface AttributorOptions {
   portsToCome?: boolean
   /** Whether the common case is taken by itself (straight.ts): the answers are the same, only later. For tests. */
   straight?: boolean
+  /** Whether rows that come again are known again: the answers are the same, only later. For tests. */
+  repeats?: boolean
 }
 
 export class Attributor {
@@ -66,6 +69,8 @@ export class Attributor {
   private batch: FlowBatch | undefined
   /** Rows of the common case so far. */
   straightRows = 0
+  /** Rows that were known again. */
+  repeatedRows = 0
   private readonly straight = new Straight()
   private readonly straightAway: boolean
   private readonly overhead = new TunnelOverhead()
@@ -76,6 +81,11 @@ export class Attributor {
   private readonly bridges = new Bridges()
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
   private index = new AnswerIndex(new Answers())
+  private readonly repeats = new Repeats()
+  private readonly remembers: boolean
+  /** Whether all that is done for the row at hand follows from what `Repeats` compares. */
+  private repeatable = true
+  private newsSeen = 0
   private readonly indexOf = new WeakMap<Answers, AnswerIndex>()
 
   constructor(options: AttributorOptions = {}) {
@@ -84,6 +94,7 @@ export class Attributor {
     this.onUnsure = options.onUnsure
     this.portsToCome = options.portsToCome ?? true
     this.straightAway = options.straight ?? true
+    this.remembers = options.repeats ?? true
     this.counting = new Counting(EMPTY_SNAPSHOT, options.precedence)
     this.counting.onReports = options.onReports
   }
@@ -109,41 +120,60 @@ export class Attributor {
     this.use(snapshot, batch)
     batch.answered = true
     this.batch = batch
-    const c = batch.columns
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
-      if (snapshot.empty) for (let i = 0; i < n; i++) this.withoutModel(c, row + i, i)
-      else this.find(c, row, n)
-      const { found, index, names } = this
-      names.writeInterfaces(batch.memory, batch.base + row, n, found)
-      for (let i = 0; i < n; i++) batch.answer[row + i] = index.numberOf(found, i, names)
+      if (snapshot.empty) for (let i = 0; i < n; i++) this.withoutModel(batch, row + i, i)
+      else this.find(batch, row, n)
+      this.names.writeInterfaces(batch.memory, batch.base + row, n, this.found)
     }
   }
 
-  /** Who the ends of rows `row … row + n − 1` are. */
-  private find(c: Columns, row: number, n: number): void {
-    const { straight, straightAway } = this
-    if (straightAway) straight.find(c, row, n, this.snapshot, this.names)
+  /** Who the ends of rows `row … row + n − 1` are: as before where they come again, else they are looked for. */
+  private find(batch: FlowBatch, row: number, n: number): void {
+    const { straight, repeats, found, snapshot, names } = this
+    const c = batch.columns
+    straight.findHosts(c, row, n, snapshot)
+    repeats.find(batch, row, n, straight.host, snapshot, found)
+    this.repeatedRows += n - repeats.missing
+    // Few rows are resolved one by one with less effort than a chunk in steps; of a timed model only rows of the common case are remembered.
+    const steps = this.straightAway && repeats.missing * 8 > (snapshot.timed ? 0 : n)
+    if (steps) straight.find(c, row, n, snapshot, names)
     for (let i = 0; i < n; i++) {
-      if (straightAway && straight.own[i] !== 0) {
-        if (this.answerRow(c, row + i, i)) continue
-        this.resolveStraight(c, row + i, i)
-      } else this.resolve(c, row + i)
-      this.keep(c, row + i, i)
+      let number = repeats.numbers[i]!
+      if (number === 0) {
+        this.repeatable = true
+        if (!steps || straight.own[i] === 0) this.resolve(c, row + i, i)
+        else if (!this.answerRow(c, row + i, i)) this.resolveStraight(c, row + i, i)
+        number = this.index.numberOf(found, i, names)
+        if (this.repeatable && this.remembers) repeats.put(i, number, found)
+        // Something new was seen: rows that are known may count otherwise from now on.
+        if (this.counting.news !== this.newsSeen) this.forget(i + 1, n)
+      } else if (c.export_protocol[row + i] === PROTOCOL.ipfix)
+        finishSampling(c, row + i, this.ipfixRate(c, row + i, found.bridges[i]!))
+      batch.answer[row + i] = number
       if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
     }
   }
 
-  private withoutModel(c: Columns, row: number, i: number): void {
+  /** What is remembered holds no more, nor what was found of it for rows `i … n − 1` of the chunk. */
+  private forget(i = 0, n = 0): void {
+    this.repeats.forget()
+    this.repeats.numbers.fill(0, i, n)
+    this.newsSeen = this.counting.news
+  }
+
+  private withoutModel(batch: FlowBatch, row: number, i: number): void {
+    const { place, counting, ends, names } = this
+    const c = batch.columns
     // First the names, so that a row which waits has them, also after a restart.
-    if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, this.names.strings)
-    this.onUnsure?.(this.batch!, row, UNSURE.source | UNSURE.destination, '', '')
-    const { place, counting, ends } = this
+    if (c.export_protocol[row] === PROTOCOL.sflow5) this.nameInterfaces(c, row, names.strings)
+    this.onUnsure?.(batch, row, UNSURE.source | UNSURE.destination, '', '')
     place.clear(0)
     ends.src.clear(EVIDENCE.no_model)
     ends.dst.clear(EVIDENCE.no_model)
     counting.unattributed(c.flow_direction[row] === DIRECTION.egress)
     this.keep(c, row, i)
+    batch.answer[row] = this.index.numberOf(this.found, i, names)
     if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? this.ipfixSampling : 0)
     if (c.kept_one_in[row] !== 0) finishLimited(c, row)
   }
@@ -162,15 +192,17 @@ export class Attributor {
       this.bridges.use(snapshot)
     }
     if (this.names.snapshot !== snapshot || this.names.strings !== strings) {
+      this.forget()
       const known = this.namesOf.get(strings)
       this.names = known?.use(snapshot) === true ? known : new Names(snapshot, strings)
       this.namesOf.set(strings, this.names)
     }
     if (this.index.answers !== answers) {
+      this.forget()
       this.index = this.indexOf.get(answers) ?? new AnswerIndex(answers)
       this.indexOf.set(answers, this.index)
     }
-    this.index.use(snapshot)
+    if (this.index.use(snapshot) || this.counting.news !== this.newsSeen) this.forget()
   }
 
   /** A row of the common case; false when the place has to be known for it. */
@@ -187,6 +219,7 @@ export class Attributor {
     const { place, straight, snapshot } = this
     const { src, dst } = this.ends
     this.straightRows++
+    if (snapshot.timed) this.repeatable = false
     const own = straight.own[i]!
     const other = straight.other[i]!
     const netflow = c.export_protocol[row] === PROTOCOL.netflow5
@@ -213,17 +246,26 @@ export class Attributor {
     }
     if (netflow) this.finishNetflow(c, row)
     else this.finishIpfix(c, row, egress)
+    this.keep(c, row, i)
   }
 
-  private resolve(c: Columns, row: number): void {
+  /** Any row. What depends on its time, or changes the row itself, is not the same when it comes again. */
+  private resolve(c: Columns, row: number, i: number): void {
     const { place, snapshot } = this
     this.ends.read(c, row)
     if (snapshot.timed) {
       const atMs = getU64(c.flow_end, row)
       this.ends.resolver.atMs = atMs
       place.atMs = atMs
+      this.repeatable = false
     }
     place.clear(this.exporterHost(c.exporter, row))
+    this.byProtocol(c, row)
+    this.keep(c, row, i)
+  }
+
+  private byProtocol(c: Columns, row: number): void {
+    const { place } = this
     switch (c.export_protocol[row]) {
       case PROTOCOL.netflow5:
         this.netflow(c, row)
@@ -263,7 +305,10 @@ export class Attributor {
     const { place, ends, snapshot } = this
     const engine = c.observation_domain[row]!
     if (place.host !== 0) this.netflowPlaces.find(engine, c.in_if[row]!, ends.source, ends.destination)
-    if (place.addId) splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
+    if (place.addId) {
+      this.repeatable = false
+      splitInterfaces(c, row, engine, snapshot.interfaces.ofport(place.inIf))
+    }
     this.findPorts(c, row)
     if (place.inIf === 0 && !snapshot.hosts[place.host]!.ovs) this.findByToldOfport(c, row)
     place.settleIngress(c, row, ends.source)
@@ -278,7 +323,9 @@ export class Attributor {
     counting.ingress(place, ends.src, ends.dst, REPORTS.netflow, SOURCE.netflow)
     const network = snapshot.interfaces.network(place.inIf)
     const perPacket = this.overhead.perPacket(snapshot, place, network, ends.dst)
-    if (perPacket !== 0) this.overhead.correct(c, row, perPacket, place.inIf)
+    if (perPacket === 0) return
+    this.repeatable = false
+    this.overhead.correct(c, row, perPacket, place.inIf)
   }
 
   private sflow(c: Columns, row: number): void {
@@ -373,7 +420,9 @@ export class Attributor {
       if (this.mayBeElse(src.endpoint)) ends |= UNSURE.source
       if (this.mayBeElse(dst.endpoint)) ends |= UNSURE.destination
     }
-    if (ends !== 0) this.onUnsure(this.batch!, row, ends, this.portOf(src.endpoint), this.portOf(dst.endpoint))
+    if (ends === 0) return
+    this.repeatable = false
+    this.onUnsure(this.batch!, row, ends, this.portOf(src.endpoint), this.portOf(dst.endpoint))
   }
 
   /** OVSDB alone knows the port, or no network is known whose address it could be. */
@@ -413,6 +462,7 @@ export class Attributor {
 
   /** Writes the names that the exporter told of a sample's interfaces into their columns. */
   private nameInterfaces(c: Columns, row: number, strings: StringTable): void {
+    this.repeatable = false
     const atMs = getU64(c.flow_end, row)
     const name = (ifIndex: number) => strings.intern(this.learned.byIfIndex(c.exporter, row, ifIndex, atMs))
     if (c.in_if_name[row] === 0) c.in_if_name[row] = name(c.in_if[row]!)
@@ -422,6 +472,7 @@ export class Attributor {
   /** NetFlow of a host without OVSDB that also sends counter samples, which tell what its OpenFlow ports are. */
   private findByToldOfport(c: Columns, row: number): void {
     const { names } = this
+    this.repeatable = false
     if (c.in_if_name[row] === 0) {
       const name = this.learned.byOfport(c.exporter, row, c.in_if[row]!, getU64(c.flow_end, row))
       c.in_if_name[row] = names.strings.intern(name)

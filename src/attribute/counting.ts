@@ -48,6 +48,8 @@ export class Counting {
     this.interfaces = snapshot.interfaces
   }
 
+  /** How often something new was seen or heard of hosts without OVSDB: rows may count otherwise since. */
+  news = 0
   /** Something was heard that `seen` does not have. */
   private heard = false
   /** Told of what `see` has not seen before. */
@@ -58,6 +60,7 @@ export class Counting {
     if (this.learned.size >= MOST_HOSTS && !this.learned.has(name)) return
     this.learned.set(name, (this.learned.get(name) ?? 0) | report)
     this.heard = true
+    this.news++
   }
 
   /** Notes that a host reports this. Hosts whose OVSDB is known say so themselves. */
@@ -69,6 +72,7 @@ export class Counting {
     if (host === 0 || this.knows[host] === 1 || (this.seen[host]! & report) === report) return
     const facts = this.snapshot.hosts[host]!
     this.seen[host]! |= report
+    this.news++
     this.onReports?.(facts.name, report)
     if (this.learned.size < MOST_HOSTS || this.learned.has(facts.name)) this.learned.set(facts.name, this.seen[host]!)
   }

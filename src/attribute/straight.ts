@@ -47,7 +47,6 @@ export class Straight {
   find(c: Columns, row: number, n: number, snapshot: IdentitySnapshot, names: Names): void {
     const { interfaces, endpoints } = snapshot
     const large = endpoints.count >= LARGE
-    this.findHosts(c, row, n, snapshot)
     if (large) this.touchInterfaces(c, row, n, snapshot, names)
     this.findInterfaces(c, row, n, snapshot, names)
     if (large) this.touched = interfaces.touch(this.own, n)
@@ -98,7 +97,8 @@ export class Straight {
     this.touched = sum
   }
 
-  private findHosts({ exporter }: Columns, row: number, n: number, snapshot: IdentitySnapshot): void {
+  /** Hosts of the exporters; before `find`. */
+  findHosts({ exporter }: Columns, row: number, n: number, snapshot: IdentitySnapshot): void {
     const { host } = this
     for (let i = 0; i < n; i++) {
       const at = (row + i) * 4

@@ -53,6 +53,7 @@ const SPOILT: readonly Row[] = [
   { export_protocol: 'sflow5' },
   { flow_end: 5_000 },
   { flow_end: 500 },
+  { kept_one_in: 4 },
 ]
 
 function random(seed: number): (below: number) => number {
@@ -139,9 +140,9 @@ describe('the common case', () => {
       const next = random(name.length)
       const rows = Array.from({ length: ROWS }, () => record(next))
       const snapshot = build()
-      const straight = new Attributor()
+      const straight = new Attributor({ repeats: false })
       const found = attributed(straight, rows, snapshot)
-      const general = new Attributor({ straight: false })
+      const general = new Attributor({ straight: false, repeats: false })
       const wanted = attributed(general, rows, snapshot)
       assert.equal(general.straightRows, 0)
       assert.ok(straight.straightRows > ROWS / 20, `${straight.straightRows} rows of ${ROWS}`)
