@@ -7,7 +7,7 @@ export const ERRORS = {
     exit: 2,
     http: 400,
     retriable: false,
-    doc: 'The command line is wrong; the message names the option or argument.',
+    doc: 'The command line or the request is wrong; the message names the option, argument or parameter.',
   },
   config_invalid: {
     exit: 2,

@@ -29,7 +29,7 @@ export interface AccessOptions {
   /** Takes the token of the command line on this machine. */
   readonly local?: (token: string) => boolean
   /** Whether a project is still there; undefined when nothing is known. */
-  readonly projectExists?: (id: string) => boolean | undefined
+  readonly projectExists?: (id: string) => boolean | undefined | Promise<boolean | undefined>
   readonly requestsPerMinute: number
   readonly onAsked?: (asked: Asked) => void
 }
@@ -103,14 +103,26 @@ async function identify(
   const bearer = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1]
   const who = await whoseToken(bearer, typeof keystone === 'string' ? keystone : undefined, access, nowMs)
   if (who !== undefined) {
-    if (who.project === null || access.projectExists?.(who.project) !== false) return who
-    throw new AppError('token_refused', 'the project of this token is no more')
+    if (who.project === null || (await access.projectExists?.(who.project)) !== false) return who
+    throw new AppError(
+      'token_refused',
+      'the project of this token is no more; an operator makes others: ovsight token create --project ID',
+    )
   }
   const waitMs = refusals.take(request.ip, nowMs)
   if (waitMs > 0) throw new RateLimited(waitMs)
   if (bearer === undefined && keystone === undefined)
-    throw new AppError('token_missing', 'a token is needed: Authorization: Bearer ovs_…, or X-Auth-Token of Keystone')
-  throw new AppError('token_refused', 'this token is not good: forged, expired or revoked')
+    throw new AppError(
+      'token_missing',
+      `a token is needed: Authorization: Bearer ovs_… (ovsight token create makes one)${access.keystone === undefined ? '' : ', or X-Auth-Token: of Keystone'}`,
+    )
+  if (bearer === undefined && access.keystone === undefined)
+    throw new AppError(
+      'token_refused',
+      "Keystone's tokens are not taken here: os_cloud is not set; ovsight token create makes one that is",
+    )
+  const another = bearer === undefined ? 'openstack token issue' : 'ovsight token create'
+  throw new AppError('token_refused', `this token is not good: forged, expired or revoked; ${another} makes another`)
 }
 
 async function whoseToken(

@@ -101,7 +101,7 @@ function askerOf(store: Asker, { who }: FastifyRequest): Asker {
 function parseMost(n: string | undefined): number {
   if (n === undefined) return Number.MAX_SAFE_INTEGER
   if (/^[1-9]\d{0,11}$/.test(n)) return Number(n)
-  throw new AppError('usage', `n ${JSON.stringify(n.slice(0, 60))} is no number of rows`)
+  throw new AppError('usage', `n ${JSON.stringify(n.slice(0, 60))} is no number of rows; leave it out for all`)
 }
 
 /** Parameters as AJV leaves them: all are text but `dimension`. */

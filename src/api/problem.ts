@@ -17,6 +17,9 @@ export interface Problem {
   readonly retryAfterS?: number
 }
 
+/** A message that begins with an option of the command line: over HTTP it is a parameter. */
+const OPTION = /^--?(\w+) (?=["\d])/
+
 /** After how many seconds a client may try again what may then work. */
 const RETRY_AFTER_S = 5
 
@@ -25,7 +28,7 @@ export function problemOf(error: AppError): Problem {
     type: `urn:ovsight:error:${error.code}`,
     title: ERRORS[error.code].doc,
     status: ERRORS[error.code].http,
-    detail: error.message,
+    detail: error.message.replace(OPTION, 'parameter $1 '),
     code: error.code,
     ...(error.details.length === 0 ? {} : { details: error.details }),
     ...('retryAfterS' in error && typeof error.retryAfterS === 'number' ? { retryAfterS: error.retryAfterS } : {}),
@@ -53,7 +56,16 @@ export function notFound(path: string): Problem {
   return plainProblem(
     404,
     'Not Found',
-    `nothing is at ${shown}; see /api/v1/top, /api/v1/matrix, /api/v1/series, /api/v1/flows, /metrics, /healthz`,
+    `nothing is at ${shown}; /api/docs lists what there is, among it /api/v1/top, /api/v1/flows and /metrics`,
+  )
+}
+
+/** A path that is there, but not for this method. */
+export function wrongMethod(method: string, path: string): Problem {
+  return plainProblem(
+    405,
+    'Method Not Allowed',
+    `${path.slice(0, 100)} answers GET, not ${method}: the API changes nothing`,
   )
 }
 

@@ -17,7 +17,7 @@ import { securityHeaders, setSecurityHeaders } from './headers.ts'
 import type { Tls } from './tls.ts'
 import { lateCompilers } from './validator.ts'
 import { portRefused } from './port.ts'
-import { BUG, notFound, problemOfThrown, sendProblem } from './problem.ts'
+import { BUG, notFound, problemOfThrown, sendProblem, wrongMethod } from './problem.ts'
 
 /** What the API serves from; nothing here is changed by it. */
 export interface ApiOptions {
@@ -81,7 +81,11 @@ export function buildApi({
     if (problem === undefined) onBug(error)
     return sendProblem(reply, problem ?? BUG)
   })
-  app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(request.url)))
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?')
+    if (!app.hasRoute({ method: 'GET', url: path })) return sendProblem(reply, notFound(request.url))
+    return sendProblem(reply.header('allow', 'GET, HEAD'), wrongMethod(request.method, path))
+  })
   securityHeaders(app, tls !== undefined)
   guard(app, access, now)
   const document = JSON.stringify(openApi(version))

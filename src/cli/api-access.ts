@@ -83,21 +83,25 @@ class KnownProjects {
   private readonly identity: Identity
   private ids: ReadonlySet<string> = new Set()
   private readMs = -Infinity
+  private reading: Promise<void> = Promise.resolve()
 
   constructor(identity: Identity) {
     this.identity = identity
   }
 
-  has(id: string): boolean | undefined {
-    this.refresh()
+  async has(id: string): Promise<boolean | undefined> {
+    await this.refresh()
     return this.ids.size === 0 ? undefined : this.ids.has(id)
   }
 
-  private refresh(): void {
+  /** Nobody is let in by what is not read yet; later what was read serves while it is read again. */
+  private async refresh(): Promise<void> {
     const now = performance.now()
-    if (now - this.readMs < PROJECTS_MS) return
-    this.readMs = now
-    void this.read()
+    if (now - this.readMs >= PROJECTS_MS) {
+      this.readMs = now
+      this.reading = this.read()
+    }
+    if (this.ids.size === 0) await this.reading
   }
 
   private async read(): Promise<void> {

@@ -46,7 +46,10 @@ export function parseLimit(text: string | undefined, fallback: number, most = MA
   if (text === undefined) return fallback
   const limit = /^\d{1,9}$/.test(text.trim()) ? Number(text) : 0
   if (limit >= 1 && limit <= most) return limit
-  throw new AppError('usage', `-n ${quoted(text)} is no number of rows; give 1 to ${most}`)
+  throw new AppError(
+    'usage',
+    `-n ${quoted(text)} is no number of rows; give 1 to ${most}${most === MAX_ROWS ? ' (ovsight export writes any number of records)' : ''}`,
+  )
 }
 
 /** Checks `--count`. Errors: usage. */

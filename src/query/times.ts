@@ -122,7 +122,7 @@ export function parseSpan(request: SpanRequest, nowMs: number): Span {
   if (fromMs >= toMs)
     throw new AppError(
       'time_invalid',
-      `the span is empty: it starts at ${isoTime(fromMs)} and ends at ${isoTime(toMs)}`,
+      `the span is empty: it starts at ${isoTime(fromMs)} and ends at ${isoTime(toMs)}; give a --from before --to`,
     )
   return { fromMs, toMs, explicit: true }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { buildApi, listenApi } from '../../src/api/server.ts'
 import { AppError } from '../../src/errors.ts'
@@ -77,8 +79,45 @@ describe('the API', { skip: NO_ENGINE }, () => {
     assert.equal((await problem('/api/v1/top?last=soon', 400))['code'], 'time_invalid')
     assert.match(String((await problem('/api/v1/top?filtre=tcp', 400))['detail']), /did you mean filter/)
     assert.equal((await problem('/api/v1/top?by=bytes&by=packets', 400))['code'], 'usage')
+    const usage = await problem('/api/v1/flows?n=1000000000', 400)
+    assert.equal(usage['detail'], 'parameter n "1000000000" is no number of rows; give 1 to 50000 (ovsight export writes any number of records)') // prettier-ignore
+    assert.match(String((await problem('/api/v1/top?last=soon', 400))['detail']), /^parameter last "soon" is not a span; write/) // prettier-ignore
     assert.equal((await problem('/api/v1/nothing', 404))['type'], 'about:blank')
+    const post = await app.inject({ method: 'POST', url: '/api/v1/top' })
+    assert.deepEqual([post.statusCode, post.headers['allow']], [405, 'GET, HEAD'])
     assert.equal((await problem(`/api/v1/flows?filter=${'a'.repeat(20_000)}`, 400))['code'], 'usage')
+  })
+
+  it('asks no more of the store than a client reads, and lets go who reads nothing', async () => {
+    const rows = 20_000
+    await engine.insert(Array.from({ length: rows }, (_, i) => ({ ...RECORDS[0], flow_end: T0 + 100_000_000 + i })))
+    let pages = 0
+    const store = {
+      name: engine.store.name,
+      query: (plan: Parameters<typeof engine.store.query>[0]) => {
+        if (/ORDER BY flow_end DESC/.test(plan.sql)) pages++
+        return engine.store.query(plan)
+      },
+    }
+    const api = buildApi({ store, metricsText: () => '', now: () => T0 + 200_000_000 })
+    const url = new URL(await listenApi(api, '127.0.0.1', 0))
+    const request = (socket: Socket) =>
+      socket.write(`GET /api/v1/flows?last=2d HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n`)
+    const stalled = connect(Number(url.port), url.hostname).pause()
+    request(stalled)
+    for (let quiet = 0, seen = -1; quiet < 5; quiet = pages === seen ? quiet + 1 : 0, seen = pages) await sleep(200)
+    // Of five pages of 10 MB and more: what the kernel holds for both ends is in the first.
+    assert.ok(pages >= 1 && pages <= 3, `${pages} pages`)
+    api.server.setTimeout(100)
+    const late = connect(Number(url.port), url.hostname).pause()
+    request(late)
+    for (let tries = 0; tries < 100 && (await open(api)) > 1; tries++) await sleep(100)
+    assert.equal(await open(api), 1, 'only the first is left')
+    stalled.destroy()
+    api.server.setTimeout(0)
+    const all = await (await fetch(new URL('/api/v1/flows?last=2d', url), { headers: { accept: 'application/x-ndjson' } })).text() // prettier-ignore
+    assert.ok(all.split('\n').length > rows)
+    await api.close()
   })
 
   it('tells a client of a failing store when to come back, and of a bug nothing', async () => {
@@ -114,3 +153,10 @@ describe('the API', { skip: NO_ENGINE }, () => {
     await second.close()
   })
 })
+
+/** Connections to a server. */
+function open({ server }: FastifyInstance): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+  )
+}

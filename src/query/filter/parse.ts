@@ -100,7 +100,10 @@ class Parser {
 
   private deeper(token: Token, parse: () => Tree): Tree {
     if (++this.depth > MAX_DEPTH)
-      throw this.fault(token, `more than ${MAX_DEPTH} parentheses and "not" inside one another`)
+      throw this.fault(
+        token,
+        `more than ${MAX_DEPTH} parentheses and "not" inside one another; "and" binds more than "or", so that most may go`,
+      )
     const tree = parse()
     this.depth--
     return tree
@@ -210,7 +213,11 @@ class Parser {
       throw this.fault(token, `a value is expected, not ${shown(token)}; quote it if it is one`)
     if (token.kind === 'word' && RESERVED.has(token.text))
       throw this.fault(token, `a value is expected, not the word ${shown(token)}; quote it if it is one`)
-    if (++this.values > MAX_VALUES) throw this.fault(token, `more than ${MAX_VALUES} values`)
+    if (++this.values > MAX_VALUES)
+      throw this.fault(
+        token,
+        `more than ${MAX_VALUES} values; a prefix like 10.0.0.0/8 or "like web-%" stands for many`,
+      )
     this.next++
     return token
   }
