@@ -39,8 +39,8 @@ function sent(segments: readonly Segment[], port = PORT): Sent[] {
 }
 
 /** What a mirror makes of them: by source port, the segments sent again. */
-function counted(frames: readonly Sent[], cut = Infinity): Map<number, number> {
-  const decoder = new MirrorDecoder('gre')
+function counted(frames: readonly Sent[], cut = Infinity, cache = {}): Map<number, number> {
+  const decoder = new MirrorDecoder('gre', cache)
   const batch = new FlowBatch(256)
   for (const { atMs, frame } of frames)
     decoder.decode(mirrored(ipv4({ protocol: 47 }, gre(TEB, {}, frame.subarray(0, cut))), NOW + atMs), batch)
@@ -76,6 +76,26 @@ describe('TCP segments sent again, in mirrored frames', () => {
     it(name, () => {
       assert.deepEqual([...counted(sent(segments))], [[PORT, again]])
     })
+
+  it('is told on both sides of the active timeout, whenever a flow was reported, but not of one that was idle', () => {
+    // Each segment is sent again a second later, on the other side of the timeout of half a second.
+    const twice: Segment[] = [[100, 50, 0], [100, 50, 1000], [150, 50, 2000], [150, 50, 3000]] // prettier-ignore
+    const frames = sent(twice)
+    const short = { activeTimeoutMs: 500, inactiveTimeoutMs: 10_000 }
+    assert.deepEqual([...counted(frames, Infinity, short)], [[PORT, 2]])
+    assert.deepEqual([...counted(frames, Infinity, { ...short, inactiveTimeoutMs: 900 })], [[PORT, 0]])
+    const decoder = new MirrorDecoder('gre', short)
+    const batch = new FlowBatch(64)
+    for (const { atMs, frame } of frames) {
+      decoder.decode(mirrored(ipv4({ protocol: 47 }, gre(TEB, {}, frame)), NOW + atMs), batch)
+      decoder.expire(NOW + atMs + 600, batch)
+    }
+    while (decoder.flush(batch) > 0);
+    assert.deepEqual(
+      rowsOf(batch).map((row) => [row.packets, row.tcp_retransmits ?? 0]),
+      [[1, 0], [1, 1], [1, 0], [1, 1]],
+    ) // prettier-ignore
+  })
 
   it('frames that the mirror cut tell it too, those without a length do not', () => {
     const twice = sent([[100, 500], [100, 500]]) // prettier-ignore

@@ -31,6 +31,9 @@ export const FLOW_CACHE_DEFAULTS: FlowCacheOptions = {
  *
  * Invariant: every frame added is in exactly one flow, and every flow is written to a batch exactly once, so sums over rows are
  * sums over frames whatever timeouts and evictions do.
+ *
+ * One that is reported at its active timeout goes on: it rests with no packets, which is no row, until its next frame or until it is
+ * idle. So what was sent before is known, and a segment sent again on the other side of the timeout is told.
  */
 export class FlowCache {
   /** Flows held now. */
@@ -97,10 +100,11 @@ export class FlowCache {
       const due = this.due(flow, frame.atMs)
       if (due !== 0) {
         this.report(flow, due, out)
-        flow = -1
+        if (due !== REASON.active_timeout) flow = -1
       }
     }
     if (flow < 0) flow = this.insert(frame, hash, out)
+    else if (this.rests(flow)) this.goOn(flow, frame)
     else this.lastSeen.touch(flow)
     if (frame.atMs < this.startMs[flow]!) this.startMs[flow] = frame.atMs
     if (frame.atMs > this.endMs[flow]!) this.endMs[flow] = frame.atMs
@@ -134,8 +138,8 @@ export class FlowCache {
   /** Why a flow is to be reported at `nowMs`, or 0. */
   private due(flow: number, nowMs: number): number {
     if (Math.abs(nowMs - this.endMs[flow]!) >= this.options.inactiveTimeoutMs) return REASON.idle_timeout
-    if (Math.abs(nowMs - this.startMs[flow]!) >= this.options.activeTimeoutMs) return REASON.active_timeout
-    return 0
+    if (this.rests(flow)) return 0
+    return Math.abs(nowMs - this.startMs[flow]!) >= this.options.activeTimeoutMs ? REASON.active_timeout : 0
   }
 
   /** Reports all flows, as many as `out` has room for; how many. */
@@ -177,8 +181,9 @@ export class FlowCache {
 
   private insert(frame: MirroredFrame, hash: number, out: FlowBatch): number {
     if (this.size === this.free.length) {
-      this.evicted++
-      this.report(this.lastSeen.head, REASON.lack_of_resources, out)
+      const oldest = this.lastSeen.head
+      if (!this.rests(oldest)) this.evicted++
+      this.report(oldest, REASON.lack_of_resources, out)
     }
     const flow = this.free[this.free.length - ++this.size]!
     let slot = hash & this.mask
@@ -186,19 +191,47 @@ export class FlowCache {
     this.slots[slot] = flow + 1
     this.hashes[flow] = hash
     for (let i = 0; i < KEY_WORDS; i++) this.keys[flow * KEY_WORDS + i] = frame.words[i]!
-    this.startMs[flow] = this.endMs[flow] = frame.atMs
-    this.packets[flow] = this.bytes[flow] = this.l2Bytes[flow] = 0
-    this.tcpFlags[flow] = this.corrections[flow] = 0
+    this.empty(flow)
     this.retransmits.begin(flow)
-    this.tos[flow] = frame.tos
-    this.ttl[flow] = frame.columns.ttl[0]!
-    this.flowLabel[flow] = frame.columns.flow_label[0]!
+    this.begin(flow, frame)
     this.lastSeen.append(flow)
-    this.firstSeen.append(flow)
     return flow
   }
 
+  private empty(flow: number): void {
+    this.packets[flow] = this.bytes[flow] = this.l2Bytes[flow] = 0
+    this.tcpFlags[flow] = this.corrections[flow] = 0
+    this.retransmits.counts[flow] = 0
+  }
+
+  private begin(flow: number, frame: MirroredFrame): void {
+    this.startMs[flow] = this.endMs[flow] = frame.atMs
+    this.tos[flow] = frame.tos
+    this.ttl[flow] = frame.columns.ttl[0]!
+    this.flowLabel[flow] = frame.columns.flow_label[0]!
+    this.firstSeen.append(flow)
+  }
+
+  /** Whether all of a flow is reported. */
+  private rests(flow: number): boolean {
+    return this.packets[flow] === 0
+  }
+
+  private goOn(flow: number, frame: MirroredFrame): void {
+    this.begin(flow, frame)
+    this.lastSeen.touch(flow)
+  }
+
+  /** Writes a flow's row, unless it rests; it rests after its active timeout, and is gone otherwise. */
   private report(flow: number, reason: number, out: FlowBatch): void {
+    if (this.rests(flow)) return this.remove(flow)
+    this.write(flow, reason, out)
+    this.firstSeen.remove(flow)
+    this.empty(flow)
+    if (reason !== REASON.active_timeout) this.remove(flow)
+  }
+
+  private write(flow: number, reason: number, out: FlowBatch): void {
     const row = out.rows
     const { columns } = out
     this.keyWriter.write(flow, out, row)
@@ -218,12 +251,10 @@ export class FlowCache {
     columns.sampling_rate[row] = 1
     columns.flow_end_reason[row] = reason
     out.rows = row + 1
-    this.remove(flow)
   }
 
   private remove(flow: number): void {
     this.lastSeen.remove(flow)
-    this.firstSeen.remove(flow)
     this.free[this.free.length - this.size--] = flow
     this.vacate(flow)
   }

@@ -40,7 +40,7 @@ export class Retransmits {
     this.advancedMs = new Float64Array(flows)
   }
 
-  /** A flow begins: nothing is known of what was sent before. */
+  /** A connection begins: nothing is known of what was sent before. */
   begin(flow: number): void {
     this.counts[flow] = 0
     this.advancedMs[flow] = NaN
