@@ -53,6 +53,11 @@ const ELSEWHERE: readonly (readonly [string, string, string])[] = [
   ['CVE-2019-1010057 nfdump, damaged files: pcapng', 'wire/pcapng.test.ts', 'any byte damaged'],
   ['CVE-2019-1010057 nfdump, damaged files: own state', 'decode/ipfix-saved.test.ts', 'cut anywhere'],
   ['GHSA-852r-3wcv-pjx2 FastNetMon, sFlow lengths', 'decode/sflow5-cve.test.ts', 'GHSA-852r-3wcv-pjx2'],
+  ['CVE-2019-1010057 nfdump, damaged files: the spool', 'store/writer.test.ts', 'never stores bytes that were damaged'],
+  ['nfdump 051340ed, tags and labels without end', 'decode/sflow5-cve.test.ts', 'tags and labels without end'],
+  ['GHSA-c27c-943r-vr8h FastNetMon, IPv6 fragments', 'wounds.test.ts', 'GHSA-jmjw-392h-4g93'],
+  ['FastNetMon: TLS unchecked, towards the store', 'store/failover.test.ts', 'believes the certificate authority'],
+  ['FastNetMon: TLS unchecked, towards OVSDB', 'identity/ovsdb-live.test.ts', 'not trusted when another CA signed it'],
   ['CVE-2026-48684 FastNetMon, options scopes', 'decode/ipfix-faults.test.ts', 'options whose scope'],
   ['tcpdump sflow_print-segv', 'decode/sflow5-cve.test.ts', 'sflow_print-segv'],
   ['CVE-2026-48682 FastNetMon, IPv4 headers', 'decode/mirror-hostile.test.ts', 'GRE and ERSPAN of every kind'],
@@ -147,6 +152,55 @@ describe('wounds of others', () => {
       )
     bench.decode(netflow9([set(1, optionsTemplate9(302, [[1, 4]], [[34, 4]])), set(302, u32(1))]))
     assert.equal(bench.out.rows, 0)
+  })
+
+  it('nfdump d7444967, 4b23d6e4: arrays in options, and lists whose template nobody sent, are passed over', () => {
+    const bench = new Bench()
+    // applicationId, selectorName, VRF name: of no length, of one byte, of more than the record.
+    const names: FieldSpec[] = [[95, 0xffff], [236, 0xffff]] // prettier-ignore
+    bench.decode(ipfix([set(3, optionsTemplate(300, 1, names))]))
+    for (const lengths of [
+      [0, 0],
+      [1, 255],
+      [254, 0],
+      [255, 255],
+    ])
+      // prettier-ignore
+      bench.decode(ipfix([set(300, ...lengths.map((length) => [length, ...Array<number>(20).fill(7)]))]))
+    // basicList 291, subTemplateList 292, subTemplateMultiList 293 (RFC 6313), of templates 999 and 0.
+    for (const list of [291, 292, 293]) {
+      bench.decode(ipfix([set(2, template(256, [[list, 0xffff], [2, 4]]))])) // prettier-ignore
+      for (const body of [[], [3, ...u16(999)], [3, ...u16(999), ...u16(0)], [0, ...u16(0), ...u16(0xffff)]]) {
+        const { rows } = bench.out
+        assert.equal(bench.decode(ipfix([set(256, variable(body), u32(5))])), 'ok')
+        assert.equal(bench.out.rows, rows + 1)
+        assert.deepEqual(bench.rows().at(-1)!['packets'], 5)
+      }
+    }
+  })
+
+  it('CVE-2026-48689 FastNetMon: a buffer read one byte too far: what lies behind a datagram is nothing to it', async () => {
+    const captures = ['netflow5', 'ipfix', 'sflow5'].map((kind) => `${PCAPS}${kind}/capture.pcap`)
+    const all = (await Promise.all(captures.map((file) => capturedDatagrams(file, () => true)))).flat()
+    const some = all.filter((_, i) => i % 97 === 0)
+    const behind = (fill: number) => {
+      const decoders = [new Netflow5Decoder(NO_SINK), new IpfixDecoder(NO_SINK), new Sflow5Decoder(NO_SINK)]
+      const batch = new FlowBatch(rowsBound(65_535) + 64)
+      const seen: [number, number, string][] = []
+      for (const { bytes } of some)
+        for (let length = 0; length <= bytes.length; length += 1 + (length >> 3)) {
+          const arena = Buffer.alloc(length + 64, fill)
+          arena.set(bytes.subarray(0, length))
+          for (const decoder of decoders) {
+            batch.reset()
+            const whole = datagram(arena)
+            const status = decoder.decode({ ...whole, end: whole.start + length }, batch)
+            seen.push([status, batch.rows, batch.columns.bytes.slice(0, batch.rows * 2).join()])
+          }
+        }
+      return seen
+    }
+    assert.deepEqual(behind(0xff), behind(0))
   })
 
   it('CVE-2026-48683 FastNetMon: v9 data sets of every length around a record', () => {
