@@ -85,6 +85,7 @@ async function write(
   const counted: Counted = { bytes: 0, records: undefined }
   const progress = new Progress(context, () => said(counted, records))
   const unfinished = `${file}.part`
+  const keep = file === undefined ? () => {} : removedOnSignal(unfinished)
   try {
     if (stdout !== undefined) await pipeline(body, counting(format, counted), stdout, { end: false })
     else await pipeline(body, counting(format, counted), createWriteStream(unfinished))
@@ -93,6 +94,7 @@ async function write(
     throw failure(error, file)
   } finally {
     progress.end()
+    keep()
   }
   if (counted.records === undefined) {
     if (file !== undefined) rmSync(unfinished, { force: true })
@@ -102,6 +104,19 @@ async function write(
   context.stderr.write(
     `${counted.records} records, ${formatBytes(counted.bytes)}${file === undefined ? '' : `, in ${file}`}\n`,
   )
+}
+
+/** Ctrl-C and the like end the process as ever, but leave no file that is not whole. Returns what ends this. */
+function removedOnSignal(file: string): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const end = (signal: NodeJS.Signals) => {
+    rmSync(file, { force: true })
+    keep()
+    process.kill(process.pid, signal)
+  }
+  const keep = () => signals.forEach((signal) => process.off(signal, end))
+  for (const signal of signals) process.on(signal, end)
+  return keep
 }
 
 function said({ bytes, records }: Counted, of: number): string {
