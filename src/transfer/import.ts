@@ -49,7 +49,9 @@ const PAUSE_MS = 500
 const COLUMNS: ReadonlySet<string> = new Set(COLUMN_NAMES)
 
 /** Writes one line into a row. */
-type Fill = (batch: FlowBatch, row: number, text: string) => void
+/** Writes a line from `row` on, and returns how many rows that are: two of a line of nfdump with both directions. */
+type Fill = (batch: FlowBatch, row: number, text: string) => number
+const MOST_ROWS = 2
 
 /** Errors: file_unreadable (no records in it that are known), those of `Store.insert`. */
 export async function importLines(
@@ -87,7 +89,7 @@ export async function importLines(
     }
     if (imported.format === 'nfdump' && NFDUMP_END.test(line.text ?? '')) break
     if (!takeLine(batch, line, fill, imported)) continue
-    if (batch.free === 0) await seal()
+    if (batch.free < (imported.format === 'nfdump' ? MOST_ROWS : 1)) await seal()
   }
   await seal()
   return { ...imported, digest: hash.digest('hex') }
@@ -97,14 +99,14 @@ export async function importLines(
 function takeLine(batch: FlowBatch, { text, number }: Line, fill: Fill, imported: Imported): boolean {
   try {
     if (text === undefined) throw new Damage('a line that does not end, or is too long')
-    fill(batch, batch.rows, text)
-    batch.rows++
-    imported.rows++
+    const rows = fill(batch, batch.rows, text)
+    batch.rows += rows
+    imported.rows += rows
     return true
   } catch (error) {
     if (!(error instanceof Damage)) throw error
     // What it had written already; rows past the last are zero.
-    batch.truncate(batch.rows, batch.rows + 1)
+    batch.truncate(batch.rows, Math.min(batch.capacity, batch.rows + MOST_ROWS))
     imported.damaged++
     if (imported.faults.length < MAX_FAULTS) imported.faults.push(`line ${number}: ${error.message}`)
     return false
@@ -143,6 +145,7 @@ function csvFill(head: readonly string[]): Fill {
     const fields = fieldsOf(text, head.length)
     for (const [i, column] of columns.entries()) if (column !== undefined) fillValue(batch, row, column, fields[i])
     checkRow(batch, row)
+    return 1
   }
 }
 
@@ -165,6 +168,7 @@ function jsonFill(imported: Imported): Fill {
       }
     }
     checkRow(batch, row)
+    return 1
   }
 }
 

@@ -5,8 +5,9 @@
 import { flagBits } from '../query/filter/flags.ts'
 import { protocolNumber } from '../query/protocols.ts'
 import { parseTime } from '../query/times.ts'
-import { type FlowBatch, getU64, setTime } from '../schema/batch.ts'
-import type { ColumnName } from '../schema/columns.ts'
+import { type FlowBatch, getU64, setTime, setU64 } from '../schema/batch.ts'
+import { COLUMN_NAMES, type ColumnName, columnFacts } from '../schema/columns.ts'
+import { KINDS } from '../schema/kinds.ts'
 import { damaged, fillValue } from './fill.ts'
 import type { Zone } from './zone.ts'
 
@@ -27,10 +28,14 @@ const DESTINATION_PORT = ['dp', 'dstPort']
 const FLAGS = ['flg', 'flags']
 const RECEIVED = ['tr', 'received']
 const DIRECTION = ['dir', 'direction']
-const KNOWN: ReadonlySet<string> = new Set([...Object.keys(PLAIN), ...Object.keys(MACS), ...START, ...END, ...DURATION, ...PROTOCOL, ...DESTINATION_PORT, ...FLAGS, ...RECEIVED, ...DIRECTION]) // prettier-ignore
+/** Of the answers, where nfdump has put both directions into one line (-B). */
+const OUT_PACKETS = ['opkt', 'outPackets']
+const OUT_BYTES = ['obyt', 'outBytes']
+const OUT_TOS = ['dtos', 'dstTos']
+const KNOWN: ReadonlySet<string> = new Set([...Object.keys(PLAIN), ...Object.keys(MACS), ...START, ...END, ...DURATION, ...PROTOCOL, ...DESTINATION_PORT, ...FLAGS, ...RECEIVED, ...DIRECTION, ...OUT_PACKETS, ...OUT_BYTES, ...OUT_TOS]) // prettier-ignore
 /** What nfdump tells and ovsight has no column for. */
 const PASSED =
-  /^(?:fwd|opkt|obyt|sas|das|smk|dmk|dtos|nh|nhb|dvln|osmc|mpls\d+|cl|sl|al|eng|exid|fl|flows|td|bps|pps|bpp|srcAS|dstAS|srcMask|dstMask|outPackets|outBytes)$/
+  /^(?:fwd|sas|das|smk|dmk|nh|nhb|dvln|osmc|mpls\d+|cl|sl|al|eng|exid|fl|flows|td|bps|pps|bpp|srcAS|dstAS|srcMask|dstMask)$/
 /** The line with which nfdump ends its records. */
 export const NFDUMP_END = /^(?:Summary|No matching flows|Time window:|Total flows processed:|Sys:)/
 /** Names of nfdump that filters do not have. */
@@ -47,14 +52,14 @@ export function nfdumpUnknown(head: readonly string[]): string[] {
   return head.filter((name) => !KNOWN.has(name) && !PASSED.test(name))
 }
 
-/** Writes a line into a row of a batch. Throws Damage. */
+/** Writes a line into a row of a batch; the answers, where they are counted in it, into the next one. Returns how many rows it wrote. Throws Damage. */
 export function fillNfdump(
   batch: FlowBatch,
   row: number,
   head: readonly string[],
   fields: readonly string[],
   zone: Zone,
-): void {
+): 1 | 2 {
   const of = (names: readonly string[]): string | undefined => {
     const at = head.findIndex((name) => names.includes(name))
     return at < 0 ? undefined : fields[at]!.trim()
@@ -79,7 +84,35 @@ export function fillNfdump(
   const six = columns.src_addr[row * 4 + 2] !== 0xffff_0000
   columns.ip_version[row] = six ? 6 : 4
   columns.ether_type[row] = six ? 0x86dd : 0x0800
+  const [packets = '', bytes = '', tos = ''] = [of(OUT_PACKETS), of(OUT_BYTES), of(OUT_TOS)]
+  if (/^0*$/.test(packets) && /^0*$/.test(bytes)) return 1
+  turnRound(batch, row, row + 1)
+  for (const [name, text] of [['packets', packets], ['bytes', bytes], ['tos', tos]] as const) fillValue(batch, row + 1, name, text) // prettier-ignore
+  return 2
 }
+
+/** The way back of a record: ends and interfaces the other way round, and nothing of what is told of one direction alone. */
+function turnRound({ columns }: FlowBatch, from: number, to: number): void {
+  for (const name of COLUMN_NAMES) {
+    const source = columns[OTHER_WAY.get(name) ?? name]
+    const { lanes } = KINDS[columnFacts(name).kind]
+    for (let lane = 0; lane < lanes; lane++) columns[name][to * lanes + lane] = source[from * lanes + lane]!
+  }
+  for (const name of ['packets', 'bytes'] as const) setU64(columns[name], to, 0)
+  for (const name of ['tos', 'tcp_flags', 'icmp_type', 'icmp_code', 'flow_direction'] as const) columns[name][to] = 0
+}
+
+/** What the name of a column becomes when a record is turned round. */
+const OTHER_WAY: ReadonlyMap<ColumnName, ColumnName> = new Map([
+  ['src_addr', 'dst_addr'],
+  ['dst_addr', 'src_addr'],
+  ['src_mac', 'dst_mac'],
+  ['dst_mac', 'src_mac'],
+  ['src_l4_port', 'dst_l4_port'],
+  ['dst_l4_port', 'src_l4_port'],
+  ['in_if', 'out_if'],
+  ['out_if', 'in_if'],
+])
 
 interface Times {
   start: string | undefined

@@ -19,15 +19,18 @@ const MISSING = ['nfcapd', 'nfdump'].find((name) => spawnSync(name, ['-V']).erro
 const T0 = Date.UTC(2026, 0, 31, 8)
 
 async function read(text: string | string[], options: Partial<ImportOptions> = {}) {
-  const batches: { rows: Record<string, number | string>[] } = { rows: [] }
+  const batches: { rows: Record<string, number | string>[]; all: FlowBatch[] } = { rows: [], all: [] }
   const tokens: string[] = []
   const store = { insert: (block: Block | FileBlock) => Promise.resolve(void tokens.push(block.token)) }
   const imported: Imported = await importLines(store, 'x.csv', parts(text), false, {
     zone: new Zone('UTC'),
-    attribute: (batch) => batches.rows.push(...rowsOf(batch)),
+    attribute: (batch) => {
+      batches.rows.push(...rowsOf(batch))
+      batches.all.push(batch)
+    },
     ...options,
   })
-  return { imported, tokens, rows: batches.rows }
+  return { imported, tokens, rows: batches.rows, batches: batches.all }
 }
 
 async function* parts(text: string | string[]): AsyncGenerator<Buffer> {
@@ -66,6 +69,21 @@ describe("nfdump's CSV", () => {
     assert.deepEqual(rows, [
       { end: 1250, start: 0, received: 9968, src: '10.0.0.1:1234', dst: '10.0.0.2:443', protocol: 6, flags: 0x1b, icmp: '0.0', packets: 13, bytes: 1790, version: 4 },
     ]) // prettier-ignore
+  })
+
+  it('is two records where a line has both directions (nfdump -B)', async () => {
+    const line = OLD_LINE.replace(',13,1790,0,0,', ',13,1790,7,90210,')
+    const bad = OLD_LINE.replace(',13,1790,0,0,', ',13,1790,7,-1,')
+    const { imported, rows, batches } = await read(`${OLD}\n${line}\n${bad}\n${OLD_LINE}\n${END}`)
+    assert.deepEqual([imported.rows, imported.damaged, imported.unknown], [3, 1, []])
+    const there = { end: 1250, start: 0, received: 9968, src: '10.0.0.1:1234', dst: '10.0.0.2:443', protocol: 6, flags: 0x1b, icmp: '0.0', packets: 13, bytes: 1790, version: 4 } // prettier-ignore
+    const back = { ...there, src: '10.0.0.2:443', dst: '10.0.0.1:1234', flags: 0, packets: 7, bytes: 90_210 }
+    assert.deepEqual(rows, [there, back, there])
+    const [batch] = batches
+    assert.deepEqual([batch!.columns.in_if[1], batch!.columns.out_if[1]], [4, 3])
+    assert.equal(getU64(batch!.columns.dst_mac, 1), 0xfa163e000001)
+    // What the damaged line had written is gone.
+    assert.equal(getU64(batch!.columns.bytes, 3), 0)
   })
 
   it('is read in the vocabulary of 1.7.3 on, in any order, with line ends of either kind', async () => {
@@ -153,6 +171,12 @@ describe("nfdump's CSV", () => {
       assert.deepEqual([imported.rows, imported.damaged, imported.faults], [flows, 0, []])
       const sum = (name: string) => rows.reduce((total, row) => total + Number(row[name]), 0)
       assert.deepEqual([sum('bytes'), sum('packets')], [bytes, packets])
+      // The same with both directions in one line.
+      const both = execFileSync('nfdump', ['-R', folder, '-B', '-o', 'csv'], { env: { ...process.env, TZ: 'UTC' } })
+      const turned = await read(both.toString())
+      assert.ok(turned.rows.length > both.toString().split('\n').filter((line) => /^\d{4}-/.test(line)).length)
+      const total = (name: string) => turned.rows.reduce((all, row) => all + Number(row[name]), 0)
+      assert.deepEqual([total('bytes'), total('packets')], [bytes, packets])
       temporary.remove()
     },
   )
