@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Front, openFront } from '../store/clickhouse-front.ts'
 import { type Engine, openEngine } from '../store/engine.ts'
+import { PCAPS } from '../paths.ts'
 import { NO_ENGINE, collector, ovsight, temporary } from './cli.ts'
 import { ALIASES, STORED, metric, send, until } from './exports.ts'
 
 const ROWS = 41
+const SERVERS = "SELECT count() FROM away.identity_now WHERE kind = 'server'"
 
 describe('a server that is not there when the collector starts', { skip: NO_ENGINE }, () => {
   let engine: Engine
@@ -21,7 +23,9 @@ describe('a server that is not there when the collector starts', { skip: NO_ENGI
     engine.close()
   })
   const data = join(temporary(), 'data')
-  const start = () => collector(['--data', data, '--clickhouse', `${front.url}/away`, ...ALIASES])
+  const identity = `${PCAPS}netflow5/identity.yaml`
+  const start = () =>
+    collector(['--data', data, '--clickhouse', `${front.url}/away`, '--identity', identity, ...ALIASES])
   const ready = async (url: string) => {
     const response = await fetch(`${url}/readyz`)
     const { reasons } = (await response.json()) as { reasons?: string[] }
@@ -57,6 +61,15 @@ describe('a server that is not there when the collector starts', { skip: NO_ENGI
     await until('the store', async () => (await ready(second.url)).status === 200)
     assert.equal(await metric(second.url, 'ovsight_store_ready'), 1)
     await until('insertion', async () => (await metric(second.url, STORED)) === 2 * ROWS)
+    // Who was what is written down on the server too, and asked by its views and its dictionary.
+    await until('the identity history', async () => Number((await engine.rows(SERVERS))[0]![0]) === 6)
+    const named = "dictGet('away.identity_names', 'name', src_server_id)"
+    assert.deepEqual(
+      await engine.rows(
+        `SELECT countIf(${named} != src_server), countIf(${named} = 'red-1') > 0 FROM away.flows WHERE src_server_id != ''`,
+      ),
+      [['0', 1]],
+    )
     const { code, stderr } = await second.stop()
     assert.equal(code, 0, stderr)
     assert.match(stderr, /the store answers, and refuses: .*Authentication failed/)

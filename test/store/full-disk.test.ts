@@ -96,7 +96,7 @@ describe('a full disk', { skip: NO_MOUNT }, () => {
     await until('the blocks', () => writer.memoryBlocks === 0)
     assert.equal(await writer.flush(60_000), true)
     const { rows } = await store.query({
-      sql: `${COUNTS.replace(' FROM', ', (SELECT sum(records) FROM flows_1h) AS hours FROM')}`,
+      sql: COUNTS.replace(' FROM', ', (SELECT sum(records) FROM flows_1h) AS hours FROM'),
       params: {},
     })
     assert.deepEqual(rows, [{ rows: 80_100, different: 80_100, bytes: 8_010_000, hours: 80_100 }])
