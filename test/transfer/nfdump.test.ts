@@ -174,7 +174,13 @@ describe("nfdump's CSV", () => {
       // The same with both directions in one line.
       const both = execFileSync('nfdump', ['-R', folder, '-B', '-o', 'csv'], { env: { ...process.env, TZ: 'UTC' } })
       const turned = await read(both.toString())
-      assert.ok(turned.rows.length > both.toString().split('\n').filter((line) => /^\d{4}-/.test(line)).length)
+      assert.ok(
+        turned.rows.length >
+          both
+            .toString()
+            .split('\n')
+            .filter((line) => /^\d{4}-/.test(line)).length,
+      )
       const total = (name: string) => turned.rows.reduce((all, row) => all + Number(row[name]), 0)
       assert.deepEqual([total('bytes'), total('packets')], [bytes, packets])
       temporary.remove()
