@@ -4,8 +4,10 @@
  * One Attributor belongs to one thread. It keeps what outlives a batch: names as codes of each string table, what hosts
  * without OVSDB were seen to report, and which NetFlow flows have begun; each is bounded.
  */
+import { inCidr, type Cidr } from '../identity/addresses.ts'
 import { EMPTY_SNAPSHOT } from '../identity/snapshot/build.ts'
-import { EXTERNAL, TEXTS } from '../identity/snapshot/endpoints.ts'
+import { EXTERNAL, KIND, TEXTS } from '../identity/snapshot/endpoints.ts'
+import { outerRanges } from '../identity/snapshot/networks.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { IF_KIND, REPORTS } from '../identity/snapshot/vantage.ts'
 import { Answers } from '../schema/answers.ts'
@@ -28,6 +30,7 @@ import { SOURCE, type Source } from './precedence.ts'
 import { finishLimited } from './rate-limit.ts'
 import { finishSampling, isScaled } from './sampling.ts'
 import { Repeats } from './repeats.ts'
+import type { Station } from './station.ts'
 import { answerStraight } from './straight-answers.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
@@ -63,9 +66,11 @@ export class Attributor {
   private readonly ipfixSampling: number
   private readonly learned: LearnedNames
   private readonly onUnsure: OnUnsure | undefined
-  private readonly portsToCome: boolean
+  /** Whether a source may still tell of ports that OVSDB knows already. May be changed at any time. */
+  portsToCome: boolean
   /** Neutron has not said anything yet. */
   private noNetworks = true
+  private floatingRanges: readonly Cidr[] = []
   private batch: FlowBatch | undefined
   /** Rows of the common case so far. */
   straightRows = 0
@@ -182,6 +187,7 @@ export class Attributor {
     if (snapshot !== this.snapshot) {
       this.snapshot = snapshot
       this.noNetworks = snapshot.topology.networks.length <= 1
+      this.floatingRanges = outerRanges(snapshot.topology)
       this.place.use(snapshot)
       this.netflowPlaces.use(snapshot)
       this.ends.use(snapshot)
@@ -417,17 +423,24 @@ export class Attributor {
     const { src, dst } = this.ends
     let ends = unsureBy(src.evidence, dst.evidence)
     if (this.portsToCome) {
-      if (this.mayBeElse(src.endpoint)) ends |= UNSURE.source
-      if (this.mayBeElse(dst.endpoint)) ends |= UNSURE.destination
+      if (this.mayBeElse(src.endpoint, this.ends.source)) ends |= UNSURE.source
+      if (this.mayBeElse(dst.endpoint, this.ends.destination)) ends |= UNSURE.destination
     }
     if (ends === 0) return
     this.repeatable = false
     this.onUnsure(this.batch!, row, ends, this.portOf(src.endpoint), this.portOf(dst.endpoint))
   }
 
-  /** OVSDB alone knows the port, or no network is known whose address it could be. */
-  private mayBeElse(endpoint: number): boolean {
-    return endpoint === EXTERNAL ? this.noNetworks : this.snapshot.endpoints.isProvisional(endpoint)
+  /**
+   * OVSDB alone knows the port, or no network is known whose address it could be. Or it is a floating IP that leads nowhere yet, or outside
+   * with an address that floating IPs are of: what it leads to may be newer than what Neutron was asked last.
+   */
+  private mayBeElse(endpoint: number, { a0, a1, a2, a3 }: Station): boolean {
+    const { endpoints } = this.snapshot
+    if (endpoint !== EXTERNAL) return endpoints.isProvisional(endpoint) || endpoints.kind(endpoint) === KIND.floating
+    if (this.noNetworks) return true
+    for (const range of this.floatingRanges) if (inCidr(range, a0, a1, a2, a3)) return true
+    return false
   }
 
   /** Neutron port that an end certainly is, '' when there is none: beyond a router's port it may be another. */

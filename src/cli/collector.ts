@@ -16,7 +16,7 @@ import type { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { LateTruth } from '../late/late-truth.ts'
 import { RawRows } from '../late/raw-rows.ts'
-import { UnsureRows, waitsForModel } from '../late/unsure-rows.ts'
+import { UnsureRows, expectsPorts } from '../late/unsure-rows.ts'
 import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import type { Gates } from '../pipeline/gates.ts'
@@ -40,7 +40,7 @@ import { joinReaders, type Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { type Early, type Sockets, beginEarly, closeSockets } from './early.ts'
-import { attributeBy, attributeLate, flowBlock, openIdentity } from './engine.ts'
+import { attributeLate, attributorBy, flowBlock, openIdentity } from './engine.ts'
 import { type OpenAwaited, closeStore } from './open-store.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
@@ -113,6 +113,8 @@ export class Collector {
   private readonly auditor: AuditWriter
   private readonly templates: TemplateFile
   private readonly late: LateTruth | undefined
+  /** Tells those who attribute which sources there are now. */
+  private readonly followSources: (config: Config) => void
   /** Tells those who attribute late what a host without OVSDB is seen to report. */
   private readonly heard: (host: string, reports: number) => void
   readonly identity: ChangeableIdentity
@@ -159,7 +161,7 @@ export class Collector {
     const pool = shared && this.openPool(shared)
     this.pool = pool
     const names = pool?.names ?? new LearnedInterfaces()
-    const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
+    const unsure = config.late_window > 0 ? new UnsureRows(config.late_rows, config) : undefined
     const model = () => identity.replica.snapshot
     const again = attributeLate(config, model, names)
     this.heard = again.heard
@@ -176,16 +178,22 @@ export class Collector {
         },
         { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
       )
+    const attributor = attributorBy(config, {
+      names,
+      onReports: again.heard,
+      ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
+    })
+    this.followSources = (next) => {
+      unsure?.follow(next)
+      attributor.portsToCome = expectsPorts(next)
+      again.change(next)
+    }
     this.built = buildPipeline(
       config,
       {
         names,
         isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-        attribute: attributeBy(config, model, {
-          names,
-          onReports: again.heard,
-          ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
-        }),
+        attribute: (batch) => attributor.attribute(batch, model()),
         emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
         log: sampled,
       },
@@ -331,6 +339,7 @@ export class Collector {
           if (!pipelineChanges(changed)) return
           log.level = config.log_level
           changePipeline(built, config)
+          this.followSources(config)
           pool?.change(config)
           gates.follow()
         },

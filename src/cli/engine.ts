@@ -41,8 +41,8 @@ export function openIdentity(
   })
 }
 
-/** What attribution takes from the configuration. */
-function attributorBy(config: Config, more: AttributorOptions): Attributor {
+/** An attributor as the configuration has it. */
+export function attributorBy(config: Config, more: AttributorOptions): Attributor {
   const { precedence, ipfix_sampling: ipfixSampling } = config
   return new Attributor({ precedence, ipfixSampling, portsToCome: expectsPorts(config), ...more })
 }
@@ -67,6 +67,7 @@ export function attributeLate(config: Config, snapshot: () => IdentitySnapshot, 
       attributor.attribute(batch, snapshot())
     },
     heard: (host: string, reports: number) => attributor.heard(host, reports),
+    change: (next: Config) => void (attributor.portsToCome = expectsPorts(next)),
   }
 }
 

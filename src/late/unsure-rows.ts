@@ -9,7 +9,6 @@ const BLOCK_SHARE = 1 / 16
 
 /** Options that say whether anything waits at all; the names are those of the options. */
 export interface WaitOptions {
-  late_window: number
   identity: string | null
   os_cloud: string | null
   ovsdb_listen: string | null
@@ -17,9 +16,8 @@ export interface WaitOptions {
 }
 
 /** Without a source nothing will ever be known. */
-export function waitsForModel({ late_window, ...sources }: WaitOptions): boolean {
-  const { identity, os_cloud, ovsdb_listen, ovn_southbound } = sources
-  return late_window > 0 && [identity, os_cloud, ovsdb_listen, ovn_southbound].some((source) => source !== null)
+function waitsForModel({ identity, os_cloud, ovsdb_listen, ovn_southbound }: WaitOptions): boolean {
+  return [identity, os_cloud, ovsdb_listen, ovn_southbound].some((source) => source !== null)
 }
 
 /** Whether a source may tell of ports after OVSDB did; where none may, what OVSDB says is all. */
@@ -40,14 +38,22 @@ export class UnsureRows {
   private readonly told: RawRows
   private readonly numbers = new RowNumbers()
   private refused = 0
+  private wanted = true
 
-  /** `maxRows` may wait in all. */
-  constructor(maxRows: number) {
+  /** `maxRows` may wait in all; `options` say whether any does, else they do. */
+  constructor(maxRows: number, options?: WaitOptions) {
+    if (options !== undefined) this.follow(options)
     this.told = new RawRows(Math.max(1, Math.floor(maxRows * BLOCK_SHARE)))
+  }
+
+  /** Other sources: whether rows wait from now on. */
+  follow(options: WaitOptions): void {
+    this.wanted = waitsForModel(options)
   }
 
   /** For the attributor: numbers the row, and keeps a copy. */
   readonly onUnsure: OnUnsure = (batch, row, ends, source, destination) => {
+    if (!this.wanted) return
     if (this.told.full) {
       this.refused++
       return

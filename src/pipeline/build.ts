@@ -39,7 +39,7 @@ export function clockOptions({
 }
 
 /** Options of a pipeline that may change while it runs. */
-export const LIVE_OPTIONS = ['allow', 'allow_hosts', 'exporter_limit', 'exporter_clocks', 'clock_past', 'clock_future', 'log_level'] as const satisfies readonly OptionName[] // prettier-ignore
+export const LIVE_OPTIONS = ['allow', 'allow_hosts', 'exporter_limit', 'exporter_clocks', 'clock_past', 'clock_future', 'log_level', 'identity', 'os_cloud', 'ovsdb_listen', 'ovn_southbound'] as const satisfies readonly OptionName[] // prettier-ignore
 export type LiveSettings = Pick<Config, (typeof LIVE_OPTIONS)[number]>
 
 /** Changes a pipeline that runs, between two datagrams. */

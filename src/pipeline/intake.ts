@@ -1,7 +1,7 @@
 /** All that one thread does of a collector's way: receivers → pipeline → blocks, and what is counted beside them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Attributor } from '../attribute/attributor.ts'
-import { UnsureRows, expectsPorts, waitsForModel } from '../late/unsure-rows.ts'
+import { UnsureRows, expectsPorts } from '../late/unsure-rows.ts'
 import type { Config } from '../config/options.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { FLOWS } from '../schema/ddl.ts'
@@ -10,7 +10,7 @@ import type { RowBlock } from '../schema/rows.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
-import { type BuiltPipeline, buildPipeline } from './build.ts'
+import { type BuiltPipeline, type LiveSettings, buildPipeline, changePipeline } from './build.ts'
 import { LearnedInterfaces, type LearnedNews } from './learned-names.ts'
 import { type Listeners, closeListeners } from './listeners.ts'
 import { LossWatch } from './loss-watch.ts'
@@ -53,6 +53,7 @@ export class Intake {
   private readonly side: SideRows
   private readonly sampled: SampledLog
   private readonly templates: TemplateFile
+  private readonly unsure: UnsureRows | undefined
   private timers: NodeJS.Timeout[] = []
 
   /** `number`: which worker it is of. */
@@ -64,7 +65,8 @@ export class Intake {
     names.onNews = ends.onNames
     const { precedence, ipfix_sampling: ipfixSampling } = config
     const { onReports } = ends
-    const unsure = waitsForModel(config) ? new UnsureRows(config.late_rows) : undefined
+    const unsure = config.late_window > 0 ? new UnsureRows(config.late_rows, config) : undefined
+    this.unsure = unsure
     this.attributor = new Attributor({
       precedence,
       ipfixSampling,
@@ -107,6 +109,13 @@ export class Intake {
       ...listenerReaders(this.listeners),
       ovsight_log_lines_suppressed_total: () => [[this.sampled.suppressed]],
     }
+  }
+
+  /** Another configuration, between two datagrams. */
+  change(settings: LiveSettings): void {
+    changePipeline(this.built, settings)
+    this.unsure?.follow(settings)
+    this.attributor.portsToCome = expectsPorts(settings)
   }
 
   begin(): void {

@@ -183,4 +183,67 @@ describe('a source that lags behind another', () => {
     await replica.putCloud(news(T + 30_000, { ...routed, ports: [...ports, mine] }))
     assert.deepEqual(await settled(), [['a', 'p-red', 'server-a', 'c']])
   })
+
+  describe('a floating IP that is newer than what Neutron was asked last', () => {
+    const routed = {
+      ...BASE,
+      networks: [network('red'), network('ext', { 'router:external': true })],
+      subnets: [subnet('red', '192.168.1.0/24'), subnet('ext', '203.0.113.0/24')],
+      routers: [{ id: 'r', project_id: 'p-red', external_gateway_info: { network_id: 'ext', external_fixed_ips: [] } }],
+    }
+    const leg = port('leg-01', 'red', '192.168.1.1', 'fa:16:3e:00:01:01', {
+      device_id: 'r',
+      device_owner: 'network:router_interface',
+    })
+    const ports = [A, B, leg]
+    const floating = (portId: string, atMs: number, address = '203.0.113.7') => ({
+      id: `fip-${address}`,
+      floating_ip_address: address,
+      fixed_ip_address: '',
+      port_id: portId,
+      router_id: 'r',
+      floating_network_id: 'ext',
+      project_id: 'p-red',
+      updated_at: new Date(atMs).toISOString(),
+    })
+    const begin = async (floatingips: object[]) => {
+      await replica.putCloud(news(T, { ...routed, ports, floatingips }))
+      replica.putOvs('c0', PLUGGED, T)
+      replica.publish()
+    }
+
+    it('was outside, and is its server’s when it is told; the world outside does not wait', async () => {
+      await begin([])
+      now = T + 10_000
+      assert.equal((await seal(5, '192.168.1.8', '203.0.113.7'))[3], '')
+      assert.equal((await seal(5, '192.168.1.8', '203.0.114.7'))[3], '')
+      assert.equal(late.waiting, 1)
+      await replica.putCloud(news(T + 30_000, { ...routed, ports, floatingips: [floating('b', T + 5_000)] }))
+      assert.deepEqual(await settled(), [['a', 'p-red', 'server-a', 'b']])
+      assert.equal(late.waiting, 0)
+    })
+
+    it('led nowhere, and leads to its server from when Neutron says it does', async () => {
+      await begin([floating('', T - 600_000)])
+      now = T + 10_000
+      await seal(5, '192.168.1.8', '203.0.113.7')
+      await replica.putCloud(news(T + 30_000, { ...routed, ports, floatingips: [floating('b', T + 5_000)] }))
+      assert.deepEqual(await settled(), [['a', 'p-red', 'server-a', 'b']])
+    })
+
+    it('changes no row of the time before it: who had the address then was outside', async () => {
+      // Ours, and nobody's until 20 s past; and one that Neutron did not have at all when it was asked at T.
+      await begin([floating('', T - 600_000)])
+      now = T + 10_000
+      await seal(5, '192.168.1.8', '203.0.113.7')
+      now = T - 1_000
+      await seal(5, '192.168.1.8', '203.0.113.8')
+      assert.equal(late.waiting, 2)
+      now = T + 30_000
+      const later = [floating('b', T + 20_000), floating('b', T + 20_000, '203.0.113.8')]
+      await replica.putCloud(news(T + 30_000, { ...routed, ports, floatingips: later }))
+      for (const row of await settled()) assert.equal(row[3], '')
+      assert.deepEqual([late.waiting, late.counters.resolved], [2, 0])
+    })
+  })
 })

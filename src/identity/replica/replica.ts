@@ -367,7 +367,8 @@ export class Replica {
     const time = changeTime(after?.updated_at, atMs, beforeMs)
     if (before !== undefined) this.ledger.endFloating(before, time)
     const held = after !== undefined && (before !== undefined || contested.floating(this.snapshot, after))
-    const fromMs = held ? time.earliestMs : 0
+    // One that is new was not there when Neutron was asked before: who had the address then was right to be outside.
+    const fromMs = held ? time.earliestMs : beforeMs < atMs ? beforeMs : 0
     if (after !== undefined) this.ledger.begin(after.id, fromMs)
     this.edit({ kind: 'floating', before, after, fromMs, toMs: time.latestMs })
   }

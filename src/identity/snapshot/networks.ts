@@ -162,6 +162,12 @@ export function inRanges(network: Network, a0: number, a1: number, a2: number, a
   return false
 }
 
+/** Ranges of the external networks: what floating IPs are of. */
+export function outerRanges({ networks }: Topology): readonly Cidr[] {
+  // Index 0 stands for all of them, and has none of its own.
+  return networks.flatMap(({ external, ranges }) => (external ? ranges : []))
+}
+
 /** Whether it is the broadcast address of one of the network's IPv4 ranges. */
 export function isBroadcast(network: Network, a2: number, a3: number): boolean {
   for (const range of network.ranges) {

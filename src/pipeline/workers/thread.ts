@@ -5,7 +5,6 @@ import { SnapshotCopy } from '../../identity/snapshot/copies.ts'
 import { adoptReceiver } from '../../receive/shared.ts'
 import { createLog } from '../../telemetry/log.ts'
 import type { MetricName } from '../../telemetry/metrics.ts'
-import { changePipeline } from '../build.ts'
 import { Intake } from '../intake.ts'
 import { Beats } from '../beats.ts'
 import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
@@ -64,7 +63,7 @@ port.on('message', (message: ToWorker) => {
       intake.names.forget(message.by)
       return
     case 'settings':
-      changePipeline(intake.built, message.settings)
+      intake.change(message.settings)
       log.level = message.settings.log_level
       return
     case 'safe':
