@@ -1,7 +1,8 @@
 /**
  * A month in a store, time-compressed: rows of the bundled captures with varied ends that go on talking (conversations.ts), stored as if each
  * had been stored at its own time. What they weigh by `store status`; whether records and sums answer the same, to the byte: a
- * difference ends the bench with status 1; what goes when its time has come and when the disk fills; how long `top --last 30d` takes.
+ * difference ends the bench with status 1; how long `top` takes over all of it, from records and from sums; what goes when its time has
+ * come and when the disk fills; how long `top --last 30d` takes, and a collector to start on it.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -19,6 +20,7 @@ import { keepFor } from '../src/store/retention.ts'
 import type { Store } from '../src/store/store.ts'
 import type { Bench, Figure } from './figure.ts'
 import { type Stretch, fillHistory } from './history-rows.ts'
+import { starting } from './start.ts'
 
 const DAY_MS = 86_400_000
 const DEFAULT_ROWS = 1_000_000
@@ -44,12 +46,14 @@ export const benchHistory: Bench = async ({ rows = DEFAULT_ROWS, days = DEFAULT_
     add([await fillHistory(store, data, rows, span)])
     add(await weight(store))
     add(await agreement(store, span))
+    add(await tops(store, span))
     add(await ageing(store, days))
     add(await asked(store, days))
   } finally {
     await store.close()
   }
   add(command(data, days))
+  add(await starting('with the embedded store', [], data, 1.5, 350))
   rmSync(data, { recursive: true, force: true })
   return figures
 }
@@ -115,6 +119,38 @@ async function agreement(store: Store, span: Stretch): Promise<Figure[]> {
       note: `${figures} cells of ${QUESTIONS.length} questions`,
     },
   ]
+}
+
+/** `top` over all rows: from the records, and as a collector answers it, from sums. The median of some, after the first. */
+async function tops(store: Store, span: Stretch): Promise<Figure[]> {
+  const records: Asker = { query: (plan: Plan) => store.query(plan.records ?? plan) }
+  const [from, to] = [span.fromMs, span.toMs].map((ms) => String(ms / 1000))
+  const figures: Figure[] = []
+  for (const dimension of ['server', 'project', 'src_addr']) {
+    const request = { dimensions: [dimension], from: from!, to: to!, with: 'none' }
+    const once = (asker: Asker) => async () => {
+      const { rows } = await askTop(asker, request, span.toMs)
+      assert.ok(rows.length > 0)
+    }
+    figures.push({ name: `top ${dimension} over all records`, unit: 'ms', target: 1_500, atMost: true, ...(await median(once(records))) }) // prettier-ignore
+    // Sums have no addresses.
+    if (dimension !== 'src_addr')
+      figures.push({ name: `top ${dimension} over their sums`, unit: 'ms', target: 150, atMost: true, ...(await median(once(store))) }) // prettier-ignore
+  }
+  return figures
+}
+
+/** Of seven, after a first. */
+async function median(once: () => Promise<void>): Promise<{ value: number; note: string }> {
+  await once()
+  const times: number[] = []
+  for (let i = 0; i < 7; i++) {
+    const start = performance.now()
+    await once()
+    times.push(performance.now() - start)
+  }
+  times.sort((a, b) => a - b)
+  return { value: times[3]!, note: `${times[0]!.toFixed(0)} to ${times[6]!.toFixed(0)} ms` }
 }
 
 /** What is past its time goes; the disk guard takes the oldest day of what is left. */

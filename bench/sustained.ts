@@ -1,5 +1,6 @@
 /**
- * A collector with the embedded store, for a minute and a half: at four fifths of what it takes without a loss, then at three times that.
+ * A collector with the embedded store: a minute at four fifths of what it takes without a loss, then half a minute at three times that. What
+ * it takes for seconds the engine's merges may not keep up with for a minute: then the minute is tried again with less, until nothing is lost.
  * NetFlow v5 of the lab, so that every row has its servers. Takes minutes, so it runs only by name.
  *
  * At the end what was sent is in the store, or was counted as lost, to the record; anything else is a wrong answer.
@@ -32,6 +33,10 @@ const RECOVERY_MS = 2_000
 /** The store may take so long for what an overload left in the spool. */
 const DRAIN_MS = 120_000
 const REACH_ROWS = 250
+const SHARE = 0.8
+/** What is tried next after a minute that lost something, and how often. */
+const STEP_DOWN = 0.85
+const MOST_TRIES = 6
 
 const LOST = 'ovsight_exporter_lost_records_total'
 const DROPS = 'ovsight_receive_kernel_drops_total{listener="netflow"}'
@@ -49,15 +54,21 @@ export const benchSustained: Bench = async () => {
   try {
     const rate = await losslessRate(subject, sender, MOST_RATE, SEARCH_MS)
     await stored(running.url)
-    figures.push({
-      name: 'lossless into the embedded store',
-      value: (rate * load.records) / 1000,
-      unit: 'k rows/s',
-      target: REACH_ROWS,
-    })
-    const steady = Math.round(rate * 0.8)
-    figures.push(...(await steadily(running, subject, sender, steady, load.records)))
-    figures.push(...(await overloaded(subject, sender, rate)))
+    figures.push({ name: 'lossless for two seconds', value: (rate * load.records) / 1000, unit: 'k rows/s' })
+    const lossy: string[] = []
+    let steady = Math.round(rate * SHARE)
+    let minute = await steadily(running, subject, sender, steady, load.records)
+    for (
+      ;
+      minute.lost && lossy.length < MOST_TRIES;
+      minute = await steadily(running, subject, sender, steady, load.records)
+    ) {
+      lossy.push(`${Math.round((steady * load.records) / 1000)} k`)
+      steady = Math.round(steady * STEP_DOWN)
+    }
+    figures.push(...minute.figures)
+    if (lossy.length > 0) figures.push({ name: 'minutes that lost something', value: lossy.length, unit: 'minutes', note: `at ${lossy.join(', ')} rows/s` }) // prettier-ignore
+    figures.push(...(await overloaded(subject, sender, steady / SHARE)))
     await stored(running.url)
     const dropped = await metric(running.url, DROPS)
     const refused = await metric(running.url, 'ovsight_datagrams_dropped_total{reason="overload"}')
@@ -81,15 +92,16 @@ export const benchSustained: Bench = async () => {
   }
 }
 
-/** A minute at a rate it bears: nothing dropped, memory as it was. */
+/** A minute at a rate that it may bear: nothing dropped, memory as it was. */
 async function steadily(
   { pid, url }: { pid: number; url: string },
   subject: { queue(): { drops: number } },
   sender: Sender,
   rate: number,
   records: number,
-): Promise<Figure[]> {
+): Promise<{ figures: Figure[]; lost: boolean }> {
   const before = subject.queue().drops
+  const toldBefore = await metric(url, DROPS)
   const lostBefore = await sumOf(url, LOST)
   const cpuBefore = cpuSeconds(pid)
   const sentBefore = sender.sent
@@ -105,14 +117,17 @@ async function steadily(
   const cpu = ((cpuSeconds(pid) - cpuBefore) / (sent * records)) * 1e6
   const drops = subject.queue().drops - before
   const lost = (await sumOf(url, LOST)) - lostBefore
-  return [
+  const told = (await metric(url, DROPS)) - toldBefore
+  const figures: Figure[] = [
     {
-      name: 'a minute at 80 % of it',
+      name: 'for a minute',
       value: (reached * records) / 1000,
       unit: 'k rows/s',
+      target: REACH_ROWS,
       note: `${cpu.toFixed(2)} CPU s a million rows, engine and merges included`,
     },
     { name: 'dropped meanwhile', value: drops, unit: 'datagrams', target: 0, atMost: true, note: 'by /proc/net/udp' },
+    { name: 'the same by /metrics', value: told, unit: 'datagrams', target: 0, atMost: true },
     { name: 'missing meanwhile by sequence', value: lost, unit: 'records', target: 0, atMost: true },
     {
       name: 'memory after the first 10 s',
@@ -123,6 +138,7 @@ async function steadily(
       note: `resident ${Math.round(resident[0]?.mib ?? NaN)} to ${Math.round(resident.at(-1)?.mib ?? NaN)} MiB, engine included`,
     },
   ]
+  return { figures, lost: drops + told + lost > 0 }
 }
 
 /** Half a minute of three times as much: what is too much is dropped and counted, and then it goes on. */
