@@ -32,6 +32,7 @@ const PANELS: readonly PanelSpec[] = [
     question: 'When did the traffic that matches happen? Drag over a peak to look at it alone.',
     sql: `SELECT $__timeInterval(flow_end) AS time, 8 * sum(bytes) / $__interval_s AS bits FROM ${FLOWS} WHERE ${SPAN} AND counts_once = 1 AND ${WHERE} GROUP BY time ORDER BY time`,
     columns: { time: TIME, bits: { unit: 'bits_per_second' } },
+    asBars: true,
     width: 24,
     height: 6,
     empty: 'nothing matches',

@@ -72,6 +72,8 @@ export interface StatSpec extends Asked {
 /** Figures over time: columns, or one column by the labels of the others. */
 export interface SeriesSpec extends Asked {
   kind: 'series'
+  /** Bars, where steps without records are not among the rows: a line would join what is on both sides of them. */
+  asBars?: true
   stack?: boolean
   /** Pairs of columns that are the ends of an error band. */
   bands?: readonly (readonly [low: string, high: string])[]
@@ -142,6 +144,7 @@ function buildSeries(spec: SeriesSpec): TimeSeries {
     .min(0)
     .fillOpacity(spec.stack === true ? 60 : 10)
     .interval(spec.interval ?? '10s')
+  if (spec.asBars === true) series.drawStyle(common.GraphDrawStyle.Bars).fillOpacity(80)
   if (spec.stack === true) series.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
   if (spec.label !== undefined) series.displayName(`\${__field.labels.${spec.label}}`)
   for (const [low, high] of spec.bands ?? []) {

@@ -9,6 +9,11 @@ import { COLORS, FAINT, INK, LINE, area, type Box, path, rectangle, text, widthO
 type Row = Record<string, unknown>
 /** Answer of each panel, by its number. */
 export type Answers = ReadonlyMap<number, Rows>
+/** What the axes of time show. */
+export interface Span {
+  fromMs: number
+  toMs: number
+}
 
 const WIDTH = 1440
 const COLUMN = WIDTH / 24
@@ -25,7 +30,7 @@ const THRESHOLD_COLORS = {
   blue: '#3274d9',
 } as const
 
-export function draw(spec: DashboardSpec, subtitle: string, answers: Answers): string {
+export function draw(spec: DashboardSpec, subtitle: string, answers: Answers, span: Span): string {
   const { panels = [] } = buildDashboard(spec)
   const specs = spec.rows.flatMap((row) => [undefined, ...row.panels])
   const height = HEAD + Math.max(...panels.map(({ gridPos }) => (gridPos!.y + gridPos!.h) * ROW)) + GAP
@@ -38,7 +43,7 @@ export function draw(spec: DashboardSpec, subtitle: string, answers: Answers): s
       rectangle(box, '#ffffff', `stroke="${LINE}" rx="3"`) +
       text(of.title, box.x + 10, box.y + 19, { bold: true, width: box.w - 20 })
     const inside = { x: box.x + 10, y: box.y + 28, w: box.w - 20, h: box.h - 36 }
-    return frame + content(of, answers.get(panel.id!), inside)
+    return frame + content(of, answers.get(panel.id!), inside, span)
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="DejaVu Sans, Inter, Arial, sans-serif">`,
@@ -50,10 +55,10 @@ export function draw(spec: DashboardSpec, subtitle: string, answers: Answers): s
   ].join('\n')
 }
 
-function content(spec: PanelSpec, answer: Rows | undefined, box: Box): string {
+function content(spec: PanelSpec, answer: Rows | undefined, box: Box, span: Span): string {
   const rows = answer?.rows ?? []
   if (rows.length === 0) return centred(spec.empty, box)
-  return DRAWN[spec.kind](spec as never, rows, box)
+  return DRAWN[spec.kind](spec as never, rows, box, span)
 }
 
 const DRAWN = { stat, series, table, bars } as const
@@ -101,22 +106,24 @@ function linesOf(spec: SeriesSpec, rows: readonly Row[]): Line[] {
   })
 }
 
-function series(spec: SeriesSpec, rows: readonly Row[], box: Box): string {
+function series(spec: SeriesSpec, rows: readonly Row[], box: Box, span: Span): string {
   const lines = linesOf(spec, rows)
   const edges = new Set((spec.bands ?? []).flat())
   const shown = lines.filter(({ name }) => !edges.has(name))
   const stacked = spec.stack === true ? stackedUp(shown) : shown
   const all = [...stacked, ...lines.filter(({ name }) => edges.has(name))].flatMap(({ points }) => points)
   const times = all.map(([ms]) => ms)
-  const [from, to] = [Math.min(...times), Math.max(...times)]
+  // The first step may begin before the span.
+  const [from, to] = [Math.min(span.fromMs, ...times), Math.max(span.toMs, ...times)]
   const highest = Math.max(...all.map(([, value]) => value))
   const most = niceTop(highest > 0 ? highest : 1)
-  const plot = { x: box.x + 76, y: box.y + 4, w: box.w - 84, h: box.h - 42 }
+  const names = legendLines(
+    shown.map(({ name }) => name),
+    box.w,
+  )
+  const plot = { x: box.x + 76, y: box.y + 4, w: box.w - 84, h: box.h - 42 - (names.length - 1) * LEGEND_HEIGHT }
   const place = ([ms, value]: readonly [number, number]) =>
-    [
-      plot.x + (to === from ? plot.w / 2 : ((ms - from) / (to - from)) * plot.w),
-      plot.y + plot.h - (value / most) * plot.h,
-    ] as const
+    [plot.x + ((ms - from) / (to - from)) * plot.w, plot.y + plot.h - (value / most) * plot.h] as const
   const unit = Object.values(spec.columns).find((column) => column.unit !== 'time' && column.unit !== 'text')!.unit
   const parts = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
     const y = plot.y + plot.h * (1 - share)
@@ -131,7 +138,7 @@ function series(spec: SeriesSpec, rows: readonly Row[], box: Box): string {
       text(formatted(most * share, unit), plot.x - 6, y + 4, { size: 10, fill: FAINT, anchor: 'end' }),
     ]
   })
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+  for (const share of plot.w < NARROW ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
     const clock = new Date(from + (to - from) * share).toISOString().slice(11, 19)
     const anchor = share === 0 ? 'start' : share === 1 ? 'end' : 'middle'
     parts.push(text(clock, plot.x + plot.w * share, plot.y + plot.h + 14, { size: 10, fill: FAINT, anchor }))
@@ -147,29 +154,54 @@ function series(spec: SeriesSpec, rows: readonly Row[], box: Box): string {
       const below = i === 0 ? points.map(([ms]) => place([ms, 0])) : stacked[i - 1]!.points.map(place)
       parts.push(area([...line, ...below.toReversed()], color, 0.5))
     }
+    if (spec.asBars === true) {
+      parts.push(...line.map(([x, y]) => rectangle({ x: x - 4, y, w: 8, h: plot.y + plot.h - y }, color)))
+      continue
+    }
     parts.push(path(line, color))
     if (points.length < 40)
       parts.push(...line.map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2" fill="${color}"/>`))
   }
-  return (
-    parts.join('') +
-    legend(
-      shown.map(({ name }) => name),
-      box,
-    )
-  )
+  return parts.join('') + legend(names, box)
 }
 
-function legend(names: readonly string[], box: Box): string {
-  let x = box.x
-  return names
-    .map((name, i) => {
-      const words = name.replaceAll('_', ' ')
-      const part =
-        rectangle({ x, y: box.y + box.h - 9, w: 12, h: 4 }, COLORS[i % COLORS.length]!) +
-        text(words, x + 16, box.y + box.h - 3, { size: 11 })
-      x += 30 + widthOf(words, 11.5)
-      return part
+/** Below this width five times of day run into one another. */
+const NARROW = 330
+const LEGEND_HEIGHT = 16
+
+interface Entry {
+  words: string
+  /** From the left. */
+  at: number
+  color: string
+}
+
+/** Names side by side, in as many lines as they need. */
+function legendLines(names: readonly string[], width: number): Entry[][] {
+  const lines: Entry[][] = [[]]
+  let at = 0
+  for (const [i, name] of names.entries()) {
+    const words = name.replaceAll('_', ' ')
+    const taken = 30 + widthOf(words, 11.5)
+    if (at > 0 && at + taken - 14 > width) {
+      lines.push([])
+      at = 0
+    }
+    lines.at(-1)!.push({ words, at, color: COLORS[i % COLORS.length]! })
+    at += taken
+  }
+  return lines
+}
+
+/** At the foot of the box. */
+function legend(lines: readonly (readonly Entry[])[], box: Box): string {
+  return lines
+    .flatMap((line, i) => {
+      const y = box.y + box.h - 3 - (lines.length - 1 - i) * LEGEND_HEIGHT
+      return line.map(
+        ({ words, at, color }) =>
+          rectangle({ x: box.x + at, y: y - 6, w: 12, h: 4 }, color) + text(words, box.x + at + 16, y, { size: 11 }),
+      )
     })
     .join('')
 }

@@ -15,5 +15,5 @@ export async function pictureOf(
     answers.set(id, await store.query({ sql: expand(panel.sql, selection), params: {} }))
   const clock = (ms: number) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
   const span = `${clock(selection.fromMs)} to ${clock(selection.toMs).slice(11)} UTC`
-  return draw(spec, note === undefined ? span : `${note} · ${span}`, answers)
+  return draw(spec, note === undefined ? span : `${note} · ${span}`, answers, selection)
 }
