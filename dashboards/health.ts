@@ -19,6 +19,11 @@ const BAD_BELOW: readonly Threshold[] = [{ color: 'red' }, { from: 95, color: 'o
 const LATE: readonly Threshold[] = [{ color: 'green' }, { from: 60, color: 'orange' }, { from: 300, color: 'red' }]
 const HOST = "if(exporter_host = '', replaceRegexpOne(toString(exporter), '^::ffff:', ''), exporter_host)"
 
+/** Zeros for minutes in which nothing was heard: a silent host is no line from before to after. The last two may not be written yet. */
+const STEP_S = 'greatest(60, $__interval_s)'
+const FIRST = `toStartOfInterval(toDateTime($__fromTime_ms), INTERVAL ${STEP_S} second)`
+const EVERY_MINUTE = `time WITH FILL FROM ${FIRST} TO greatest(${FIRST}, toDateTime($__toTime_ms) - INTERVAL 120 SECOND) STEP toIntervalSecond(${STEP_S})`
+
 const ARRIVING: readonly PanelSpec[] = [
   {
     kind: 'stat',
@@ -96,7 +101,7 @@ const ARRIVING: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Datagrams per second, by host',
     question: 'Does a host fall silent, or send more than it used to?',
-    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, ${HOST} AS host, sum(datagrams) / greatest(60, $__interval_s) AS datagrams FROM ${TABLE} WHERE ${HEALTH_SPAN} AND exporter != toIPv6('::') GROUP BY time, host ORDER BY time, host`,
+    sql: `SELECT * FROM (SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, ${HOST} AS host, sum(datagrams) / greatest(60, $__interval_s) AS datagrams FROM ${TABLE} WHERE ${HEALTH_SPAN} AND exporter != toIPv6('::') GROUP BY time, host ORDER BY host, ${EVERY_MINUTE}) ORDER BY time, host`,
     columns: { time: TIME, host: TEXT, datagrams: { unit: 'datagrams_per_second' } },
     label: 'host',
     interval: '1m',
@@ -108,7 +113,7 @@ const ARRIVING: readonly PanelSpec[] = [
     kind: 'series',
     title: 'Lost and dropped, a minute',
     question: 'Where does it get lost: on the way, in the kernel, in the collector, or before the store?',
-    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, sum(lost) AS on_the_way, sum(kernel_drops) AS in_the_kernel, sum(overload_drops) AS overload, sum(refused_drops) AS too_many_exporters, sum(rows_dropped) AS before_the_store FROM ${TABLE} WHERE ${HEALTH_SPAN} GROUP BY time ORDER BY time`,
+    sql: `SELECT toStartOfInterval(toDateTime(minute), INTERVAL greatest(60, $__interval_s) second) AS time, sum(lost) AS on_the_way, sum(kernel_drops) AS in_the_kernel, sum(overload_drops) AS overload, sum(refused_drops) AS too_many_exporters, sum(rows_dropped) AS before_the_store FROM ${TABLE} WHERE ${HEALTH_SPAN} GROUP BY time ORDER BY ${EVERY_MINUTE}`,
     columns: {
       time: TIME,
       on_the_way: COUNT,
