@@ -21,6 +21,8 @@ export interface BenchOptions {
   rows?: number
   /** Span of the rows. */
   days?: number
+  /** Rows a second of the first minute; without it that is looked for. */
+  rate?: number
 }
 
 /** One bench. Checks that what it measures gives the right answer before it takes the time. */
