@@ -22,7 +22,7 @@ const HOST = "if(exporter_host = '', replaceRegexpOne(toString(exporter), '^::ff
 /** Zeros for minutes in which nothing was heard: a silent host is no line from before to after. The last two may not be written yet. */
 const STEP_S = 'greatest(60, $__interval_s)'
 const FIRST = `toStartOfInterval(toDateTime($__fromTime_ms), INTERVAL ${STEP_S} second)`
-const EVERY_MINUTE = `time WITH FILL FROM ${FIRST} TO greatest(${FIRST}, toDateTime($__toTime_ms) - INTERVAL 120 SECOND) STEP toIntervalSecond(${STEP_S})`
+const EVERY_MINUTE = `time WITH FILL FROM ${FIRST} TO greatest(${FIRST} + INTERVAL ${STEP_S} second, toDateTime($__toTime_ms) - INTERVAL 120 SECOND) STEP toIntervalSecond(${STEP_S})`
 
 const ARRIVING: readonly PanelSpec[] = [
   {
