@@ -5,7 +5,7 @@
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import type { AnswerColumns, Answers } from '../schema/answers.ts'
 import { END_OF_KIND } from './codes.ts'
-import { COUNTS, type Found } from './found.ts'
+import { CHUNK, COUNTS, type Found } from './found.ts'
 import type { Names } from './names.ts'
 import { trafficClass } from './traffic-class.ts'
 
@@ -21,6 +21,9 @@ export class AnswerIndex {
   /** Number of an answer, 0 = free; at most half of them are used. */
   private slots = new Uint32Array(FIRST_SLOTS)
   private used = 0
+  private readonly hashes = new Int32Array(CHUNK)
+  /** So that no compiler finds the reads of `numbersOf` useless. */
+  touched = 0
   /** What an answer follows from, by its number. */
   private keys = new Int32Array(FIRST_SLOTS << (WORDS_BITS - 1))
 
@@ -38,26 +41,32 @@ export class AnswerIndex {
     return true
   }
 
-  /** The number of the answer that was found for the `i`-th row of the chunk. */
-  numberOf(found: Found, i: number, names: Names): number {
+  /**
+   * Numbers of the answers that were found for the first `n` rows of the chunk, into `numbers` where that is 0. First what will be read is
+   * read for all of them, so that the processor waits for many at once.
+   */
+  numbersOf(found: Found, n: number, names: Names, numbers: Uint32Array): void {
+    const { hashes, slots, keys } = this
+    const mask = slots.length - 1
+    let touched = 0
+    for (let i = 0; i < n; i++) if (numbers[i] === 0) hashes[i] = hashOf(found, i)
+    for (let i = 0; i < n; i++) if (numbers[i] === 0) touched ^= keys[slots[hashes[i]! & mask]! << WORDS_BITS]!
+    this.touched = touched
+    for (let i = 0; i < n; i++) if (numbers[i] === 0) numbers[i] = this.numberOf(found, i, names, hashes[i]!)
+  }
+
+  private numberOf(found: Found, i: number, names: Names, hash: number): number {
     const k0 = found.sources[i]!
     const k1 = found.destinations[i]!
     const k2 = found.sourceHosts[i]!
     const k3 = found.destinationHosts[i]!
     const k4 = found.hosts[i]!
     const k5 = found.bridges[i]!
-    const k6 =
-      found.sourceGrades[i]! |
-      (found.destinationGrades[i]! << 8) |
-      (found.sourceEvidence[i]! << 16) |
-      (found.destinationEvidence[i]! << 24)
+    const k6 = gradesOf(found, i)
     const k7 = found.sourceCandidates[i]! | (found.destinationCandidates[i]! << 16)
     const k8 = found.roles[i]! | (found.counts[i]! << 8)
     const mask = this.slots.length - 1
-    let hash =
-      Math.imul(k0, 0x9e3779b1) ^ Math.imul(k1, 0x85ebca77) ^ Math.imul(k4 ^ (k2 << 8) ^ (k3 << 16), 0xc2b2ae3d)
-    hash ^= Math.imul(k6 ^ (k5 << 4), 0x27d4eb2f) ^ Math.imul(k8 ^ (k7 << 12), 0x165667b1)
-    let slot = mixed(hash) & mask
+    let slot = hash & mask
     const { slots, keys } = this
     for (let number = slots[slot]!; number !== 0; number = slots[slot]!) {
       const at = number << WORDS_BITS
@@ -99,16 +108,31 @@ export class AnswerIndex {
     const mask = this.slots.length - 1
     for (const number of old) {
       if (number === 0) continue
-      let slot = mixed(this.keys[(number << WORDS_BITS) + HASH]!) & mask
+      let slot = this.keys[(number << WORDS_BITS) + HASH]! & mask
       while (this.slots[slot] !== 0) slot = (slot + 1) & mask
       this.slots[slot] = number
     }
   }
 }
 
-function mixed(hash: number): number {
-  const stirred = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-  return stirred ^ (stirred >>> 13)
+function gradesOf(found: Found, i: number): number {
+  return (
+    found.sourceGrades[i]! |
+    (found.destinationGrades[i]! << 8) |
+    (found.sourceEvidence[i]! << 16) |
+    (found.destinationEvidence[i]! << 24)
+  )
+}
+
+function hashOf(found: Found, i: number): number {
+  let hash =
+    Math.imul(found.sources[i]!, 0x9e3779b1) ^
+    Math.imul(found.destinations[i]!, 0x85ebca77) ^
+    Math.imul(found.hosts[i]! ^ (found.sourceHosts[i]! << 8) ^ (found.destinationHosts[i]! << 16), 0xc2b2ae3d) ^
+    Math.imul(gradesOf(found, i) ^ (found.bridges[i]! << 4), 0x27d4eb2f) ^
+    Math.imul(found.roles[i]! ^ (found.counts[i]! << 8) ^ (found.sourceCandidates[i]! << 12), 0x165667b1)
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+  return hash ^ (hash >>> 13)
 }
 
 function fill(columns: AnswerColumns, at: number, found: Found, i: number, names: Names): void {

@@ -127,7 +127,7 @@ export class Attributor {
     this.batch = batch
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
-      if (snapshot.empty) for (let i = 0; i < n; i++) this.withoutModel(batch, row + i, i)
+      if (snapshot.empty) this.findNobody(batch, row, n)
       else this.find(batch, row, n)
       this.names.writeInterfaces(batch.memory, batch.base + row, n, this.found)
     }
@@ -136,28 +136,32 @@ export class Attributor {
   /** Who the ends of rows `row … row + n − 1` are: as before where they come again, else they are looked for. */
   private find(batch: FlowBatch, row: number, n: number): void {
     const { straight, repeats, found, snapshot, names } = this
+    const { numbers, known } = repeats
     const c = batch.columns
     straight.findHosts(c, row, n, snapshot)
     repeats.find(batch, row, n, straight.host, snapshot, found)
     this.repeatedRows += n - repeats.missing
     // Few rows are resolved one by one with less effort than a chunk in steps; of a timed model only rows of the common case are remembered.
     const steps = this.straightAway && repeats.missing * 8 > (snapshot.timed ? 0 : n)
-    if (steps) straight.find(c, row, n, snapshot, names)
+    if (steps) straight.find(c, row, n, snapshot, names, numbers)
     for (let i = 0; i < n; i++) {
-      let number = repeats.numbers[i]!
-      if (number === 0) {
+      if (numbers[i] === 0) {
         this.repeatable = true
         if (!steps || straight.own[i] === 0) this.resolve(c, row + i, i)
         else if (!this.answerRow(c, row + i, i)) this.resolveStraight(c, row + i, i)
-        number = this.index.numberOf(found, i, names)
-        if (this.repeatable && this.remembers) repeats.put(i, number, found)
+        known[i] = this.repeatable && this.remembers ? 1 : 0
         // Something new was seen: rows that are known may count otherwise from now on.
         if (this.counting.news !== this.newsSeen) this.forget(i + 1, n)
-      } else if (c.export_protocol[row + i] === PROTOCOL.ipfix)
-        finishSampling(c, row + i, this.ipfixRate(c, row + i, found.bridges[i]!))
-      batch.answer[row + i] = number
+      } else {
+        known[i] = 0
+        if (c.export_protocol[row + i] === PROTOCOL.ipfix)
+          finishSampling(c, row + i, this.ipfixRate(c, row + i, found.bridges[i]!))
+      }
       if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
     }
+    this.index.numbersOf(found, n, names, numbers)
+    batch.answer.set(numbers.subarray(0, n), row)
+    repeats.keep(n, found)
   }
 
   /** What is remembered holds no more, nor what was found of it for rows `i … n − 1` of the chunk. */
@@ -165,6 +169,13 @@ export class Attributor {
     this.repeats.forget()
     this.repeats.numbers.fill(0, i, n)
     this.newsSeen = this.counting.news
+  }
+
+  private findNobody(batch: FlowBatch, row: number, n: number): void {
+    const { numbers } = this.repeats
+    for (let i = 0; i < n; i++) this.withoutModel(batch, row + i, i)
+    this.index.numbersOf(this.found, n, this.names, numbers.fill(0))
+    batch.answer.set(numbers.subarray(0, n), row)
   }
 
   private withoutModel(batch: FlowBatch, row: number, i: number): void {
@@ -178,7 +189,6 @@ export class Attributor {
     ends.dst.clear(EVIDENCE.no_model)
     counting.unattributed(c.flow_direction[row] === DIRECTION.egress)
     this.keep(c, row, i)
-    batch.answer[row] = this.index.numberOf(this.found, i, names)
     if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? this.ipfixSampling : 0)
     if (c.kept_one_in[row] !== 0) finishLimited(c, row)
   }

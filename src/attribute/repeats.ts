@@ -19,20 +19,27 @@ const IN_IF = 29
 const OUT_IF = 30
 const BRIDGE = 31
 const FIRST_BITS = 11
-/** 8 MiB a thread. */
-const MOST_BITS = 16
+/** 16 MiB a thread. */
+const MOST_BITS = 17
 /** Bits of what shares a word; records beyond are not remembered. */
 const HOST_BITS = 20
 const VLAN_BITS = 12
 const EPOCHS = 1 << 16
-/** Where fewer than one in LEAST of WINDOW rows come again, none are looked for in the next RESTS windows. */
-const WINDOW = 8_192
+/**
+ * Where fewer than one in LEAST of WINDOW rows come again, none are looked for in the next RESTS windows. Four times what can be
+ * remembered: rows that come again only after all others have to be seen to.
+ */
+const WINDOW = 1 << (MOST_BITS + 2)
 const LEAST = 16
-const RESTS = 15
+const RESTS = 7
 
 export class Repeats {
   /** Number of the answer of each row of the chunk; 0 = the row is not known. */
   readonly numbers = new Uint32Array(CHUNK)
+  /** 1 for rows that are to be remembered. */
+  readonly known = new Uint8Array(CHUNK)
+  /** So that no compiler finds the reads of `touch` useless. */
+  touched = 0
   /** Rows of the chunk that are not known. */
   missing = 0
   private bits = FIRST_BITS
@@ -65,6 +72,7 @@ export class Repeats {
     }
     if (this.entries.length === 0) this.entries = new Int32Array(1 << (this.bits + ENTRY_BITS))
     this.read(batch, row, n, hosts, snapshot)
+    this.touch(n)
     this.compare(n, found)
     this.rows += n
     this.again += n - this.missing
@@ -73,9 +81,12 @@ export class Repeats {
     this.rows = this.again = 0
   }
 
-  /** Remembers the `i`-th row of the chunk, of which `found` holds what was found. */
-  put(i: number, number: number, found: Found): void {
-    if (this.keyed[i] === 0) return
+  /** Remembers those of the first `n` rows of the chunk that `known` says, with their `numbers`; `found` holds what was found. */
+  keep(n: number, found: Found): void {
+    for (let i = 0; i < n; i++) if (this.known[i] === 1 && this.keyed[i] === 1) this.put(i, this.numbers[i]!, found)
+  }
+
+  private put(i: number, number: number, found: Found): void {
     const { entries, keys } = this
     const at = this.places[i]! << ENTRY_BITS
     const key = i << ENTRY_BITS
@@ -85,6 +96,17 @@ export class Repeats {
     entries[at + IN_IF] = found.inIfs[i]!
     entries[at + OUT_IF] = found.outIfs[i]!
     entries[at + BRIDGE] = found.bridges[i]!
+  }
+
+  /** Reads both lines of each entry, so that the processor waits for many at once. */
+  private touch(n: number): void {
+    const { entries, places } = this
+    let touched = 0
+    for (let i = 0; i < n; i++) {
+      const at = places[i]! << ENTRY_BITS
+      touched ^= entries[at]! ^ entries[at + 16]!
+    }
+    this.touched = touched
   }
 
   private compare(n: number, found: Found): void {

@@ -43,8 +43,10 @@ export class Straight {
     this.hosts.use(snapshot)
   }
 
-  /** Looks at rows `row … row + n − 1`. */
-  find(c: Columns, row: number, n: number, snapshot: IdentitySnapshot, names: Names): void {
+  /** Looks at those of rows `row … row + n − 1` whose `known` is 0. */
+  find(c: Columns, row: number, n: number, snapshot: IdentitySnapshot, names: Names, known: Uint32Array): void {
+    // What has no host is not looked at.
+    for (let i = 0; i < n; i++) if (known[i] !== 0) this.host[i] = 0
     const { interfaces, endpoints } = snapshot
     const large = endpoints.count >= LARGE
     if (large) this.touchInterfaces(c, row, n, snapshot, names)
@@ -67,6 +69,7 @@ export class Straight {
     for (let i = 0; i < n; i++) {
       const name = in_if_name[row + i]!
       const where = host[i]!
+      if (where === 0) continue
       sum +=
         name === 0
           ? byOfport.touch2(hosts.netflowBridge[where]!, in_if[row + i]! | 0)
@@ -81,6 +84,7 @@ export class Straight {
     const { dst_mac: mac, dst_addr: address } = c
     let sum = 0
     for (let i = 0; i < n; i++) {
+      if (network[i] === 0) continue
       const low = mac[(row + i) * 2]! | 0
       const at = (row + i) * 4
       sum +=
