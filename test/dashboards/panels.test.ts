@@ -88,11 +88,12 @@ describe('dashboards on the real engine', { skip: NO_ENGINE }, () => {
 
   it('fills short spans with few rows: a filling whose end is its start would not end', async () => {
     const { fromMs } = SPAN
-    for (const { title, sql } of DASHBOARDS.flatMap(panelsOf).filter((panel) => panel.sql.includes('WITH FILL')))
-      for (const lastsMs of [1, 60_000, 120_000]) {
-        const span = { fromMs, toMs: fromMs + lastsMs, variables: { ...TENANTS.red, ...WHOLE } }
-        assert.ok((await ask(sql, span)).rows.length < 500, `${title}, ${lastsMs} ms`)
-      }
+    const filling = DASHBOARDS.flatMap(panelsOf).filter((panel) => panel.sql.includes('WITH FILL'))
+    const answers = filling.map(async ({ title, sql }) => {
+      const span = { fromMs, toMs: fromMs + 1000, variables: { ...TENANTS.red, ...WHOLE } }
+      assert.ok((await ask(sql, span)).rows.length < 500, title)
+    })
+    await Promise.all(answers)
   })
 
   it('finds what is typed into the search, and takes it for nothing else', async () => {
