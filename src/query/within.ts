@@ -16,8 +16,8 @@ export interface Within {
  * old), the span that holds data takes its place, and a note says so. Errors: query_failed, store_unreachable.
  */
 export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
-  const found = await contents(asker, span)
-  if (found.records > 0) return whatIsLeft(asker, span, found)
+  const [found, wide] = await Promise.all([contents(asker, span), widened(asker, span)])
+  if (found.records > 0) return whatIsLeft(asker, span, found, wide)
   const whole = await wholeSpan(asker)
   if (whole === undefined) return { span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
@@ -29,8 +29,7 @@ export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
 }
 
 /** The span, or a wider one where its ends lie in what is kept as sums only. */
-async function whatIsLeft(asker: Asker, span: Span, found: Contents): Promise<Within> {
-  const wide = await widened(asker, span)
+async function whatIsLeft(asker: Asker, span: Span, found: Contents, wide: Span): Promise<Within> {
   if (wide === span) return { span, contents: found, notes: [] }
   const note = `records that old are kept as sums only; this is from ${spanText(wide)}`
   return { span: wide, contents: await contents(asker, wide), notes: [note] }
