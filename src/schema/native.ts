@@ -104,7 +104,11 @@ export class NativeEncoder {
   private encodeAnswer(output: NativeOutput, name: AnswerColumn, rows: number, strings: StringTable): void {
     const { columns, count, ofRow } = this.answers
     const values = columns[name]
-    if (columnFacts(name).kind !== 'text') return output.picked(values, ofRow, rows)
+    if (columnFacts(name).kind !== 'text') {
+      // Kinds, grades and roles are often the same in a whole block.
+      if (values instanceof Uint8Array && isSame(values, count)) return output.fill(values[0]!, rows)
+      return output.picked(values, ofRow, rows)
+    }
     this.text.begin(strings, count)
     this.text.append(values as Uint32Array, count)
     this.text.endPicked(output, strings, ofRow, rows)
@@ -122,6 +126,11 @@ export class NativeEncoder {
     for (const batch of batches) this.text.append(batch.columns[name] as Uint32Array, batch.rows)
     this.text.end(output, strings)
   }
+}
+
+function isSame(values: Uint8Array, count: number): boolean {
+  for (let i = 1; i < count; i++) if (values[i] !== values[0]) return false
+  return count > 0
 }
 
 /** The bytes of a column's rows. */
