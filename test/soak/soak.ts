@@ -37,7 +37,7 @@ const LOOKS = 60
 const ROUNDS = 4
 const SHORTEST_EVENT_MS = 2_500
 /** Longer than rows are held back, so that nothing is on its way. */
-const QUIET_MS = 800
+const QUIET_MS = 2_400
 const SETTLE_MS = 120_000
 /** Growth by the minute that is none, in MiB. */
 const MOST_SLOPE = 1
@@ -64,7 +64,7 @@ export async function soak({ forMs, records, hostile, say }: SoakOptions): Promi
     gre: gre ? 'on' : 'off',
     mirror_inactive_timeout: '1s',
     interface_counters: '1s',
-    flush_after: '500ms',
+    flush_after: '2s',
     exporter_alias: ['127.0.64.1=10.100.0.0'],
     ...SMALL,
     ...Object.fromEntries(['netflow', 'ipfix', 'sflow', 'vxlan', 'http'].map((name) => [`${name}_port`, '0'])),
