@@ -44,7 +44,7 @@ const MOST_SLOPE = 1
 const MOST_DESCRIPTORS = 24
 const LOG_END = 4_000
 /** Tables that a flood fills: full within the first minutes, so that what still grows in the second half is none of them. */
-const SMALL = { max_streams: '2048', max_interfaces: '2048', max_templates: '4096', template_wait_bytes: '4MiB' }
+const SMALL = { max_streams: '2048', max_interfaces: '2048' }
 const HOST = fileURLToPath(new URL('host.js', import.meta.url))
 
 export async function soak({ forMs, records, hostile, say }: SoakOptions): Promise<SoakReport> {
