@@ -139,58 +139,77 @@ export class Repeats {
     const shift = 32 - this.bits
     const epoch = this.epoch << 16
     const { u8, u16, u32, layout } = memory
-    const { first } = layout
+    // Out of the loop: the layout has too many names for a quick look at each.
+    const {
+      export_protocol: exportProtocolAt,
+      agent: agentAt,
+      exporter: exporterAt,
+      vlan: vlanAt,
+      src_mac: srcMacAt,
+      dst_mac: dstMacAt,
+      flow_direction: flowDirectionAt,
+      output_kind: outputKindAt,
+      tunnel_type: tunnelTypeAt,
+      in_if: inIfAt,
+      out_if: outIfAt,
+      in_if_name: inIfNameAt,
+      out_if_name: outIfNameAt,
+      src_addr: srcAddrAt,
+      dst_addr: dstAddrAt,
+      observation_domain: observationDomainAt,
+      observation_point: observationPointAt,
+      tunnel_key: tunnelKeyAt,
+      tunnel_src_addr: tunnelSrcAddrAt,
+      tunnel_dst_addr: tunnelDstAddrAt,
+    } = layout.first
     for (let i = 0; i < n; i++) {
       const row = base + from + i
       const two = row * 2
       const four = row * 4
       const key = i << ENTRY_BITS
-      const protocol = u8[first.export_protocol + row]!
+      const protocol = u8[exportProtocolAt + row]!
       let host = hosts[i]!
       if (protocol === PROTOCOL.sflow5) {
-        const agent = first.agent + four
-        const exporter = first.exporter + four
+        const agent = agentAt + four
+        const exporter = exporterAt + four
         if (u32[agent] !== u32[exporter] || u32[agent + 3] !== u32[exporter + 3])
           host = snapshot.hostOf(u32[agent]! | 0, u32[agent + 1]! | 0, u32[agent + 2]! | 0, u32[agent + 3]! | 0) || host
       }
-      const vlan = u16[first.vlan + row]!
-      const sourceHigh = u32[first.src_mac + two + 1]!
-      const destinationHigh = u32[first.dst_mac + two + 1]!
+      const vlan = u16[vlanAt + row]!
+      const sourceHigh = u32[srcMacAt + two + 1]!
+      const destinationHigh = u32[dstMacAt + two + 1]!
       keyed[i] = (host >>> HOST_BITS) + (vlan >>> VLAN_BITS) + ((sourceHigh | destinationHigh) >>> 16) === 0 ? 1 : 0
       const kinds =
-        protocol |
-        (u8[first.flow_direction + row]! << 4) |
-        (u8[first.output_kind + row]! << 8) |
-        (u8[first.tunnel_type + row]! << 12)
+        protocol | (u8[flowDirectionAt + row]! << 4) | (u8[outputKindAt + row]! << 8) | (u8[tunnelTypeAt + row]! << 12)
       const where = host | (vlan << HOST_BITS)
       keys[key] = kinds | epoch
       keys[key + 1] = where
-      const inIf = (keys[key + 2] = u32[first.in_if + row]!)
-      const outIf = (keys[key + 3] = u32[first.out_if + row]!)
-      const inName = (keys[key + 4] = u32[first.in_if_name + row]!)
-      const outName = (keys[key + 5] = u32[first.out_if_name + row]!)
-      const sourceMac = (keys[key + 6] = u32[first.src_mac + two]!)
-      const destinationMac = (keys[key + 7] = u32[first.dst_mac + two]!)
+      const inIf = (keys[key + 2] = u32[inIfAt + row]!)
+      const outIf = (keys[key + 3] = u32[outIfAt + row]!)
+      const inName = (keys[key + 4] = u32[inIfNameAt + row]!)
+      const outName = (keys[key + 5] = u32[outIfNameAt + row]!)
+      const sourceMac = (keys[key + 6] = u32[srcMacAt + two]!)
+      const destinationMac = (keys[key + 7] = u32[dstMacAt + two]!)
       keys[key + 8] = sourceHigh | (destinationHigh << 16)
-      const source = first.src_addr + four
+      const source = srcAddrAt + four
       keys[key + 9] = u32[source]!
       keys[key + 10] = u32[source + 1]!
       keys[key + 11] = u32[source + 2]!
       const sourceLow = (keys[key + 12] = u32[source + 3]!)
-      const destination = first.dst_addr + four
+      const destination = dstAddrAt + four
       keys[key + 13] = u32[destination]!
       keys[key + 14] = u32[destination + 1]!
       keys[key + 15] = u32[destination + 2]!
       const destinationLow = (keys[key + 16] = u32[destination + 3]!)
-      keys[key + 17] = u32[first.observation_domain + row]!
-      keys[key + 18] = u32[first.observation_point + row]!
-      const tunnel = (keys[key + 19] = u32[first.tunnel_key + row]!)
-      const outer = first.tunnel_src_addr + four
+      keys[key + 17] = u32[observationDomainAt + row]!
+      keys[key + 18] = u32[observationPointAt + row]!
+      const tunnel = (keys[key + 19] = u32[tunnelKeyAt + row]!)
+      const outer = tunnelSrcAddrAt + four
       keys[key + 20] = u32[outer]!
       keys[key + 21] = u32[outer + 1]!
       keys[key + 22] = u32[outer + 2]!
       keys[key + 23] = u32[outer + 3]!
-      const outerTo = first.tunnel_dst_addr + four
+      const outerTo = tunnelDstAddrAt + four
       keys[key + 24] = u32[outerTo]!
       keys[key + 25] = u32[outerTo + 1]!
       keys[key + 26] = u32[outerTo + 2]!
