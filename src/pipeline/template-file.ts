@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readTemplates, writeTemplates } from '../decode/ipfix/saved.ts'
+import { learnTemplates, readTemplates, writeTemplates, type ReadTemplate } from '../decode/ipfix/saved.ts'
 import { parseIp } from '../identity/addresses.ts'
 import type { BuiltPipeline } from './build.ts'
 import { formatAddress } from './exporters.ts'
@@ -33,7 +33,10 @@ export class TemplateFile {
     this.path = join(data, worker === undefined ? 'templates.json' : `templates-${worker}.json`)
     this.built = built
     this.log = log
-    for (const file of this.files(data)) this.read(file, Date.now())
+    this.learn(
+      this.files(data).flatMap((file) => this.read(file)),
+      Date.now(),
+    )
     this.written = built.ipfix.templates.changes
   }
 
@@ -99,22 +102,28 @@ export class TemplateFile {
     }
   }
 
-  private read(path: string, nowMs: number): void {
+  private read(path: string): ReadTemplate[] {
     let text: string
     try {
       text = readFileSync(path, 'utf8')
     } catch (error) {
-      return this.complain(error)
+      this.complain(error)
+      return []
     }
+    const read = readTemplates(text, this.built.ipfix.templates.limits.maxFields)
+    if (read === undefined) this.log.warn({ file: path }, 'the file of templates is damaged; it is ignored')
+    return read ?? []
+  }
+
+  private learn(read: readonly ReadTemplate[], nowMs: number): void {
     const { ipfix, pipeline } = this.built
     const { exporters } = pipeline.parts
-    const learned = readTemplates(text, ipfix.templates, (address) => {
+    const learned = learnTemplates(read, ipfix.templates, (address) => {
       const lanes = parseIp(address)
       const place = lanes === undefined ? -1 : exporters.placeOf(Uint32Array.from(lanes), 0, nowMs)
       return place < 0 ? undefined : exporters.idAt(place)
     })
-    if (learned === undefined) this.log.warn({ file: path }, 'the file of templates is damaged; it is ignored')
-    else this.log.debug({ file: path, templates: learned }, 'templates read')
+    this.log.debug({ templates: learned }, 'templates read')
   }
 
   private complain(error: unknown): void {

@@ -1,7 +1,7 @@
 /** Templates written down and read again: whole, cut anywhere, damaged anywhere. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readTemplates, writeTemplates } from '../../src/decode/ipfix/saved.ts'
+import { learnTemplates, readTemplates, writeTemplates } from '../../src/decode/ipfix/saved.ts'
 import { Templates } from '../../src/decode/ipfix/templates.ts'
 import { IPFIX } from '../../src/decode/ipfix/template.ts'
 import { PCAPS } from '../paths.ts'
@@ -37,6 +37,14 @@ function sample(): { text: string; templates: Templates } {
   return { text: writeTemplates(templates, addressOf), templates }
 }
 
+type IdOf = (address: string) => number | undefined
+
+/** How many templates of a file were learned; undefined for what is no such file. */
+function learn(text: string, templates: Templates, idOf: IdOf): number | undefined {
+  const read = readTemplates(text, templates.limits.maxFields)
+  return read && learnTemplates(read, templates, idOf)
+}
+
 describe('templates over a restart', () => {
   it('of a real Open vSwitch decode its first data', () => {
     const payloads = readPayloads(`${PCAPS}ipfix/capture.pcap`, 10)
@@ -49,7 +57,7 @@ describe('templates over a restart', () => {
     })
     const after = new Bench({ presume: false }, {}, 1024)
     assert.equal(
-      readTemplates(text, after.decoder.templates, (address) => ids.get(address)),
+      learn(text, after.decoder.templates, (address) => ids.get(address)),
       before.decoder.templates.size,
     )
     for (const one of payloads) if (one.bytes[16] !== 0) after.decoder.decode(datagram(one.bytes, one), after.out)
@@ -61,7 +69,7 @@ describe('templates over a restart', () => {
   it('are the same as before, and what is proven stays proven', () => {
     const { text, templates } = sample()
     const other = new Templates()
-    assert.equal(readTemplates(text, other, idOf), 3)
+    assert.equal(learn(text, other, idOf), 3)
     assert.deepEqual([...other.entries()], [...templates.entries()])
     assert.equal([...other.entries()].filter(({ proven }) => proven).length, 2)
     assert.equal(writeTemplates(other, addressOf), text)
@@ -88,7 +96,7 @@ describe('templates over a restart', () => {
     }
     const files = [flooded(1), flooded(101), flooded(201)]
     const after = new Bench(limits)
-    for (const file of files) readTemplates(file, after.decoder.templates, idOf)
+    for (const file of files) learn(file, after.decoder.templates, idOf)
     // The flood goes on before the exporter is heard again.
     after.decoder.expire(1_763_800_000_000, after.out)
     for (let i = 0; i < 100; i++)
@@ -99,10 +107,30 @@ describe('templates over a restart', () => {
     assert.equal(after.decoder.counters.unknownSets, 0)
   })
 
+  it('of more than are held are those that were used most, whichever file they come from, and each once', () => {
+    const limits = { limits: { maxTemplates: 64 } }
+    const flooded = (firstId: number) => {
+      const bench = new Bench(limits)
+      bench.decode(ipfix([set(2, template(256, [[2, 4], [1, 4]]))], 5), { id: 3, port: 9 }) // prettier-ignore
+      for (let i = 0; i < 9; i++) bench.decode(ipfix([set(256, u32(1), u32(2))], 5), { id: 3, port: 9 })
+      for (let id = firstId; id < firstId + 63; id++)
+        bench.decode(ipfix([set(2, template(256, [[id, 4]])), set(256, u32(1))], 6), { id, port: 9 })
+      return readTemplates(writeTemplates(bench.decoder.templates, addressOf), 512)!
+    }
+    const read = [...flooded(4), ...flooded(204).slice(1), ...flooded(404).slice(1)]
+    assert.equal(read.length, 190)
+    const after = new Bench(limits)
+    assert.equal(learnTemplates(read, after.decoder.templates, idOf), 64)
+    assert.equal(after.decoder.templates.evicted, 0)
+    after.out.reset()
+    after.decode(ipfix([set(256, u32(1), u32(2))], 5), { id: 3, port: 9 })
+    assert.equal(after.out.rows, 1)
+  })
+
   it('are left out where no exporter has the address any more', () => {
     const { text, templates } = sample()
     assert.equal(
-      readTemplates(text, new Templates(), (address) => (address.endsWith('3') ? 3 : undefined)),
+      learn(text, new Templates(), (address) => (address.endsWith('3') ? 3 : undefined)),
       2,
     )
     assert.equal(JSON.parse(writeTemplates(templates, () => undefined)).templates.length, 0)
@@ -111,16 +139,16 @@ describe('templates over a restart', () => {
   it('are ignored from a file cut anywhere, and left out where it is damaged', () => {
     const { text } = sample()
     for (let cut = 0; cut < text.length; cut++)
-      assert.equal(readTemplates(text.slice(0, cut), new Templates(), idOf), undefined)
+      assert.equal(learn(text.slice(0, cut), new Templates(), idOf), undefined)
     for (let at = 0; at < text.length; at++)
       for (const put of ['0', '9', '"', '[', 'x', '-', ',']) {
         const templates = new Templates()
-        readTemplates(text.slice(0, at) + put + text.slice(at + 1), templates, idOf)
+        learn(text.slice(0, at) + put + text.slice(at + 1), templates, idOf)
         for (const { spec } of [...templates.entries()].map((entry) => ({ spec: entry })))
           assert.ok(spec.fields.length > 0 && spec.id >= 256)
       }
     for (const odd of ['null', '[]', '{}', '{"ovsight_templates":2,"layouts":[],"exporters":[],"templates":[]}', '5'])
-      assert.equal(readTemplates(odd, new Templates(), idOf), undefined)
+      assert.equal(learn(odd, new Templates(), idOf), undefined)
   })
 
   it('with a layout that the wire could not bring are refused', () => {
@@ -129,7 +157,7 @@ describe('templates over a restart', () => {
     for (const hex of ['', '00', '00020000', 'zz', '0002ffff0002', '0002fffe0002fffe']) {
       state.layouts[0]![2] = hex
       const templates = new Templates()
-      readTemplates(JSON.stringify(state), templates, idOf)
+      learn(JSON.stringify(state), templates, idOf)
       assert.ok([...templates.entries()].every(({ id }) => id !== 256))
     }
   })

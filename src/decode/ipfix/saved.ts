@@ -16,7 +16,7 @@ const ROW = 7
 interface State {
   ovsight_templates: number
   layouts: (readonly [number, number, string, number])[]
-  exporters: string[]
+  exporters: unknown[]
   templates: number[][]
 }
 
@@ -51,27 +51,50 @@ export function writeTemplates(templates: Templates, addressOf: (exporterId: num
   return JSON.stringify(state)
 }
 
+/** A template of an exporter at an address. */
+export type ReadTemplate = Omit<SavedTemplate, 'exporterId'> & { readonly address: string }
+
 /**
- * Learns what `writeTemplates` gave. `idOf` gives the exporter at an address its id, or undefined when there is no place for it. How many
- * were learned, or undefined when the text is not such a state; what is damaged in it is left out. Never throws.
+ * What `writeTemplates` gave, or undefined when the text is not such a state; what is damaged in it is left out, and templates of more than
+ * `maxFields`. Never throws.
  */
-export function readTemplates(
-  text: string,
-  templates: Templates,
-  idOf: (address: string) => number | undefined,
-): number | undefined {
+export function readTemplates(text: string, maxFields: number): ReadTemplate[] | undefined {
   const state = stateOf(text)
   if (state === undefined) return undefined
-  const specs = state.layouts.map((layout) => specOf(layout, templates.limits.maxFields))
-  const ids = state.exporters.map((address) => (typeof address === 'string' ? idOf(address) : undefined))
+  const specs = state.layouts.map((layout) => specOf(layout, maxFields))
+  return state.templates.flatMap((row) => (Array.isArray(row) && templateOf(row, state.exporters, specs)) || [])
+}
+
+/**
+ * Learns what `readTemplates` gave, in that order; of more than are held those that were used most. `idOf` gives the exporter at an address
+ * its id, or undefined when there is no place for it. How many were learned.
+ */
+export function learnTemplates(
+  read: readonly ReadTemplate[],
+  templates: Templates,
+  idOf: (address: string) => number | undefined,
+): number {
   let learned = 0
-  for (const row of state.templates) {
-    const saved = Array.isArray(row) ? templateOf(row, ids, specs) : undefined
-    if (saved === undefined) continue
-    templates.restore(saved)
+  for (const { address, ...saved } of mostUsed(read, templates.limits.maxTemplates)) {
+    const exporterId = idOf(address)
+    if (exporterId === undefined) continue
+    templates.restore({ exporterId, ...saved })
     learned++
   }
   return learned
+}
+
+/** Several threads wrote down what they shared, so the like of it counts once: what was read last. */
+function mostUsed(read: readonly ReadTemplate[], most: number): Iterable<ReadTemplate> {
+  if (read.length <= most) return read
+  const last = new Map<string, ReadTemplate>()
+  for (const one of read) last.set(`${one.address} ${one.exporterPort} ${one.domain} ${one.version} ${one.id}`, one)
+  const all = [...last.values()]
+  if (all.length <= most) return all
+  const worth = (a: ReadTemplate, b: ReadTemplate) =>
+    Number(b.proven) - Number(a.proven) || b.uses - a.uses || b.learnedS - a.learnedS
+  const kept = new Set(all.toSorted(worth).slice(0, most))
+  return all.filter((one) => kept.has(one))
 }
 
 function stateOf(text: string): State | undefined {
@@ -112,18 +135,18 @@ function countFields(fields: Buffer, version: Version): number {
 
 function templateOf(
   row: unknown[],
-  ids: readonly (number | undefined)[],
+  exporters: readonly unknown[],
   specs: readonly ReturnType<typeof specOf>[],
-): SavedTemplate | undefined {
+): ReadTemplate | undefined {
   if (row.length !== ROW) return undefined
   const [exporter, exporterPort, domain, id, layout, learnedS, proven] = row as number[]
-  const exporterId = ids[exporter!]
+  const address = exporters[exporter!]
   const spec = specs[layout!]
-  if (exporterId === undefined || spec === undefined) return undefined
+  if (typeof address !== 'string' || spec === undefined) return undefined
   if (!isCount(exporterPort, 0, 0xffff) || !isCount(domain, 0, 0xffff_ffff) || !isCount(id, 256, 0xffff))
     return undefined
   if (!isCount(learnedS, 0, 0xffff_ffff)) return undefined
-  return { exporterId, exporterPort, domain, id, learnedS, proven: proven === 1, ...spec }
+  return { address, exporterPort, domain, id, learnedS, proven: proven === 1, ...spec }
 }
 
 function isCount(value: unknown, least: number, most: number): value is number {

@@ -25,6 +25,8 @@ const SOUND_MS = 60_000
 const READ_MS = 2_000
 /** Beats of workers are looked at this often. */
 const LOOK_MS = 500
+/** Values of labels of a counter held of workers that are gone; of further ones the exporter is "other". */
+const MOST_GONE = 4096
 /** A worker that does not answer a question for this long is answered for by what it said last. */
 const PATIENCE_MS = 1_000
 
@@ -285,7 +287,12 @@ export class WorkerPool {
       const sums = this.gone.get(name) ?? new Map<string, Sample>()
       for (const [value, ...labels] of samples) {
         const key = JSON.stringify(labels)
-        sums.set(key, [value + (sums.get(key)?.[0] ?? 0), ...labels])
+        if (sums.has(key) || sums.size < MOST_GONE) add(sums, key, value, labels)
+        else {
+          // Workers that fail again and again have seen other exporters each time.
+          const others = labels.map((label, i) => (METRICS[name].labels[i] === 'exporter' ? 'other' : label))
+          add(sums, JSON.stringify(others), value, others)
+        }
       }
       this.gone.set(name, sums)
     }
@@ -323,4 +330,8 @@ interface LogLine extends Record<string, unknown> {
 
 function tell(worker: Worker | undefined, message: ToWorker): void {
   worker?.postMessage(message)
+}
+
+function add(sums: Map<string, Sample>, key: string, value: number, labels: readonly string[]): void {
+  sums.set(key, [value + (sums.get(key)?.[0] ?? 0), ...labels])
 }
