@@ -17,11 +17,12 @@ import { VariedRows, captureRows } from './store-rows.ts'
 const BLOCK_ROWS = 65_536
 const BLOCKS = 8
 
-export const benchStore: Bench = async () => {
+/** `rows`: how many are stored, half a million unless said. */
+export const benchStore: Bench = async ({ rows: stored = BLOCKS * BLOCK_ROWS }) => {
   const captures = [await captureRows('ipfix'), await captureRows('netflow5'), await captureRows('sflow5')]
   const rows = [1, 2].map((seed) => new VariedRows(captures, BLOCK_ROWS, seed))
   rows[0]!.fill()
-  return [...encoding(rows[0]!.batches), ...(await storing(rows))]
+  return [...encoding(rows[0]!.batches), ...(await storing(rows, Math.ceil(stored / BLOCK_ROWS)))]
 }
 
 function encoding(batches: readonly FlowBatch[]): Figure[] {
@@ -33,14 +34,14 @@ function encoding(batches: readonly FlowBatch[]): Figure[] {
   return [{ name: 'rows to a Native block', value: speed / 1e6, unit: 'M rows/s', target: 1, note }]
 }
 
-async function storing(rows: readonly VariedRows[]): Promise<Figure[]> {
+async function storing(rows: readonly VariedRows[], blocks: number): Promise<Figure[]> {
   const data = mkdtempSync(join(tmpdir(), 'ovsight-bench-'))
   const store = await openStore({ data })
   try {
     await store.migrate()
     const { writer, close } = await openWriter(store, { data })
     const pid = store instanceof ChdbStore ? store.enginePid : undefined
-    const figures = await inserting(writer, rows, pid)
+    const figures = await inserting(writer, rows, blocks, pid)
     await close()
     return [...figures, ...(await weighing(store))]
   } finally {
@@ -50,12 +51,17 @@ async function storing(rows: readonly VariedRows[]): Promise<Figure[]> {
 }
 
 /** Encoding, spool and insert, without the time to make the rows: a block is encoded while the one before goes in. */
-async function inserting(writer: Writer, varied: readonly VariedRows[], pid: number | undefined): Promise<Figure[]> {
+async function inserting(
+  writer: Writer,
+  varied: readonly VariedRows[],
+  blocks: number,
+  pid: number | undefined,
+): Promise<Figure[]> {
   const encoder = new NativeEncoder()
   let rows = 0
   let seconds = 0
   const engineBefore = cpuSeconds(pid)
-  for (let block = 0; block < BLOCKS; block += varied.length) {
+  for (let block = 0; block < blocks; block += varied.length) {
     for (const one of varied) rows += one.fill()
     const start = performance.now()
     for (const { batches } of varied) {
@@ -73,7 +79,7 @@ async function inserting(writer: Writer, varied: readonly VariedRows[], pid: num
       value: rows / seconds / 1e3,
       unit: 'k rows/s',
       target: 400,
-      note: `${BLOCKS} blocks of ${BLOCK_ROWS}`,
+      note: `${blocks} blocks of ${BLOCK_ROWS}`,
     },
     { name: 'engine, for a million rows, first merges included', value: (engine / rows) * 1e6, unit: 'CPU s' },
   ]
