@@ -40,9 +40,9 @@ function sample(): { text: string; templates: Templates } {
 type IdOf = (address: string) => number | undefined
 
 /** How many templates of a file were learned; undefined for what is no such file. */
-function learn(text: string, templates: Templates, idOf: IdOf): number | undefined {
+function learn(text: string, templates: Templates, of: IdOf): number | undefined {
   const read = readTemplates(text, templates.limits.maxFields)
-  return read && learnTemplates(read, templates, idOf)
+  return read && learnTemplates(read, templates, of)
 }
 
 describe('templates over a restart', () => {
