@@ -125,7 +125,7 @@ async function steadily(
   const figures: Figure[] = [
     {
       name: 'for a minute',
-      value: (reached * records) / 1000,
+      value: Math.round((reached * records) / 1000),
       unit: 'k rows/s',
       target: REACH_ROWS,
       note: `${cpu.toFixed(2)} CPU s a million rows, engine and merges included`,
