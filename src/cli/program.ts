@@ -86,7 +86,7 @@ export async function runProgram(context: CliContext, version: string, words: re
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return
-    throw usageError(error, words)
+    throw usageError(error, words, program)
   }
 }
 
@@ -96,12 +96,16 @@ export function errorText(error: AppError): string {
   return `ovsight: ${error.message} (${error.code})\n${details}`
 }
 
-function usageError(error: CommanderError, words: readonly string[]): AppError {
-  // Commander answers a missing subcommand with the help, as an error without a message.
-  const message = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')
-  const command = words.find((word) => !word.startsWith('-'))
-  const help =
-    error.code === 'commander.unknownCommand' || command === undefined ? 'ovsight help' : `ovsight help ${command}`
+function usageError(error: CommanderError, words: readonly string[], program: Command): AppError {
+  const name = words.find((word) => !word.startsWith('-'))
+  const parts = program.commands.find((one) => one.name() === name)?.commands.map((part) => part.name()) ?? []
+  // Commander answers a missing subcommand with the help, as an error without a message, and options before it as unknown ones.
+  const missing =
+    error.code === 'commander.help' ||
+    (error.code === 'commander.unknownOption' && parts.length > 0 && !words.some((word) => parts.includes(word)))
+  const message = missing ? 'a command is missing' : error.message.replace(/^error: /, '')
+  const help = error.code === 'commander.unknownCommand' || name === undefined ? 'ovsight help' : `ovsight help ${name}`
   const [first, ...more] = message.split('\n')
+  if (missing && parts.length > 0) more.push(`after ${name}: ${parts.join(', ')}`)
   return new AppError('usage', first ?? message, { cause: error, details: [...more, `see ${help}`] })
 }

@@ -19,6 +19,7 @@ describe('the command line', async () => {
     await wrong(['top', '--byy', 'x'], /unknown option '--byy'/, 'ovsight help top')
     await wrong(['top', '--by'], /argument missing/, 'ovsight help top')
     await wrong(['show'], /a command is missing/, 'ovsight help show')
+    await wrong(['store', '--data', 'x'], /a command is missing/, 'ovsight help store')
   })
 
   it('has a version', async () => assert.equal((await run(['--version'])).stdout, '1.2.3\n'))
