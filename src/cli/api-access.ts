@@ -8,6 +8,7 @@ import type { Config } from '../config/options.ts'
 import type { Identity } from '../identity/replica/changeable.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { identityApi } from './identity-readings.ts'
+import { KnownProjects } from './known-projects.ts'
 
 export interface OpenAccess {
   readonly options: Pick<ApiOptions, 'access'>
@@ -17,9 +18,6 @@ export interface OpenAccess {
   change(config: Config): Promise<void>
   close(): Promise<void>
 }
-
-/** How long it is believed which projects there are. */
-const PROJECTS_MS = 5_000
 
 /** Whether `http_bind` is an address of this machine alone. */
 export function isLoopback(address: string): boolean {
@@ -38,7 +36,7 @@ export async function openAccess(config: Config, identity: Identity, log: Logger
   const localToken = `ovs_local_${randomBytes(32).toString('base64url')}`
   const asked = new AskedLog(config.data, (error) => log.error({ err: error }, 'the log of requests cannot be written'))
   const keystone = await keystoneOf(config)
-  const projects = new KnownProjects(identity)
+  const projects = new KnownProjects(identityApi(identity))
   const access: Writable<AccessOptions> = {
     tokens: new TokenBook(config.data),
     ...(keystone === undefined ? {} : { keystone }),
@@ -76,36 +74,4 @@ async function keystoneOf(config: Config): Promise<KeystoneTokens | undefined> {
   const cloud = loadCloud(config.os_cloud, { env: process.env, cwd: process.cwd(), home: homedir() })
   const session = new CloudSession(cloud)
   return new KeystoneTokens((token) => session.get('identity', '/auth/tokens', { 'x-subject-token': token }))
-}
-
-/** The projects of the model; nothing is known while the model has none. */
-class KnownProjects {
-  private readonly identity: Identity
-  private ids: ReadonlySet<string> = new Set()
-  private readMs = -Infinity
-  private reading: Promise<void> = Promise.resolve()
-
-  constructor(identity: Identity) {
-    this.identity = identity
-  }
-
-  async has(id: string): Promise<boolean | undefined> {
-    await this.refresh()
-    return this.ids.size === 0 ? undefined : this.ids.has(id)
-  }
-
-  /** Nobody is let in by what is not read yet; later what was read serves while it is read again. */
-  private async refresh(): Promise<void> {
-    const now = performance.now()
-    if (now - this.readMs >= PROJECTS_MS) {
-      this.readMs = now
-      this.reading = this.read()
-    }
-    if (this.ids.size === 0) await this.reading
-  }
-
-  private async read(): Promise<void> {
-    const { rows } = await identityApi(this.identity).show('projects', undefined, 1_000_000)
-    this.ids = new Set(rows.flatMap((row) => ('project_id' in row ? [String(row.project_id)] : [])))
-  }
 }
