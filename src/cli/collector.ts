@@ -193,7 +193,7 @@ export class Collector {
       {
         names,
         isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-        attribute: (batch) => attributor.attribute(batch, model()),
+        attribute: (batch) => attributor.answer(batch, model()),
         emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
         log: sampled,
       },
