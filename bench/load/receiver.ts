@@ -71,7 +71,7 @@ process.once('SIGTERM', () => void end())
 
 async function inThisThread() {
   const listeners = await openListeners(config, log)
-  const intake = new Intake(config, listeners, { snapshot: () => snapshot, keep, log }, 0)
+  const intake = new Intake(config, listeners, { snapshot: () => snapshot, keep, log })
   intake.begin()
   return { port: listeners.get(task.input)!.port, readers: intake.readers, stop: () => intake.stop(5_000) }
 }

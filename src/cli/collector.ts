@@ -1,7 +1,6 @@
 /** A running collector: receivers → pipeline → spool → store, and the HTTP API beside it. */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server as NetServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type * as ApiServer from '../api/server.ts'
@@ -15,32 +14,26 @@ import { AppError } from '../errors.ts'
 import type { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { LateTruth } from '../late/late-truth.ts'
-import { RawRows } from '../late/raw-rows.ts'
-import { UnsureRows, expectsPorts } from '../late/unsure-rows.ts'
-import { type BuiltPipeline, LIVE_OPTIONS, buildPipeline, changePipeline } from '../pipeline/build.ts'
+import { LIVE_OPTIONS } from '../pipeline/build.ts'
 import type { Input } from '../pipeline/demultiplex.ts'
 import type { Gates } from '../pipeline/gates.ts'
+import { Intake, type IntakeBlock } from '../pipeline/intake.ts'
 import { LearnedInterfaces } from '../pipeline/learned-names.ts'
-import { type Listeners, closeListeners, workersOf } from '../pipeline/listeners.ts'
+import { workersOf } from '../pipeline/listeners.ts'
 import { watchMain } from '../pipeline/main-watch.ts'
-import { LossWatch } from '../pipeline/loss-watch.ts'
-import { listenerReaders, pipelineReaders } from '../pipeline/readings.ts'
-import { TemplateFile } from '../pipeline/template-file.ts'
-import { SideRows } from '../pipeline/side-rows.ts'
 import type { CounterReading } from '../pipeline/interface-counters.ts'
 import { WorkerPool } from '../pipeline/workers/pool.ts'
 import { ChdbStore } from '../store/chdb.ts'
 import { type OpenWriter, openWriter } from '../store/open.ts'
-import type { Block, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { RowBlock } from '../schema/rows.ts'
 import type { Writer } from '../store/writer.ts'
 import type { SharedSockets } from '../receive/shared.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { joinReaders, type Readers } from '../telemetry/metrics.ts'
-import { SampledLog } from '../telemetry/sampled-log.ts'
 import { removeCollectorNote, writeCollectorNote } from './collector-note.ts'
 import { type Early, type Sockets, beginEarly, closeSockets } from './early.ts'
-import { attributeLate, attributorBy, flowBlock, openIdentity } from './engine.ts'
+import { attributeLate, openIdentity } from './engine.ts'
 import { type OpenAwaited, closeStore } from './open-store.ts'
 import { openAccess, type OpenAccess } from './api-access.ts'
 import { identityApi, identityReaders, lateReaders } from './identity-readings.ts'
@@ -53,12 +46,9 @@ import { StoreFigures } from './store-figures.ts'
 import { StoreKeeping } from './store-keeping.ts'
 import { writerReaders } from './writer-readings.ts'
 
-const TICK_MS = 100
 const WATCH_MS = 10_000
 const LATE_TICK_MS = 500
-const SIDE_TICK_MS = 1_000
-/** What is counted beside the flows is written this often. */
-const SIDE_WRITE_MS = 10_000
+const STATISTICS_TICK_MS = 1_000
 /** What the collector tells of itself is written this often. */
 const SELF_MS = 60_000
 
@@ -91,8 +81,8 @@ export class Collector {
   readonly store: Store
   /** By what is received, whichever thread does it. */
   readonly listeners: ReadonlyMap<Input, { readonly port: number }>
-  /** The pipeline of this thread; with workers nothing is fed to it. */
-  readonly built: BuiltPipeline
+  /** What this thread takes in; with workers nothing is fed to it but what comes of OVSDB. */
+  readonly intake: Intake
   /** Where the API answers; undefined when it is off. */
   url: string | undefined
 
@@ -100,8 +90,6 @@ export class Collector {
   private readonly config: Config
   private readonly spool: OpenWriter
   private readonly awaited: OpenAwaited['awaited']
-  private readonly side: SideRows
-  private readonly receivers: Listeners
   private readonly gates: Gates
   private readonly pool: WorkerPool | undefined
   private readonly token: () => string
@@ -111,12 +99,9 @@ export class Collector {
   private readonly history: HistoryKeeping
   private readonly statistics: StatisticsPoller
   private readonly auditor: AuditWriter
-  private readonly templates: TemplateFile
   private readonly late: LateTruth | undefined
-  /** Tells those who attribute which sources there are now. */
-  private readonly followSources: (config: Config) => void
-  /** Tells those who attribute late what a host without OVSDB is seen to report. */
-  private readonly heard: (host: string, reports: number) => void
+  /** Attributes once more what waited. */
+  private readonly again: ReturnType<typeof attributeLate>
   readonly identity: ChangeableIdentity
   private readonly server: typeof ApiServer
   private api: FastifyInstance | undefined
@@ -140,7 +125,6 @@ export class Collector {
     this.log = log
     this.store = store
     this.awaited = opened.awaited
-    this.receivers = listeners
     this.gates = opened.gates
     this.tls = opened.tls
     this.server = server
@@ -152,7 +136,6 @@ export class Collector {
     this.keeping = new StoreKeeping(store, config, log)
     this.figures = new StoreFigures(store)
     this.history = new HistoryKeeping(store, identity, config, log, (block) => this.keep([block]))
-    const sampled = new SampledLog(log, config.log_lines)
     // Tokens are of this run: no other block ever has one of them.
     const run = randomUUID()
     let number = 0
@@ -161,59 +144,38 @@ export class Collector {
     const pool = shared && this.openPool(shared)
     this.pool = pool
     const names = pool?.names ?? new LearnedInterfaces()
-    const unsure = config.late_window > 0 ? new UnsureRows(config.late_rows, config) : undefined
     const model = () => identity.replica.snapshot
-    const again = attributeLate(config, model, names)
-    this.heard = again.heard
+    this.again = attributeLate(config, model, names)
     this.late =
-      unsure &&
-      new LateTruth(
-        {
-          store,
-          attribute: again.attribute,
-          enqueue: (block) => writer.enqueue(block),
-          inherited: () => writer.inheritedBlocks,
-          version: () => identity.version + names.changes,
-          log,
-        },
-        { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
-      )
-    const attributor = attributorBy(config, {
-      names,
-      onReports: again.heard,
-      ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
-    })
-    this.followSources = (next) => {
-      unsure?.follow(next)
-      attributor.portsToCome = expectsPorts(next)
-      again.change(next)
-    }
-    this.built = buildPipeline(
+      config.late_window === 0
+        ? undefined
+        : new LateTruth(
+            {
+              store,
+              attribute: this.again.attribute,
+              enqueue: (block) => writer.enqueue(block),
+              inherited: () => writer.inheritedBlocks,
+              version: () => identity.version + names.changes,
+              log,
+            },
+            { data: config.data, windowMs: config.late_window, maxRows: config.late_rows },
+          )
+    this.intake = new Intake(
       config,
+      listeners,
       {
-        names,
-        isHost: (lanes, at) => identity.replica.snapshot.hostAt(lanes, at / 4) !== 0,
-        attribute: (batch) => attributor.answer(batch, model()),
-        emit: (block) => this.accept(flowBlock(block, this.token()), unsure?.take()),
-        log: sampled,
-      },
-      { steadyMs: () => performance.now() },
-    )
-    this.side = new SideRows(
-      this.built,
-      {
-        snapshot: () => identity.replica.snapshot,
-        kernelDrops: () =>
-          [...listeners].map(([input, receiver]) => [input, Math.max(0, receiver.stats().kernelDrops)]),
+        snapshot: model,
+        keep: (block) => this.accept(block),
+        onReports: this.again.heard,
         rowsDropped: () => writer.counters.droppedRows + writer.counters.damagedRows,
+        log,
       },
-      SIDE_WRITE_MS,
+      { names },
     )
-    this.templates = new TemplateFile(config.data, this.built, log)
     this.statistics = new StatisticsPoller({
       everyMs: config.interface_counters,
       databases: () => identity.databases(),
-      onStatistics: (one) => this.built.pipeline.parts.observations.counters.add(readingOf(one)),
+      onStatistics: (one) => this.intake.built.pipeline.parts.observations.counters.add(readingOf(one)),
     })
     this.auditor = new AuditWriter(
       {
@@ -231,8 +193,7 @@ export class Collector {
     this.readers = joinReaders(
       {
         ovsight_info: () => [[1, VERSION, process.version, store.name]],
-        ...pipelineReaders(this.built),
-        ...joinReaders(listenerReaders(listeners), this.gates.readers),
+        ...joinReaders(this.intake.readers, this.gates.readers),
         ...writerReaders(writer),
         ovsight_store_ready: () => [[this.storeReady ? 1 : 0]],
         ...this.keeping.readers,
@@ -251,7 +212,6 @@ export class Collector {
         },
         ovsight_statistics_answers_total: () => [[this.statistics.answers]],
         ovsight_statistics_failures_total: () => [[this.statistics.failures]],
-        ovsight_log_lines_suppressed_total: () => [[sampled.suppressed]],
       },
       pool?.readers ?? NO_WORKERS,
     )
@@ -331,15 +291,15 @@ export class Collector {
   }
 
   private followers(): Follower[] {
-    const { built, pool, log, identity, keeping, history, access, gates } = this
+    const { intake, again, pool, log, identity, keeping, history, access, gates } = this
     const pipelineChanges = (changed: ReadonlySet<OptionName>) => LIVE_OPTIONS.some((name) => changed.has(name))
     return [
       {
         apply: (config, changed) => {
           if (!pipelineChanges(changed)) return
           log.level = config.log_level
-          changePipeline(built, config)
-          this.followSources(config)
+          intake.change(config)
+          again.change(config)
           pool?.change(config)
           gates.follow()
         },
@@ -408,23 +368,16 @@ export class Collector {
   private openPool(shared: ReadonlyMap<Input, SharedSockets>): WorkerPool {
     const { config, log } = this
     return new WorkerPool(config, shared, workersOf(config), {
-      keep: ({ late: waiting, ...block }) =>
-        this.accept(
-          { ...block, token: this.token() },
-          waiting && { ...waiting, rows: RawRows.fromBytes(Buffer.from(waiting.rows)) },
-        ),
-      onReports: (host, reports) => this.heard(host, reports),
+      keep: (block) => this.accept(block),
+      onReports: (host, reports) => this.again.heard(host, reports),
       log,
     })
   }
 
   /** Rows of a block that wait are safe before the block is: else a crash in between would leave them as they are. */
-  private async accept(
-    block: Block,
-    waiting: { rows: RawRows | undefined; refused: number } | undefined,
-  ): Promise<void> {
-    if (waiting?.rows !== undefined) await this.late?.take(waiting.rows, waiting.refused)
-    return this.writer.enqueue(block)
+  private async accept({ late, ...block }: IntakeBlock): Promise<void> {
+    if (late !== undefined) await this.late?.take(late.rows, late.refused)
+    return this.writer.enqueue({ ...block, token: this.token() })
   }
 
   private keep(blocks: readonly RowBlock[]): void {
@@ -439,27 +392,22 @@ export class Collector {
 
   /** Receives first: what comes is in the spool while the rest begins. */
   private async begin(): Promise<void> {
-    const { config, built, receivers, pool } = this
+    const { config, intake, pool } = this
     await this.late?.start()
-    for (const [input, receiver] of receivers) receiver.start((batch) => built.pipeline.feed(input, batch))
-    this.gates.start(built)
-    this.templates.start()
+    intake.begin()
+    this.gates.start(intake.built)
     pool?.begin(this.identity.replica.snapshot)
-    this.timers.push(setInterval(() => built.pipeline.tick(Date.now()), TICK_MS))
     const { storeReady } = this
     await Promise.all([this.openApi(), this.keeping.open(this.tls), storeReady ? this.beginInStore() : undefined])
     if (!storeReady) void this.awaited?.whenReady.then(() => this.beginInStore())
-    const watch = new LossWatch(this.log, receivers, built)
     this.timers.push(
       setInterval(() => this.storeReady && this.late?.tick(), LATE_TICK_MS),
-      setInterval(() => watch.look(), WATCH_MS),
       setInterval(() => this.storeReady && void this.history.tick(Date.now()), WATCH_MS),
-      setInterval(() => this.keep(this.side.tick(Date.now())), SIDE_TICK_MS),
       setInterval(() => void this.tellOfItself(), SELF_MS),
       ...(config.audit_every === 0
         ? []
         : [setInterval(() => this.storeReady && void this.auditor.tick(Date.now()), WATCH_MS)]),
-      ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), SIDE_TICK_MS)]),
+      ...(config.interface_counters === 0 ? [] : [setInterval(() => this.statistics.tick(), STATISTICS_TICK_MS)]),
     )
     this.stage = 'running'
     this.beginTelling()
@@ -496,11 +444,8 @@ export class Collector {
     this.history.stop()
     removeCollectorNote(this.config.data)
     this.gates.close()
-    await Promise.all([closeListeners(this.receivers), this.pool?.stop(limitMs)])
-    await this.templates.stop()
     // With the disk full and the store gone a block is never safe; closing the writer then gives it up.
-    await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
-    this.keep(this.side.end())
+    await Promise.all([this.intake.stop(limitMs), this.pool?.stop(limitMs)])
     await this.late?.stop()
     await this.identity.stop()
     await this.awaited?.stop()

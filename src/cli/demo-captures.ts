@@ -72,7 +72,7 @@ export async function feedCapture(collector: Collector, config: Config, capture:
     datagrams = replay.counts.datagrams.gre
     rows = sum(pipeline.counters.rows)
   } else {
-    const { counters } = collector.built.pipeline
+    const { counters } = collector.intake.built.pipeline
     const [datagramsBefore, rowsBefore] = [sum(counters.decoded), sum(counters.rows)]
     collector.use(identity)
     const arrived = () => sum(counters.decoded) - datagramsBefore
@@ -80,7 +80,7 @@ export async function feedCapture(collector: Collector, config: Config, capture:
     await until(() => arrived() >= sent)
     datagrams = arrived()
     rows = sum(counters.rows) - rowsBefore
-    await collector.built.pipeline.flush()
+    await collector.intake.built.pipeline.flush()
   }
   await collector.writer.flush()
   return { datagrams, rows, ms: Date.now() - start }

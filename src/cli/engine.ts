@@ -1,5 +1,5 @@
 /** What commands that write share: the store, the identity, and a pipeline between them. */
-import { Attributor, type AttributorOptions } from '../attribute/attributor.ts'
+import type { AttributorOptions } from '../attribute/attributor.ts'
 import type { LearnedNames } from '../attribute/learned.ts'
 import type { OnUnsure } from '../attribute/unsure.ts'
 import type { Config } from '../config/options.ts'
@@ -8,6 +8,7 @@ import { ChangeableIdentity } from '../identity/replica/changeable.ts'
 import { EMPTY_SNAPSHOT, buildSnapshot } from '../identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
 import { expectsPorts } from '../late/unsure-rows.ts'
+import { attributorBy } from '../pipeline/attributor-by.ts'
 import type { FlowBatch } from '../schema/batch.ts'
 import { FLOWS } from '../schema/ddl.ts'
 import type { NativeBlock } from '../schema/native.ts'
@@ -41,20 +42,14 @@ export function openIdentity(
   })
 }
 
-/** An attributor as the configuration has it. */
-export function attributorBy(config: Config, more: AttributorOptions): Attributor {
-  const { precedence, ipfix_sampling: ipfixSampling } = config
-  return new Attributor({ precedence, ipfixSampling, portsToCome: expectsPorts(config), ...more })
-}
-
-/** Attributes batches by the snapshot of the moment, and by the names that exporters told. */
+/** Answers batches by the snapshot of the moment, and by the names that exporters told. */
 export function attributeBy(
   config: Config,
   snapshot: () => IdentitySnapshot,
   more: AttributorOptions = {},
 ): (batch: FlowBatch) => void {
   const attributor = attributorBy(config, more)
-  return (batch) => attributor.attribute(batch, snapshot())
+  return (batch) => attributor.answer(batch, snapshot())
 }
 
 /** Attribution of rows that waited. What others hear of hosts without OVSDB it is to be told, since it sees few rows itself. */

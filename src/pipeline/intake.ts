@@ -1,6 +1,7 @@
 /** All that one thread does of a collector's way: receivers → pipeline → blocks, and what is counted beside them. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Attributor } from '../attribute/attributor.ts'
+import type { Attributor } from '../attribute/attributor.ts'
+import type { RawRows } from '../late/raw-rows.ts'
 import { UnsureRows, expectsPorts } from '../late/unsure-rows.ts'
 import type { Config } from '../config/options.ts'
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
@@ -10,6 +11,7 @@ import type { RowBlock } from '../schema/rows.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Readers } from '../telemetry/metrics.ts'
 import { SampledLog } from '../telemetry/sampled-log.ts'
+import { attributorBy } from './attributor-by.ts'
 import { type BuiltPipeline, type LiveSettings, buildPipeline, changePipeline } from './build.ts'
 import { LearnedInterfaces, type LearnedNews } from './learned-names.ts'
 import { type Listeners, closeListeners } from './listeners.ts'
@@ -27,8 +29,8 @@ const SIDE_WRITE_MS = 10_000
 /** Rows of any table; flow records come with their sums. */
 export interface IntakeBlock extends RowBlock {
   sums?: SumsBlock
-  /** Rows that a later model may resolve, as late/raw-rows.ts writes them, and how many more there were. */
-  late?: { rows: Uint8Array; refused: number }
+  /** Rows that a later model may resolve, and how many more there were. */
+  late?: { rows: RawRows; refused: number }
 }
 
 /** What the surroundings give. */
@@ -41,12 +43,22 @@ export interface IntakeEnds {
   onReports?: (host: string, reports: number) => void
   /** Told of names of interfaces that are learned and forgotten. */
   onNames?: (news: LearnedNews) => void
+  /** Running total of rows lost after they were kept. */
+  rowsDropped?: () => number
   log: Logger
+}
+
+/** What is another where several threads take in. */
+export interface IntakeOptions {
+  /** Which worker it is of. Its blocks lie in shared memory, and it saves templates of its own. */
+  worker?: number
+  /** Names of interfaces that others learn, too. */
+  names?: LearnedInterfaces
 }
 
 export class Intake {
   readonly built: BuiltPipeline
-  readonly names = new LearnedInterfaces()
+  readonly names: LearnedInterfaces
   readonly attributor: Attributor
   private readonly listeners: Listeners
   private readonly ends: IntakeEnds
@@ -56,22 +68,18 @@ export class Intake {
   private readonly unsure: UnsureRows | undefined
   private timers: NodeJS.Timeout[] = []
 
-  /** `number`: which worker it is of. */
-  constructor(config: Config, listeners: Listeners, ends: IntakeEnds, number: number) {
+  constructor(config: Config, listeners: Listeners, ends: IntakeEnds, options: IntakeOptions = {}) {
+    const { worker, names = new LearnedInterfaces() } = options
+    const { onReports, rowsDropped } = ends
     this.listeners = listeners
     this.ends = ends
     this.sampled = new SampledLog(ends.log, config.log_lines)
-    const { names } = this
-    names.onNews = ends.onNames
-    const { precedence, ipfix_sampling: ipfixSampling } = config
-    const { onReports } = ends
+    this.names = names
+    if (ends.onNames !== undefined) names.onNews = ends.onNames
     const unsure = config.late_window > 0 ? new UnsureRows(config.late_rows, config) : undefined
     this.unsure = unsure
-    this.attributor = new Attributor({
-      precedence,
-      ipfixSampling,
+    this.attributor = attributorBy(config, {
       names,
-      portsToCome: expectsPorts(config),
       ...(onReports === undefined ? {} : { onReports }),
       ...(unsure === undefined ? {} : { onUnsure: unsure.onUnsure }),
     })
@@ -82,22 +90,22 @@ export class Intake {
         isHost: (lanes, at) => ends.snapshot().hostAt(lanes, at / 4) !== 0,
         attribute: (batch) => this.attributor.answer(batch, ends.snapshot()),
         emit: async ({ columns, rows, bytes, sums, release }) => {
-          const told = unsure?.take()
-          const late = told === undefined ? {} : { late: { rows: told.rows.toBytes(), refused: told.refused } }
-          await ends.keep({ table: FLOWS, columns, rows, bytes, sums, ...late })
+          const late = unsure?.take()
+          await ends.keep({ table: FLOWS, columns, rows, bytes, sums, ...(late === undefined ? {} : { late }) })
           release()
         },
         log: this.sampled,
       },
-      { sharedBlocks: true, steadyMs: () => performance.now() },
+      { sharedBlocks: worker !== undefined, steadyMs: () => performance.now() },
     )
-    this.templates = new TemplateFile(config.data, this.built, ends.log, number)
+    this.templates = new TemplateFile(config.data, this.built, ends.log, worker)
     this.side = new SideRows(
       this.built,
       {
         snapshot: ends.snapshot,
         kernelDrops: () =>
           [...listeners].map(([input, receiver]) => [input, Math.max(0, receiver.stats().kernelDrops)]),
+        ...(rowsDropped === undefined ? {} : { rowsDropped }),
       },
       SIDE_WRITE_MS,
     )
@@ -135,8 +143,9 @@ export class Intake {
     for (const timer of this.timers) clearInterval(timer)
     await closeListeners(this.listeners)
     await this.templates.stop()
-    await Promise.race([this.built.pipeline.flush(), sleep(limitMs, undefined, { ref: false })])
-    await Promise.race([this.keepSide(this.side.end()), sleep(limitMs, undefined, { ref: false })])
+    const late = sleep(limitMs, undefined, { ref: false })
+    await Promise.race([this.built.pipeline.flush(), late])
+    await Promise.race([this.keepSide(this.side.end()), late])
   }
 
   private async keepSide(blocks: readonly RowBlock[]): Promise<void> {

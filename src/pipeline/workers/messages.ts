@@ -20,6 +20,9 @@ export interface WorkerStart {
 
 export type Samples = Partial<Record<MetricName, readonly Sample[]>>
 
+/** A block between threads: rows that wait are in it as late/raw-rows.ts writes them. */
+export type SentBlock = Omit<IntakeBlock, 'late'> & { late?: { rows: Uint8Array; refused: number } }
+
 export type ToWorker =
   | { kind: 'model'; model: ModelMessage }
   /** What another worker heard of a host whose OVSDB is not known: see attribute/counting.ts. */
@@ -38,7 +41,7 @@ export type ToWorker =
 
 export type FromWorker =
   /** A block to be stored; the bytes of flow records are shared memory, left as they are until the answer `safe`. */
-  | { kind: 'block'; number: number; block: IntakeBlock }
+  | { kind: 'block'; number: number; block: SentBlock }
   | { kind: 'reports'; host: string; reports: number }
   | { kind: 'learned'; news: LearnedNews }
   | { kind: 'samples'; request: number; samples: Samples }

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads'
 import type { Config } from '../../config/options.ts'
 import { SnapshotSender, type ModelMessage } from '../../identity/snapshot/copies.ts'
 import type { IdentitySnapshot } from '../../identity/snapshot/snapshot.ts'
+import { RawRows } from '../../late/raw-rows.ts'
 import type { SharedSockets } from '../../receive/shared.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { METRICS, METRIC_NAMES, type MetricName, type Readers, type Sample } from '../../telemetry/metrics.ts'
@@ -16,7 +17,7 @@ import { Beats } from '../beats.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
 import { LearnedInterfaces } from '../learned-names.ts'
-import type { FromWorker, Samples, ToWorker, WorkerStart } from './messages.ts'
+import type { FromWorker, Samples, SentBlock, ToWorker, WorkerStart } from './messages.ts'
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
@@ -225,7 +226,7 @@ export class WorkerPool {
     switch (message.kind) {
       case 'block': {
         const { number, block } = message
-        void this.ends.keep(block).then(() => tell(worker, { kind: 'safe', number }))
+        void this.ends.keep(received(block)).then(() => tell(worker, { kind: 'safe', number }))
         return
       }
       case 'reports': {
@@ -326,6 +327,11 @@ interface LogLine extends Record<string, unknown> {
   level: 'debug' | 'info' | 'warn' | 'error'
   time: string
   msg: string
+}
+
+function received({ late, ...block }: SentBlock): IntakeBlock {
+  const rows = late && RawRows.fromBytes(Buffer.from(late.rows))
+  return rows === undefined ? block : { ...block, late: { rows, refused: late!.refused } }
 }
 
 function tell(worker: Worker | undefined, message: ToWorker): void {

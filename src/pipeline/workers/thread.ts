@@ -30,8 +30,9 @@ const intake = new Intake(
   new Map(sockets.map(({ input, shared }) => [input, adoptReceiver(shared)])),
   {
     snapshot: () => snapshot,
-    keep: (block) =>
+    keep: ({ late, ...rest }) =>
       new Promise((safe) => {
+        const block = late === undefined ? rest : { ...rest, late: { ...late, rows: late.rows.toBytes() } }
         const number = blocks++
         waiting.set(number, safe)
         // Sums are of this block alone, so they can go; records lie in shared memory, and what is left is small.
@@ -42,7 +43,7 @@ const intake = new Intake(
     onNames: (news) => post({ kind: 'learned', news }),
     log,
   },
-  worker,
+  { worker },
 )
 const { readers } = intake
 
