@@ -5,7 +5,7 @@ import type { ReceiverStats } from '../receive/receiver.ts'
 import type { Readers, Sample } from '../telemetry/metrics.ts'
 import type { IpfixCounters } from '../decode/ipfix/decoder.ts'
 import type { BuiltPipeline } from './build.ts'
-import { DROP_REASONS } from './counters.ts'
+import { DROP_REASONS, type PipelineCounters } from './counters.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
 import type { Listeners } from './listeners.ts'
 
@@ -29,12 +29,11 @@ const TEMPLATE_EVENTS = {
 } as const satisfies Record<string, keyof IpfixCounters>
 
 export function pipelineReaders({ pipeline, ipfix, mirrors, labelled = LABELLED }: BuiltPipeline): Readers {
-  const labelOf = (of: ExporterTable, place: number) => labelWithin(of, place, labelled)
-  const byExporter = (of: ExporterTable, values: Float64Array) => samplesByExporter(of, values, labelOf)
-  const someExporters = (of: ExporterTable, value: (place: number) => number, gauge = false) =>
-    samplesOfSome(of, value, labelOf, gauge)
   const { counters, parts } = pipeline
   const { exporters, observations } = parts
+  const labels = new ExporterLabels(exporters, labelled)
+  const byExporter = (values: Float64Array) => samplesByExporter(labels, (place) => values[place]!)
+  const someExporters = (value: (place: number) => number, gauge = false) => samplesOfSome(labels, value, gauge)
   const { sequences } = observations
   return {
     ovsight_datagrams_total: function* () {
@@ -47,33 +46,23 @@ export function pipelineReaders({ pipeline, ipfix, mirrors, labelled = LABELLED 
     ovsight_senders_refused: () => [[parts.admission.sendersListed]],
     ovsight_exporters: () => [[exporters.size]],
     ovsight_exporters_evicted_total: () => [[exporters.evicted]],
-    ovsight_exporter_datagrams_total: () => byExporter(exporters, exporters.datagrams),
-    ovsight_exporter_rows_total: () => byExporter(exporters, exporters.rows),
-    ovsight_exporter_limited_records_total: () =>
-      someExporters(exporters, (place) => parts.recordLimit.leftOut[place]!),
-    ovsight_exporter_kept_one_in: () => someExporters(exporters, (place) => parts.recordLimit.keptOneIn(place), true),
+    ovsight_exporter_datagrams_total: () => byExporter(exporters.datagrams),
+    ovsight_exporter_rows_total: () => byExporter(exporters.rows),
+    ovsight_exporter_limited_records_total: () => someExporters((place) => parts.recordLimit.leftOut[place]!),
+    ovsight_exporter_kept_one_in: () => someExporters((place) => parts.recordLimit.keptOneIn(place), true),
     ovsight_exporter_clock_offset_seconds: () =>
-      someExporters(exporters, (place) => (parts.clocks.isOff(place) ? parts.clocks.offsetMs[place]! / 1000 : 0), true),
-    ovsight_exporter_clock_moved_records_total: () => someExporters(exporters, (place) => parts.clocks.moved[place]!),
-    ovsight_exporter_lost_samples_total: () => byExporter(exporters, observations.lostSamples),
-    ovsight_exporter_datapath_lost_packets_total: () => byExporter(exporters, observations.datapathLostPackets),
-    ovsight_exporter_unsent_packets_total: () => byExporter(exporters, observations.unsentPackets),
-    ovsight_exporter_faults_total: function* () {
-      for (const { exporterId, protocol, status, count } of counters.faults())
-        yield [
-          count,
-          labelOf(exporters, exporters.placeOfId(exporterId)),
-          PROTOCOLS[protocol]!,
-          DECODE_STATUS_NAMES[status]!,
-        ]
-    },
-    ovsight_exporter_lost_records_total: function* () {
-      for (let place = 0; place < exporters.size; place++)
-        for (const [code, protocol] of PROTOCOLS.entries()) {
-          const lost = observations.lost[place * PROTOCOLS.length + code]!
-          if (lost > 0) yield [lost, labelOf(exporters, place), protocol]
-        }
-    },
+      someExporters((place) => (parts.clocks.isOff(place) ? parts.clocks.offsetMs[place]! / 1000 : 0), true),
+    ovsight_exporter_clock_moved_records_total: () => someExporters((place) => parts.clocks.moved[place]!),
+    ovsight_exporter_lost_samples_total: () => byExporter(observations.lostSamples),
+    ovsight_exporter_datapath_lost_packets_total: () => byExporter(observations.datapathLostPackets),
+    ovsight_exporter_unsent_packets_total: () => byExporter(observations.unsentPackets),
+    ovsight_exporter_faults_total: () => faultSamples(counters, labels),
+    ovsight_exporter_lost_records_total: () =>
+      PROTOCOLS.flatMap((protocol, code) =>
+        samplesOfSome(labels, (place) => observations.lost[place * PROTOCOLS.length + code]!).map(
+          ([lost, exporter]): Sample => [lost, exporter!, protocol],
+        ),
+      ),
     ovsight_sequence_streams: () => [[sequences.streams]],
     ovsight_sequence_streams_refused_total: () => [[sequences.refused]],
     ovsight_sequence_streams_mixed: () => [[sequences.mixed]],
@@ -116,27 +105,65 @@ function* byProtocol(values: Float64Array): Generator<Sample> {
   for (const [code, protocol] of PROTOCOLS.entries()) yield [values[code]!, protocol]
 }
 
-type LabelOf = (exporters: ExporterTable, place: number) => string
+const OTHER = 'other'
 
-function* samplesByExporter(exporters: ExporterTable, values: Float64Array, labelOf: LabelOf): Generator<Sample> {
-  for (let place = 0; place < exporters.size; place++) yield [values[place]!, labelOf(exporters, place)]
-}
+/**
+ * Labels of exporters. The first exporter at one of the first places has its own, kept since its address never changes; all others,
+ * and one that is gone, have one together.
+ */
+class ExporterLabels {
+  readonly exporters: ExporterTable
+  private readonly labelled: number
+  private readonly kept: string[] = []
 
-/** Those that are not zero. Of a gauge, which cannot be added up, only exporters with a label of their own. */
-function* samplesOfSome(
-  exporters: ExporterTable,
-  value: (place: number) => number,
-  labelOf: LabelOf,
-  gauge: boolean,
-): Generator<Sample> {
-  for (let place = 0; place < exporters.size; place++) {
-    const label = labelOf(exporters, place)
-    if (value(place) !== 0 && !(gauge && label === 'other')) yield [value(place), label]
+  constructor(exporters: ExporterTable, labelled: number) {
+    this.exporters = exporters
+    this.labelled = labelled
+  }
+
+  of(place: number): string {
+    if (place < 0 || place >= this.labelled || this.exporters.generation[place] !== 0) return OTHER
+    return (this.kept[place] ??= formatAddress(this.exporters.address, place * 4))
   }
 }
 
-/** The first exporter at one of the first places has its own label; an exporter that is gone (-1) has none. */
-function labelWithin(exporters: ExporterTable, place: number, labelled: number): string {
-  const own = place >= 0 && place < labelled && exporters.generation[place] === 0
-  return own ? formatAddress(exporters.address, place * 4) : 'other'
+/** One sample an exporter with a label of its own, and one of all others: of a flood these are thousands. */
+function samplesByExporter(labels: ExporterLabels, value: (place: number) => number): Sample[] {
+  const samples: Sample[] = []
+  let others = 0
+  let any = false
+  for (let place = 0; place < labels.exporters.size; place++) {
+    const label = labels.of(place)
+    if (label !== OTHER) samples.push([value(place), label])
+    else {
+      others += value(place)
+      any = true
+    }
+  }
+  if (any) samples.push([others, OTHER])
+  return samples
+}
+
+/** Those that are not zero. Of a gauge, which cannot be added up, only exporters with a label of their own. */
+function samplesOfSome(labels: ExporterLabels, value: (place: number) => number, gauge = false): Sample[] {
+  return samplesByExporter(labels, value).filter(([sum, label]) => sum !== 0 && !(gauge && label === OTHER))
+}
+
+function faultSamples(counters: PipelineCounters, labels: ExporterLabels): Sample[] {
+  const samples: Sample[] = []
+  const others = new Map<number, number>()
+  for (const { exporterId, protocol, status, count } of counters.faults()) {
+    const label = labels.of(labels.exporters.placeOfId(exporterId))
+    if (label !== OTHER) samples.push([count, label, PROTOCOLS[protocol]!, DECODE_STATUS_NAMES[status]!])
+    else {
+      const key = protocol * DECODE_STATUS_NAMES.length + status
+      others.set(key, (others.get(key) ?? 0) + count)
+    }
+  }
+  for (const [key, count] of others) {
+    const status = key % DECODE_STATUS_NAMES.length
+    const protocol = Math.floor(key / DECODE_STATUS_NAMES.length)
+    samples.push([count, OTHER, PROTOCOLS[protocol]!, DECODE_STATUS_NAMES[status]!])
+  }
+  return samples
 }

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuSeconds, queueOf, residentMib } from '../../bench/load/processes.ts'
 import { Flood, LONGEST, type FloodInput } from './datagrams.ts'
+import { quantiles, Scrapes } from './scrapes.ts'
 import { BURST, Spoofer } from './spoof.ts'
 
 export interface FloodOptions {
@@ -16,6 +17,8 @@ export interface FloodOptions {
   url: string
   datagrams: number
   sources: number
+  /** Datagrams sent beforehand while /metrics is asked for, which costs CPU of its own. */
+  scraped?: number
   seed?: number
 }
 
@@ -29,7 +32,10 @@ export interface FloodReport {
   genuine: { sent: number; received: number }
   kernelDrops: number
   metricsBytes: number
+  /** How long answers of /metrics took while it was flooded: the middle one, and that which one in ten is slower than. */
   metricsMs: number
+  slowMetricsMs: number
+  scrapes: number
 }
 
 /** Address of the genuine exporter, and its records a datagram. */
@@ -88,6 +94,11 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
   }
   await sendFlood(WARM_FLOOD)
   await drained()
+  const scrapes = new Scrapes(url)
+  await sendFlood(options.scraped ?? 0)
+  // The first one loads what writes the page.
+  const tookMs = (await scrapes.end()).slice(1)
+  await drained()
   const resident = residentMib(pid, false)
   const own = () => cpuSeconds(pid, false)
   const idleFrom = own()
@@ -105,9 +116,8 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
   const idle = idlePerMs * (performance.now() - start)
   const cpuUs = ((own() - cpuBefore - idle) * 1e6) / taken
   spoofer.close()
-  const asked = performance.now()
   const page = await (await fetch(`${url}/metrics`)).text()
-  const metricsMs = performance.now() - asked
+  const { medianMs, slowMs } = quantiles(tookMs)
   const line = `ovsight_exporter_datagrams_total{exporter="${GENUINE_ADDRESS}"} `
   return {
     datagrams: options.datagrams,
@@ -121,7 +131,9 @@ export async function flood(options: FloodOptions): Promise<FloodReport> {
       0,
     ),
     metricsBytes: page.length,
-    metricsMs,
+    metricsMs: medianMs,
+    slowMetricsMs: slowMs,
+    scrapes: tookMs.length,
   }
 }
 

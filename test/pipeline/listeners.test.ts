@@ -4,13 +4,15 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/options.ts'
+import { STATUS } from '../../src/decode/status.ts'
 import { AppError } from '../../src/errors.ts'
 import { buildPipeline } from '../../src/pipeline/build.ts'
 import { closeListeners, openListeners } from '../../src/pipeline/listeners.ts'
 import { listenerReaders, pipelineReaders } from '../../src/pipeline/readings.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { METRIC_NAMES } from '../../src/telemetry/metrics.ts'
+import { METRIC_NAMES, type MetricName } from '../../src/telemetry/metrics.ts'
 import { createRegistry } from '../../src/telemetry/registry.ts'
+import { lanesOf } from './parts.ts'
 
 const LOCAL = {
   bind: '127.0.0.1',
@@ -108,5 +110,28 @@ describe('readers', () => {
   it('are of metrics that the table has', () => {
     const names = Object.keys({ ...pipelineReaders(newPipeline()), ...listenerReaders(new Map()) })
     for (const name of names) assert.ok((METRIC_NAMES as string[]).includes(name), name)
+  })
+
+  it('give exporters beyond the first ones one sample together, equal to the sum', () => {
+    const built = { ...newPipeline(), labelled: 2 }
+    const { exporters } = built.pipeline.parts
+    for (let i = 0; i < 5; i++) {
+      const place = exporters.placeOf(lanesOf(`::ffff:10.0.0.${i}`), 0, 0)
+      exporters.rows[place] = 10 ** i
+      built.pipeline.counters.fault(exporters.idAt(place), 0, STATUS.bad_count, 0)
+    }
+    const readers = pipelineReaders(built)
+    const told = (name: MetricName) => [...readers[name]!()]
+    assert.deepEqual(told('ovsight_exporter_rows_total'), [
+      [1, '10.0.0.0'],
+      [10, '10.0.0.1'],
+      [11_100, 'other'],
+    ])
+    assert.deepEqual(told('ovsight_exporter_faults_total'), [
+      [1, '10.0.0.0', 'netflow5', 'bad_count'],
+      [1, '10.0.0.1', 'netflow5', 'bad_count'],
+      [3, 'other', 'netflow5', 'bad_count'],
+    ])
+    assert.deepEqual(told('ovsight_exporter_clock_moved_records_total'), [])
   })
 })

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { METRICS, METRIC_NAMES, metricsPage } from '../../src/telemetry/metrics.ts'
 import { createRegistry } from '../../src/telemetry/registry.ts'
+import { writeMetrics } from '../../src/telemetry/text.ts'
 import { ROOT } from '../paths.ts'
 
 const PAGE = `${ROOT}docs/metrics.md`
@@ -35,5 +36,18 @@ describe('the table of metrics', () => {
     assert.match(text, /^ovsight_exporters 3$/m)
     assert.match(text, /^process_resident_memory_bytes /m)
     assert.doesNotMatch(text, /ovsight_templates/)
+  })
+
+  it('is written as Prometheus reads it, whatever the labels are', () => {
+    const name = 'c:\\a\n"0"'
+    const text = writeMetrics({
+      ovsight_exporter_rows_total: () => [[NaN, name]],
+      ovsight_workers: () => [],
+      ovsight_rows_total: () => [],
+    })
+    const lines = text.split('\n').filter((line) => !line.startsWith('#'))
+    const escaped = 'ovsight_exporter_rows_total{exporter="c:\\\\a\\n\\"0\\""} NaN'
+    assert.deepEqual(lines, ['ovsight_workers 0', escaped, ''])
+    assert.match(text, /^# TYPE ovsight_rows_total counter\n/m)
   })
 })
