@@ -17,6 +17,7 @@ import { Beats } from '../beats.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
 import { LearnedInterfaces } from '../learned-names.ts'
+import { giveBack, mapLarge } from './memory.ts'
 import type { FromWorker, Samples, SentBlock, ToWorker, WorkerStart } from './messages.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -83,6 +84,7 @@ export class WorkerPool {
     this.listeners = listeners
     this.ends = ends
     this.beats = new Beats(workers)
+    mapLarge()
     this.places = Array.from({ length: workers }, (_, number) => ({
       number,
       sockets: [...listeners].flatMap(([input, { sockets }]) => {
@@ -269,6 +271,7 @@ export class WorkerPool {
     if (this.stopping) return
     this.restarts++
     this.bury(place)
+    giveBack()
     // Its successor learns them again; what nobody tells any more would never go.
     this.names.forget(place.number)
     this.tellOthers(place, { kind: 'unlearned', by: place.number })
