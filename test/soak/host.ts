@@ -53,6 +53,8 @@ async function host(flags: Record<string, unknown>): Promise<void> {
       say({ kind: 'failed', rows })
     },
     async look() {
+      // What is garbage is held by nobody, and how much of it there is says only when it was collected last.
+      globalThis.gc?.()
       const { heapUsed } = process.memoryUsage()
       say({ kind: 'looked', heapMiB: heapUsed / 1024 ** 2, handles: process.getActiveResourcesInfo().length })
       await Promise.resolve()

@@ -16,7 +16,7 @@ import { Balance, Metrics } from './balance.ts'
 import { Clients } from './clients.ts'
 import type { FromHost, ToHost } from './host.ts'
 import { Traffic } from './traffic.ts'
-import { descriptorsOf, diskMiB, engineOf, residentMiB, slope, type Look } from './watch.ts'
+import { descriptorsOf, diskMiB, engineOf, filled, residentMiB, slope, SMALL, type Look } from './watch.ts'
 
 export interface SoakOptions {
   forMs: number
@@ -43,8 +43,6 @@ const SETTLE_MS = 120_000
 const MOST_SLOPE = 1
 const MOST_DESCRIPTORS = 24
 const LOG_END = 4_000
-/** Tables that a flood fills: full within the first minutes, so that what still grows in the second half is none of them. */
-const SMALL = { max_streams: '2048', max_interfaces: '2048' }
 const HOST = fileURLToPath(new URL('host.js', import.meta.url))
 
 export async function soak({ forMs, records, hostile, say }: SoakOptions): Promise<SoakReport> {
@@ -129,6 +127,7 @@ export async function soak({ forMs, records, hostile, say }: SoakOptions): Promi
       if (now >= nextLook) {
         looks.push(await look(host, data, (now - began) / 1000))
         nextLook = now + forMs / LOOKS
+        if (looks.length === LOOKS / 2) say(`tables at half time: ${filled(await metrics.read())}`)
       }
       await sleep(TURN_MS / 2)
     }
@@ -136,7 +135,8 @@ export async function soak({ forMs, records, hostile, say }: SoakOptions): Promi
     say('waiting until all is stored')
     if (!(await settled(metrics))) faults.push('what was sent is not stored, and nothing moves any more')
     const balance = new Balance(await metrics.read(), traffic, lostWithWorkers)
-    say(`memory of the collector: ${line(looks, 'residentMiB')}; heap: ${line(looks, 'heapMiB')}`)
+    say(`memory of the collector without garbage: ${line(looks, 'residentMiB')}; heap: ${line(looks, 'heapMiB')}`)
+    say(`memory as it was found: ${line(looks, 'foundMiB')}; tables: ${filled(await metrics.read())}; of them bounded small: ${Object.entries(SMALL).map(([name, value]) => `${name} ${value}`).join(', ')}`) // prettier-ignore
     say(`memory of its engine: ${line(looks, 'engineMiB')}; disk: ${line(looks, 'diskMiB')}`)
     say(`descriptors: ${line(looks, 'descriptors')}; handles: ${line(looks, 'handles')}`)
     say(`restarts survived: ${Object.entries(survived).map(([what, times]) => `${what} ${times}`).join(', ')}; ${clients.answers} answers; ${host.logBytes} bytes of log`) // prettier-ignore
@@ -163,6 +163,7 @@ export async function soak({ forMs, records, hostile, say }: SoakOptions): Promi
 }
 
 async function look(host: Host, data: string, atS: number): Promise<Look> {
+  const foundMiB = residentMiB(host.pid)
   host.tell('look')
   const { heapMiB, handles } = await host.answer('looked')
   const { pid } = host
@@ -170,6 +171,7 @@ async function look(host: Host, data: string, atS: number): Promise<Look> {
     atS,
     heapMiB,
     handles,
+    foundMiB,
     residentMiB: residentMiB(pid),
     engineMiB: residentMiB(engineOf(pid)),
     descriptors: descriptorsOf(pid),
@@ -220,7 +222,7 @@ class Host {
 
   constructor(flags: Record<string, unknown>) {
     this.child = fork(HOST, [JSON.stringify(flags)], {
-      execArgv: ['--enable-source-maps'],
+      execArgv: ['--enable-source-maps', '--expose-gc'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
     this.child.stderr!.on('data', (chunk: Buffer) => {

@@ -4,12 +4,39 @@ import { readFileSync, readdirSync } from 'node:fs'
 
 export interface Look {
   atS: number
+  /** Resident memory as it was found, and after its main thread collected its garbage. */
+  foundMiB: number
   residentMiB: number
   engineMiB: number
   heapMiB: number
   descriptors: number
   handles: number
   diskMiB: number
+}
+
+/**
+ * Options of tables that a flood fills, small enough to be full within the first minutes: what grows in the second half is none of them.
+ * By default they have room for more than a soak brings, so they would be filled for as long as it lasts.
+ */
+export const SMALL = {
+  max_streams: '2048',
+  max_interfaces: '2048',
+  max_templates: '8192',
+  template_wait: '2m',
+} as const
+
+/** How full they and the rest of what waits are, by the metrics. */
+const FILLED = {
+  streams: 'ovsight_sequence_streams',
+  interfaces: 'ovsight_interfaces',
+  templates: 'ovsight_templates',
+  'sets that wait': 'ovsight_sets_waiting',
+  'late rows': 'ovsight_late_rows',
+} as const
+
+/** `streams 4096, …`: what the tables hold now, in all threads. */
+export function filled(page: ReadonlyMap<string, number>): string {
+  return Object.entries(FILLED).map(([what, metric]) => `${what} ${page.get(metric) ?? 0}`).join(', ') // prettier-ignore
 }
 
 /** Resident memory; 0 for a process that is gone. */
