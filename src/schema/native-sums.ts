@@ -132,7 +132,6 @@ export class SumsEncoder {
     rows: number,
     lane: number,
   ): void {
-    // prettier-ignore
     // Four columns at a time: read by themselves, most of the time would go into reading and writing the hashes.
     const words = columns.filter((values) => values instanceof Uint32Array)
     const bytes = columns.filter((values) => values instanceof Uint8Array)

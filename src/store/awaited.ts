@@ -54,14 +54,9 @@ export class Awaited {
   static async begin(store: Pick<Store, 'migrate'>, options: AwaitedOptions): Promise<Awaited> {
     const awaited = new Awaited(store, options)
     const first = awaited.attempt()
-    // Told below, or in the background.
-    first.catch(() => {})
-    if (
-      !(await within(
-        first.catch(() => {}),
-        options.firstLimitMs ?? FIRST_LIMIT_MS,
-      ))
-    ) {
+    // A failure is told below, or in the background.
+    const ended = first.catch(() => {})
+    if (!(await within(ended, options.firstLimitMs ?? FIRST_LIMIT_MS))) {
       options.log.warn({}, `the store takes long to answer, or its tables to be brought up to date; ${options.advice}`)
     } else if (awaited.ready) return awaited
     else if (awaited.fault?.code !== 'store_unreachable') await first

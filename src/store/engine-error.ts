@@ -22,44 +22,6 @@ const BAD_DATA: ReadonlySet<number> = new Set([
   691, // UNKNOWN_ELEMENT_OF_ENUM
 ])
 
-/** Codes that speak of the server, its disk, its load, its accounts or its tables: every block would meet them, until mended. */
-const PASSING: ReadonlySet<number> = new Set([
-  16, // NO_SUCH_COLUMN_IN_TABLE
-  20, // NUMBER_OF_COLUMNS_DOESNT_MATCH
-  60, // UNKNOWN_TABLE
-  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR
-  76, // CANNOT_OPEN_FILE
-  81, // UNKNOWN_DATABASE
-  159, // TIMEOUT_EXCEEDED
-  160, // TOO_SLOW
-  164, // READONLY
-  192, // UNKNOWN_USER
-  193, // WRONG_PASSWORD
-  194, // REQUIRED_PASSWORD
-  201, // QUOTA_EXCEEDED
-  202, // TOO_MANY_SIMULTANEOUS_QUERIES
-  209, // SOCKET_TIMEOUT
-  210, // NETWORK_ERROR
-  225, // NO_ZOOKEEPER
-  236, // ABORTED
-  241, // MEMORY_LIMIT_EXCEEDED
-  242, // TABLE_IS_READ_ONLY
-  243, // NOT_ENOUGH_SPACE
-  252, // TOO_MANY_PARTS
-  279, // ALL_CONNECTION_TRIES_FAILED
-  285, // TOO_FEW_LIVE_REPLICAS
-  286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
-  319, // UNKNOWN_STATUS_OF_INSERT
-  341, // UNFINISHED
-  394, // QUERY_WAS_CANCELLED
-  425, // SYSTEM_ERROR
-  439, // CANNOT_SCHEDULE_TASK
-  473, // DEADLOCK_AVOIDED
-  497, // ACCESS_DENIED
-  516, // AUTHENTICATION_FAILED
-  999, // KEEPER_EXCEPTION
-])
-
 /** What a server may say of its own state: another one of the same shard need not, nor the same one in a while. */
 const OWN_STATE: ReadonlySet<number> = new Set([
   202, // TOO_MANY_SIMULTANEOUS_QUERIES
@@ -76,6 +38,31 @@ const OWN_STATE: ReadonlySet<number> = new Set([
   425, // SYSTEM_ERROR
   439, // CANNOT_SCHEDULE_TASK
   999, // KEEPER_EXCEPTION
+])
+
+/** Codes that speak of the server, its disk, its load, its accounts or its tables: every block would meet them, until mended. */
+const PASSING: ReadonlySet<number> = new Set([
+  ...OWN_STATE,
+  16, // NO_SUCH_COLUMN_IN_TABLE
+  20, // NUMBER_OF_COLUMNS_DOESNT_MATCH
+  60, // UNKNOWN_TABLE
+  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR
+  76, // CANNOT_OPEN_FILE
+  81, // UNKNOWN_DATABASE
+  159, // TIMEOUT_EXCEEDED
+  160, // TOO_SLOW
+  164, // READONLY
+  192, // UNKNOWN_USER
+  193, // WRONG_PASSWORD
+  194, // REQUIRED_PASSWORD
+  201, // QUOTA_EXCEEDED
+  285, // TOO_FEW_LIVE_REPLICAS
+  286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+  341, // UNFINISHED
+  394, // QUERY_WAS_CANCELLED
+  473, // DEADLOCK_AVOIDED
+  497, // ACCESS_DENIED
+  516, // AUTHENTICATION_FAILED
 ])
 
 /** Whether what the engine answered has nothing to do with the block. */

@@ -48,7 +48,6 @@ const TRIES = 6
 const PAUSE_MS = 500
 const COLUMNS: ReadonlySet<string> = new Set(COLUMN_NAMES)
 
-/** Writes one line into a row. */
 /** Writes a line from `row` on, and returns how many rows that are: two of a line of nfdump with both directions. */
 type Fill = (batch: FlowBatch, row: number, text: string) => number
 const MOST_ROWS = 2

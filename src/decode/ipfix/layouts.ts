@@ -96,7 +96,7 @@ export class Layouts {
 
   intern(spec: Spec): Layout {
     const key = keyOf(spec)
-    let layout = this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key)
+    let layout = this.known(key)
     if (layout === undefined) {
       if (this.size >= this.max) this.evict()
       layout = this.create(spec)
@@ -108,11 +108,15 @@ export class Layouts {
   /** The same, and it is never thrown out. */
   pin(spec: Spec): Layout {
     const key = keyOf(spec)
-    const layout = this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key) ?? this.create(spec)
+    const layout = this.known(key) ?? this.create(spec)
     this.proven.delete(key)
     this.unproven.delete(key)
     this.pinned.set(key, layout)
     return layout
+  }
+
+  private known(key: string): Layout | undefined {
+    return this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key)
   }
 
   private create(spec: Spec): Layout {
