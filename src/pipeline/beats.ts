@@ -7,12 +7,15 @@ export class Beats {
   private readonly counts: Int32Array
   private readonly last: Int32Array
   private readonly missed: Uint32Array
+  /** What a thread's beats stood at when it was given its place. */
+  private readonly first: Int32Array
 
   constructor(threads: number | SharedArrayBuffer) {
     this.shared = typeof threads === 'number' ? new SharedArrayBuffer(threads * 4) : threads
     this.counts = new Int32Array(this.shared)
     this.last = new Int32Array(this.counts.length)
     this.missed = new Uint32Array(this.counts.length)
+    this.first = new Int32Array(this.counts.length)
   }
 
   /** Thread `number` lives. */
@@ -28,9 +31,14 @@ export class Beats {
     return this.missed[number]
   }
 
-  /** Another thread has the place: it is given time to begin. */
+  /** Another thread has the place. */
   renew(number: number): void {
     this.missed[number] = 0
-    this.beat(number)
+    this.first[number] = Atomics.load(this.counts, number)
+  }
+
+  /** Whether the thread in a place has beaten at all: until then it is being loaded. */
+  begun(number: number): boolean {
+    return Atomics.load(this.counts, number) !== this.first[number]
   }
 }

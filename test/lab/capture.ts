@@ -1,10 +1,11 @@
 /** What reaches the collector, as a pcap file. */
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { COLLECTOR } from './cloud.ts'
 import { COLLECTOR_PORTS } from './exports.ts'
 import { MIRROR_VXLAN_PORT } from './mirror.ts'
-import { CommandFailed, run, succeeds, within } from './shell.ts'
+import { CommandFailed, PROMPT, run, succeeds, within } from './shell.ts'
 
 const FILTER = [...Object.values(COLLECTOR_PORTS), MIRROR_VXLAN_PORT]
   .map((port) => `udp dst port ${port}`)
@@ -16,9 +17,12 @@ export interface Capture {
   stop(): Promise<void>
 }
 
+/** A ring of so many KiB, in frames of so many bytes: they hold what comes while the machine is busy. */
+const RING = ['-B', '65536', '-s', '2048']
+
 /** Start tcpdump in the collector's namespace; it captures when this resolves. */
 export async function startCapture(file: string): Promise<Capture> {
-  const argv = within(COLLECTOR.namespace, 'tcpdump', '-Z', 'root', '-n', '-U', '--immediate-mode', '-B', '8192', '-i', COLLECTOR.device, '-w', file, FILTER) // prettier-ignore
+  const argv = within(COLLECTOR.namespace, ...PROMPT, 'tcpdump', '-Z', 'root', '-n', '-U', '--immediate-mode', ...RING, '-i', COLLECTOR.device, '-w', file, FILTER) // prettier-ignore
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   await new Promise<void>((resolve, reject) => {
@@ -33,6 +37,7 @@ export async function startCapture(file: string): Promise<Capture> {
       const ended = once(child, 'exit')
       child.kill('SIGINT')
       await ended
+      assert.match(said, /^0 packets dropped by kernel/m, 'the capture is whole')
     },
   }
 }

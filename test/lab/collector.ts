@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { ROOT } from '../paths.ts'
 import { COLLECTOR, IDENTITY_FILE } from './cloud.ts'
-import { run, sleep, succeeds, within } from './shell.ts'
+import { PROMPT, run, sleep, succeeds, within } from './shell.ts'
 
 /** Without the tests' own OVSIGHT_… variables: ovsight takes them for options. */
 const withoutOptions = Object.keys(process.env)
@@ -36,7 +36,7 @@ export interface Collector {
 
 /** Start `ovsight collect` with its data in `folder`, asking every node's OVSDB; resolves when it receives. */
 export async function startCollector(folder: string, options: readonly string[] = []): Promise<Collector> {
-  const argv = [...OVSIGHT, 'collect', '--identity', IDENTITY_FILE, '--data', folder, ...SOON, ...options]
+  const argv = [...PROMPT, ...OVSIGHT, 'collect', '--identity', IDENTITY_FILE, '--data', folder, ...SOON, ...options]
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))

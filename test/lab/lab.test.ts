@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { SERVER_OF } from '../attribute/truth.ts'
 import { checkLab } from './check.ts'
 import { startCollector, type Collector } from './collector.ts'
-import { MACHINES, endpoint } from './cloud.ts'
+import { MACHINES, NODES, endpoint } from './cloud.ts'
 import { EXPORT_DEFAULTS, switchOn } from './exports.ts'
 import { down, up, whyNot } from './lab.ts'
 import { injectLoss, lossSoFar, stopLoss } from './loss.ts'
@@ -26,8 +26,8 @@ const LONGEST_OTHER_FRAME = 110
 const STORED_MS = 2000
 /** Below this many samples a sum is not near enough to normal for its half-width to mean 95 %. */
 const LEAST_SAMPLES = 20
-/** Counters of OVSDB are up to five seconds old: what flows sooner may be on either side of the first reading. */
-const READ_MS = 7000
+/** Counters of OVSDB are up to five seconds old, on a busy machine more: what flows sooner may be on either side of the first reading. */
+const READ_MS = 8000
 
 describe('the lab', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ovsight-lab-'))
@@ -41,7 +41,11 @@ describe('the lab', { skip }, () => {
       await collector?.stop()
       switchExports()
       collector = await startCollector(join(folder, `data-${++collectors}`))
-      if (audited) await sleep(READ_MS)
+      if (!audited) return
+      await until("every node's counters are read", () =>
+        collector!.metric('ovsight_statistics_answers_total') >= 2 * NODES.length ? '' : 'not yet',
+      )
+      await sleep(READ_MS)
     }
 
   before(up)

@@ -1,7 +1,7 @@
 /** One node's own Open vSwitch: database server and switch daemon in the node's namespace, userspace datapath. */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { OVSDB_PORT, type Node } from './cloud.ts'
-import { run, within } from './shell.ts'
+import { PROMPT, run, within } from './shell.ts'
 import { waitFor } from './wiring.ts'
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
@@ -44,7 +44,7 @@ export function startOpenVSwitch(node: Node): void {
 
 function daemon(node: Node, program: string, ...args: string[]): void {
   const files = [`--pidfile=${node.dir}/${program}.pid`, `--log-file=${node.dir}/${program}.log`]
-  run(within(node.namespace, program, ...files, '--detach', '--no-chdir', '-vconsole:off', ...args), {
+  run(within(node.namespace, ...PROMPT, program, ...files, '--detach', '--no-chdir', '-vconsole:off', ...args), {
     env: environment(node),
   })
 }

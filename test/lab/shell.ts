@@ -60,4 +60,7 @@ export function isInstalled(program: string): boolean {
 /** The command line that runs `argv` inside a network namespace. */
 export const within = (namespace: string, ...argv: string[]): string[] => ['ip', 'netns', 'exec', namespace, ...argv]
 
+/** Before what must not be kept waiting by whatever else runs: a switch or a capture that is late loses frames. */
+export const PROMPT = ['nice', '-n', '-15']
+
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

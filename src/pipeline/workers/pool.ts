@@ -27,6 +27,8 @@ const SOUND_MS = 60_000
 const READ_MS = 2_000
 /** Beats of workers are looked at this often. */
 const LOOK_MS = 500
+/** A worker may take this long to be loaded, on a machine that is busy. */
+const LOADED_MS = 30_000
 /** Values of labels of a counter held of workers that are gone; of further ones the exporter is "other". */
 const MOST_GONE = 4096
 /** A worker that does not answer a question for this long is answered for by what it said last. */
@@ -124,10 +126,11 @@ export class WorkerPool {
 
   private look(): void {
     const { watchdog, watchdog_action: action } = this.config
-    const most = Math.max(2, Math.ceil(watchdog / LOOK_MS))
+    const looks = (ms: number) => Math.max(2, Math.ceil(ms / LOOK_MS))
     for (const place of this.places) {
       if (place.worker === undefined || this.stopping) continue
-      const stuck = this.beats.look(place.number) >= most
+      const mostMs = this.beats.begun(place.number) ? watchdog : Math.max(watchdog, LOADED_MS)
+      const stuck = this.beats.look(place.number) >= looks(mostMs)
       if (stuck && !place.stuck) {
         this.stuckTotal++
         const told = { worker: place.number, afterMs: watchdog }

@@ -51,8 +51,10 @@ port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'model':
       snapshot = copy.take(message.model)
-      if (!begun) intake.begin()
+      if (begun) return
       begun = true
+      intake.begin()
+      beats.beat(worker)
       return
     case 'reports':
       intake.attributor.heard(message.host, message.reports)
