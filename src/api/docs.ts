@@ -13,7 +13,7 @@ equal. Everything is GET.
 ${Object.entries(RESOURCES)
   .map(([name, { doc }]) => `| \`/api/v1/${name}\` | ${doc} |`)
   .join('\n')}
-| \`/api/docs\` | a page on which every question can be asked |
+| \`/api/docs\` | a page on which every question can be asked; \`/\` leads there |
 | \`/api/v1/openapi.json\` | the OpenAPI 3.1 document |
 | \`/api/v1/export\` | flow records as \`format=parquet\`, \`csv\` or \`jsonl\`, all that \`filter\`, \`from\` and \`to\` leave: what \`ovsight export\` writes |
 | \`/api/v1/identity/status\` | every source of the model: state, fault, age, counts |

@@ -12,17 +12,18 @@ pre{overflow:auto;max-height:30rem;background:#8881;padding:.6rem}small{opacity:
 </style></head><body>
 <h1>ovsight API</h1>
 <p><small>OpenAPI 3.1: <a href="/api/v1/openapi.json">/api/v1/openapi.json</a></small></p>
-<label><span>token</span><input id="token" type="password" autocomplete="off"><small>ovsight token create; not needed where the API is open</small></label>
+<form onsubmit="return false"><label><span>token</span><input id="token" type="password" autocomplete="off"><small>ovsight token create; not needed where the API is open</small></label></form>
 <main></main>
 <script>
 const main = document.querySelector('main')
 const el = (tag, text, ...children) => { const e = document.createElement(tag); if (text) e.textContent = text; e.append(...children); return e }
+const said = (text) => el('small', '', ...text.split('\`').map((part, i) => (i % 2 ? el('code', part) : part)))
 fetch('/api/v1/openapi.json').then((r) => r.json()).then((api) => {
   for (const [path, { get }] of Object.entries(api.paths)) {
     const form = el('form'), out = el('pre'), line = el('code')
     for (const p of get.parameters) {
       const input = el('input'); input.name = p.name
-      form.append(el('label', '', el('span', p.name), input, el('small', p.description)))
+      form.append(el('label', '', el('span', p.name), input, said(p.description)))
     }
     form.append(el('button', 'Ask'))
     form.onsubmit = async (event) => {
@@ -35,7 +36,7 @@ fetch('/api/v1/openapi.json').then((r) => r.json()).then((api) => {
       const text = await answer.text()
       try { out.textContent = answer.status + '\\n' + JSON.stringify(JSON.parse(text), null, 1) } catch { out.textContent = answer.status + '\\n' + text }
     }
-    main.append(el('details', '', el('summary', '', el('code', path), ' ', el('small', get.summary)), form, line, out))
+    main.append(el('details', '', el('summary', '', el('code', path), ' ', said(get.summary)), form, line, out))
   }
 })
 </script></body></html>

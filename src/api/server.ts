@@ -98,6 +98,7 @@ export function buildApi({
   app.get('/api/docs', { config: { open: true } }, (_request, reply) =>
     reply.header('content-security-policy', PAGE_POLICY).type('text/html; charset=utf-8').send(API_PAGE),
   )
+  app.get('/', { config: { open: true } }, (_request, reply) => reply.redirect('/api/docs'))
   app.get('/healthz', { config: { open: true } }, () => ({ status: 'ok', pid: process.pid, store: store.name }))
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metricsText()),
