@@ -1,4 +1,7 @@
-/** How fast rows are attributed, and how fast a cloud becomes a snapshot. */
+/**
+ * How fast rows are attributed, and how fast a cloud becomes a snapshot. What is timed is `answer`, as in a collector: rows get the numbers
+ * of their answers. That the answers are right is looked at in columns, which `attribute` writes out.
+ */
 import assert from 'node:assert/strict'
 import { Attributor } from '../src/attribute/attributor.ts'
 import { parseIp, parseMac } from '../src/identity/addresses.ts'
@@ -6,6 +9,7 @@ import { buildSnapshot } from '../src/identity/snapshot/build.ts'
 import type { IdentitySnapshot } from '../src/identity/snapshot/snapshot.ts'
 import { FlowBatch, setTime, setU64 } from '../src/schema/batch.ts'
 import { enumCodes } from '../src/schema/enums.ts'
+import { StringTable } from '../src/schema/strings.ts'
 import { hostAddress, syntheticCloud, syntheticPort, type CloudSize, type SyntheticPort } from './cloud.ts'
 import { measure, type Bench, type Figure } from './figure.ts'
 
@@ -19,11 +23,11 @@ const TARGET = 3
 /** Records of one host that come together; OVS packs up to 30 NetFlow records, and one IPFIX record a datagram. */
 const RUN = 16
 const ROWS = 16_448
-/** Batches that take turns: 65,792 rows of other pairs, more than a block holds. */
-const BATCHES = 4
+/** A collector's pipeline gives answers up when there are more. */
+const MAX_ANSWERS = 1 << 16
 
-/** Which pairs talk: every one as often as any other, or few most of the time. */
-type Pairs = 'uniform' | 'skewed'
+/** Which pairs talk. */
+type Pairs = 'again' | 'runs' | 'skewed' | 'random'
 type Rows = 'ipfix' | 'netflow5' | 'mixed'
 const WHAT: Readonly<Record<Rows, string>> = {
   ipfix: 'ipfix',
@@ -31,10 +35,22 @@ const WHAT: Readonly<Record<Rows, string>> = {
   mixed: 'ipfix, 7/16 egress and 1/8 routed',
 }
 
-/** Uniform is the worst case, since nothing stays in the cache; traffic is skewed. */
-const PAIRS: Readonly<Record<Pairs, string>> = {
-  uniform: 'every row another pair of ports',
-  skewed: 'hosts and ports by Zipf’s law (exponent 1)',
+interface Draw {
+  /** What stands beside a figure's name. */
+  name: string
+  note: string
+  /** Records of one host that come together. */
+  run: number
+  /** Batches that take turns, so that a row comes again after so many times ROWS. */
+  batches: number
+}
+
+/** Exporters send their records together, and tell of a flow again each active timeout; traffic is skewed. Random is the worst case. */
+const DRAWS: Readonly<Record<Pairs, Draw>> = {
+  again: { name: '', note: 'every row another pair of ports, which come again', run: RUN, batches: 4 },
+  runs: { name: ', no pair again', note: 'every row another pair of ports', run: RUN, batches: 16 },
+  skewed: { name: ', skewed', note: 'hosts and ports by Zipf’s law (exponent 1)', run: RUN, batches: 16 },
+  random: { name: ', all at random', note: 'host, port and peer at random, no order', run: 1, batches: 16 },
 }
 
 const SMALL: CloudSize = { hosts: 50, ports: 20, networks: 25 }
@@ -47,9 +63,11 @@ export const benchAttribute: Bench = async () => {
     ['200,000 ports', LARGE],
   ] as const) {
     const { snapshot, seconds } = build(size)
-    for (const rows of ['ipfix', 'netflow5', 'mixed'] as const) figures.push(attribution(rows, size, label, snapshot))
-    for (const rows of ['ipfix', 'netflow5'] as const)
-      if (size === LARGE) figures.push(attribution(rows, size, label, snapshot, 'skewed'))
+    for (const rows of ['ipfix', 'netflow5', 'mixed'] as const)
+      figures.push(attribution(rows, size, label, snapshot, 'again'))
+    for (const pairs of ['runs', 'skewed', 'random'] as const)
+      for (const rows of ['ipfix', 'netflow5'] as const)
+        if (size === LARGE) figures.push(attribution(rows, size, label, snapshot, pairs))
     if (size === LARGE)
       figures.push({
         name: `snapshot of ${label} on 10,000 hosts`,
@@ -62,27 +80,29 @@ export const benchAttribute: Bench = async () => {
   return figures
 }
 
-function attribution(
+export function attribution(
   rows: Rows,
   size: CloudSize,
   label: string,
   snapshot: IdentitySnapshot,
-  pairs: Pairs = 'uniform',
+  pairs: Pairs,
 ): Figure {
-  const batches = Array.from({ length: rows === 'mixed' ? 1 : BATCHES }, (_, i) => batchOf(rows, size, i, pairs))
+  const { name, note, run } = DRAWS[pairs]
   const attributor = new Attributor()
-  const work = batches.map((batch) => attributing(batch, snapshot, attributor, rows === 'mixed'))
-  const before = attributor.straightRows
+  const work = batchesOf(rows, size, pairs).map((batch) => attributing(batch, snapshot, attributor, rows === 'mixed'))
+  const { straightRows, repeatedRows } = attributor
   let calls = 0
   const perS = measure(ROWS, () => work[calls++ % work.length]!())
-  const straight = (attributor.straightRows - before) / (calls * ROWS)
+  const percent = (count: number) => Math.round((count * 100) / (calls * ROWS))
   return {
-    name: `attribute ${WHAT[rows]}, both ends, cloud of ${label}${pairs === 'uniform' ? '' : ', skewed'}`,
+    name: `answer ${WHAT[rows]}, both ends, cloud of ${label}${name}`,
     value: perS / 1e6,
     unit: 'M rows/s',
     // What is routed or seen on a tunnel takes the general code; it is told, and has no figure to reach.
     ...(rows === 'mixed' ? {} : { target: TARGET }),
-    note: `runs of ${RUN} rows of one host, ${PAIRS[pairs]}; ${Math.round(straight * 100)} % the common case`,
+    note:
+      `runs of ${run} rows of one host, ${note}; ` +
+      `${percent(attributor.repeatedRows - repeatedRows)} % known again, ${percent(attributor.straightRows - straightRows)} % the common case`,
   }
 }
 
@@ -102,30 +122,67 @@ export function attributing(
   mixed = false,
 ): () => void {
   attributor.attribute(batch, snapshot)
-  const { columns: c, strings } = batch
+  const { columns: c, strings, answers } = batch
   for (let row = 0; row < (mixed ? 0 : batch.rows); row++) {
     assert.equal(c.src_grade[row], GRADE.port)
     assert.equal(strings.values[c.src_project[row]!], strings.values[c.dst_project[row]!])
     assert.ok(c.counts_sent[row] === 1 || c.role[row] === ROLE.duplicate)
   }
-  return () => attributor.attribute(batch, snapshot)
+  return () => {
+    if (answers.count > MAX_ANSWERS) answers.clear()
+    attributor.answer(batch, snapshot)
+  }
 }
 
-/** Rows of VMs sending to others of their network, in runs of one exporter; `part` gives other hosts and ports. */
-export function batchOf(rows: Rows, size: CloudSize, part = 0, pairs: Pairs = 'uniform'): FlowBatch {
-  const protocol = rows === 'netflow5' ? 'netflow5' : 'ipfix'
+/** Batches with rows of that sort, which take turns as a collector's do. */
+export function batchesOf(rows: Rows, size: CloudSize, pairs: Pairs): FlowBatch[] {
+  const batches = FlowBatch.several(rows === 'mixed' ? 1 : DRAWS[pairs].batches, ROWS, new StringTable(1 << 19))
+  for (const [part, batch] of batches.entries()) fill(batch, rows, size, part, pairs)
+  return batches
+}
+
+/** A batch of its own with rows of that sort, which come again. */
+export function batchOf(rows: Rows, size: CloudSize): FlowBatch {
   const batch = new FlowBatch(ROWS)
+  fill(batch, rows, size, 0, 'again')
+  return batch
+}
+
+/** Which port sends, and how many ports further on in its network the other end is. */
+function* pairsOf(
+  pairs: Pairs,
+  part: number,
+  { hosts, ports, networks }: CloudSize,
+): Generator<[n: number, away: number]> {
+  const random = numbers(part + 1)
+  const below = (count: number) => Math.floor(random() * count)
+  const others = (hosts * ports) / networks - 1
+  const { run } = DRAWS[pairs]
+  let host = 0
+  for (let row = 0; ; row++) {
+    if (row % run === 0)
+      host =
+        pairs === 'skewed'
+          ? (zipf(random(), hosts) * 7919) % hosts
+          : pairs === 'again'
+            ? ((row / run + part * 997) * 7919) % hosts
+            : below(hosts)
+    if (pairs === 'again') yield [host + hosts * ((row * 31) % ports), 1 + ((row * 13) % 5)]
+    else if (pairs === 'skewed') yield [host + hosts * zipf(random(), ports), 1 + zipf(random(), others)]
+    else yield [host + hosts * below(ports), 1 + below(others)]
+  }
+}
+
+/** Fills a batch with rows of VMs sending to others of their network; `part` gives other hosts and ports. */
+function fill(batch: FlowBatch, rows: Rows, size: CloudSize, part: number, pairs: Pairs): void {
+  const protocol = rows === 'netflow5' ? 'netflow5' : 'ipfix'
   const { columns: c, strings } = batch
   const total = size.hosts * size.ports
-  const random = numbers(part + 1)
-  let runHost = 0
+  const drawn = pairsOf(pairs, part, size)
   for (let row = 0; row < ROWS; row++) {
-    const run = Math.floor(row / RUN) + part * 997
-    if (row % RUN === 0) runHost = zipf(random(), size.hosts)
-    const host = pairs === 'skewed' ? (runHost * 7919) % size.hosts : (run * 7919) % size.hosts
-    const n = host + size.hosts * (pairs === 'skewed' ? zipf(random(), size.ports) : (row * 31) % size.ports)
-    const away = pairs === 'skewed' ? 1 + zipf(random(), total / size.networks - 1) : 1 + ((row * 13) % 5)
+    const [n, away] = drawn.next().value as [number, number]
     const from = syntheticPort(n, size)
+    const { host } = from
     const to = syntheticPort((n + size.networks * away) % total, size)
     c.export_protocol[row] = PROTOCOL[protocol]
     c.exporter.set(parseIp(hostAddress(host))!, row * 4)
@@ -148,7 +205,6 @@ export function batchOf(rows: Rows, size: CloudSize, part = 0, pairs: Pairs = 'u
     if (rows === 'mixed') mix(batch, row, from)
   }
   batch.rows = ROWS
-  return batch
 }
 
 /** One of 0 … count − 1, the k-th about 1/k as often as the first. `random` is from 0 to 1. */

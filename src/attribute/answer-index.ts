@@ -22,6 +22,10 @@ export class AnswerIndex {
   private slots = new Uint32Array(FIRST_SLOTS)
   private used = 0
   private readonly hashes = new Int32Array(CHUNK)
+  /** Rows of the chunk with an answer that is new, and its number. */
+  private readonly fresh = new Uint16Array(CHUNK)
+  private readonly freshNumbers = new Uint32Array(CHUNK)
+  private freshCount = 0
   /** So that no compiler finds the reads of `numbersOf` useless. */
   touched = 0
   /** What an answer follows from, by its number. */
@@ -52,10 +56,12 @@ export class AnswerIndex {
     for (let i = 0; i < n; i++) if (numbers[i] === 0) hashes[i] = hashOf(found, i)
     for (let i = 0; i < n; i++) if (numbers[i] === 0) touched ^= keys[slots[hashes[i]! & mask]! << WORDS_BITS]!
     this.touched = touched
-    for (let i = 0; i < n; i++) if (numbers[i] === 0) numbers[i] = this.numberOf(found, i, names, hashes[i]!)
+    this.freshCount = 0
+    for (let i = 0; i < n; i++) if (numbers[i] === 0) numbers[i] = this.numberOf(found, i, hashes[i]!)
+    if (this.freshCount > 0) fill(this.answers.columns, this.fresh, this.freshNumbers, this.freshCount, found, names)
   }
 
-  private numberOf(found: Found, i: number, names: Names, hash: number): number {
+  private numberOf(found: Found, i: number, hash: number): number {
     const k0 = found.sources[i]!
     const k1 = found.destinations[i]!
     const k2 = found.sourceHosts[i]!
@@ -86,20 +92,29 @@ export class AnswerIndex {
     }
     const number = this.answers.add()
     slots[slot] = number
-    this.keep(number, [k0, k1, k2, k3, k4, k5, k6, k7, k8, hash])
-    fill(this.answers.columns, number, found, i, names)
+    const at = number << WORDS_BITS
+    if (at >= keys.length) this.moreKeys(at)
+    const own = this.keys
+    own[at] = k0
+    own[at + 1] = k1
+    own[at + 2] = k2
+    own[at + 3] = k3
+    own[at + 4] = k4
+    own[at + 5] = k5
+    own[at + 6] = k6
+    own[at + 7] = k7
+    own[at + 8] = k8
+    own[at + HASH] = hash
+    if (++this.used * 2 > slots.length) this.grow()
+    this.fresh[this.freshCount] = i
+    this.freshNumbers[this.freshCount++] = number
     return number
   }
 
-  private keep(number: number, key: readonly number[]): void {
-    const at = number << WORDS_BITS
-    if (at >= this.keys.length) {
-      const old = this.keys
-      this.keys = new Int32Array(Math.max(old.length * 2, at * 2))
-      this.keys.set(old)
-    }
-    this.keys.set(key, at)
-    if (++this.used * 2 > this.slots.length) this.grow()
+  private moreKeys(least: number): void {
+    const old = this.keys
+    this.keys = new Int32Array(Math.max(old.length * 2, least * 2))
+    this.keys.set(old)
   }
 
   private grow(): void {
@@ -135,22 +150,44 @@ function hashOf(found: Found, i: number): number {
   return hash ^ (hash >>> 13)
 }
 
-function fill(columns: AnswerColumns, at: number, found: Found, i: number, names: Names): void {
-  const source = found.sources[i]!
-  const destination = found.destinations[i]!
-  names.answer(columns, at, found, i)
-  columns.src_kind[at] = END_OF_KIND[names.kind(source)]!
-  columns.dst_kind[at] = END_OF_KIND[names.kind(destination)]!
-  columns.src_grade[at] = found.sourceGrades[i]!
-  columns.dst_grade[at] = found.destinationGrades[i]!
-  columns.src_evidence[at] = found.sourceEvidence[i]!
-  columns.dst_evidence[at] = found.destinationEvidence[i]!
-  columns.src_candidates[at] = found.sourceCandidates[i]!
-  columns.dst_candidates[at] = found.destinationCandidates[i]!
-  columns.role[at] = found.roles[i]!
-  columns.traffic_class[at] = trafficClass(names, source, destination)
-  const bits = found.counts[i]!
-  columns.counts_sent[at] = bits & COUNTS.sent
-  columns.counts_received[at] = (bits & COUNTS.received) >> 1
-  columns.counts_once[at] = (bits & COUNTS.once) >> 2
+/**
+ * Writes the answers of `count` rows of the chunk, `rows`, under their `numbers`: a column at a time, since to look for a column by its name
+ * costs more than to write into it.
+ */
+function fill(
+  columns: AnswerColumns,
+  rows: Uint16Array,
+  numbers: Uint32Array,
+  count: number,
+  found: Found,
+  names: Names,
+): void {
+  names.answer(columns, rows, numbers, count, found)
+  pick(columns.src_grade, numbers, found.sourceGrades, rows, count)
+  pick(columns.dst_grade, numbers, found.destinationGrades, rows, count)
+  pick(columns.src_evidence, numbers, found.sourceEvidence, rows, count)
+  pick(columns.dst_evidence, numbers, found.destinationEvidence, rows, count)
+  pick(columns.src_candidates, numbers, found.sourceCandidates, rows, count)
+  pick(columns.dst_candidates, numbers, found.destinationCandidates, rows, count)
+  pick(columns.role, numbers, found.roles, rows, count)
+  const { src_kind, dst_kind, traffic_class, counts_sent, counts_received, counts_once } = columns
+  for (let k = 0; k < count; k++) {
+    const i = rows[k]!
+    const number = numbers[k]!
+    const source = found.sources[i]!
+    const destination = found.destinations[i]!
+    src_kind[number] = END_OF_KIND[names.kind(source)]!
+    dst_kind[number] = END_OF_KIND[names.kind(destination)]!
+    traffic_class[number] = trafficClass(names, source, destination)
+    const bits = found.counts[i]!
+    counts_sent[number] = bits & COUNTS.sent
+    counts_received[number] = (bits & COUNTS.received) >> 1
+    counts_once[number] = (bits & COUNTS.once) >> 2
+  }
+}
+
+type Numbers = Uint8Array | Uint16Array
+
+function pick(column: Numbers, numbers: Uint32Array, from: Numbers, rows: Uint16Array, count: number): void {
+  for (let k = 0; k < count; k++) column[numbers[k]!] = from[rows[k]!]!
 }

@@ -108,26 +108,38 @@ export class Names {
     return this.codes[at + ADDRESS] === a3 && a2 === MAPPED && (a0 | a1) === 0
   }
 
-  /** Puts the texts of an answer into its columns. */
-  answer(columns: AnswerColumns, at: number, found: Found, i: number): void {
-    this.answerEnd(columns, SOURCE_TEXTS, at, found.sources[i]!, found.sourceHosts[i]!)
-    this.answerEnd(columns, DESTINATION_TEXTS, at, found.destinations[i]!, found.destinationHosts[i]!)
-    columns.exporter_host[at] = this.host(found.hosts[i]!)
-    columns.bridge[at] = this.bridge(found.bridges[i]!)
+  /** Puts the texts of the answers of `count` rows of the chunk, `rows`, under their `numbers` into the columns. */
+  answer(columns: AnswerColumns, rows: Uint16Array, numbers: Uint32Array, count: number, found: Found): void {
+    this.answerEnds(columns, SOURCE_TEXTS, rows, numbers, count, found.sources, found.sourceHosts)
+    this.answerEnds(columns, DESTINATION_TEXTS, rows, numbers, count, found.destinations, found.destinationHosts)
+    const { exporter_host, bridge } = columns
+    for (let k = 0; k < count; k++) {
+      const i = rows[k]!
+      exporter_host[numbers[k]!] = this.host(found.hosts[i]!)
+      bridge[numbers[k]!] = this.bridge(found.bridges[i]!)
+    }
   }
 
-  private answerEnd(
+  private answerEnds(
     columns: AnswerColumns,
     texts: typeof SOURCE_TEXTS | typeof DESTINATION_TEXTS,
-    at: number,
-    endpoint: number,
-    host: number,
+    rows: Uint16Array,
+    numbers: Uint32Array,
+    count: number,
+    endpoints: Int32Array,
+    hosts: Int32Array,
   ): void {
-    // prettier-ignore
-    this.know(endpoint)
-    const from = endpoint << STRIDE_BITS
-    for (let i = 0; i < WIDTH; i++) columns[texts[i]!][at] = this.codes[from + i]!
-    if (host !== 0) columns[texts[HOST_TEXT]!][at] = this.host(host)
+    const { codes } = this
+    for (let k = 0; k < count; k++) this.know(endpoints[rows[k]!]!)
+    for (let i = 0; i < WIDTH; i++) {
+      const column = columns[texts[i]!]
+      for (let k = 0; k < count; k++) column[numbers[k]!] = codes[(endpoints[rows[k]!]! << STRIDE_BITS) + i]!
+    }
+    const host = columns[texts[HOST_TEXT]!]
+    for (let k = 0; k < count; k++) {
+      const other = hosts[rows[k]!]!
+      if (other !== 0) host[numbers[k]!] = this.host(other)
+    }
   }
 
   /** Writes the names of interfaces of `n` rows, from row `row` of the memory on. What was exported is left as it is. */

@@ -4,7 +4,8 @@
  *
  *   entry   32 words, two cache lines: 28 that attribution reads (the order is that of `read`) | number of the answer | interfaces | bridge
  *
- * Direct-mapped: a record displaces another in its place, so the size is bounded, and it grows only while records displace each other.
+ * Direct-mapped: a record displaces another in its place, so the size is bounded, and it grows only while records displace each other. One
+ * is spared once each time it comes: else two that come in turn would displace each other for ever.
  * What is remembered is of one model and of what hosts without OVSDB were seen to report; whoever changes either calls `forget`.
  */
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
@@ -18,6 +19,8 @@ const NUMBER = 28
 const IN_IF = 29
 const OUT_IF = 30
 const BRIDGE = 31
+/** Beside the number: no other has wanted the place since the record last came. */
+const WANTED = 0x8000_0000 | 0
 const FIRST_BITS = 11
 /** 16 MiB a thread. */
 const MOST_BITS = 17
@@ -90,9 +93,14 @@ export class Repeats {
     const { entries, keys } = this
     const at = this.places[i]! << ENTRY_BITS
     const key = i << ENTRY_BITS
-    if (entries[at + NUMBER] !== 0 && entries[at]! >>> 16 === this.epoch) this.displaced++
+    const there = entries[at + NUMBER]!
+    if (there !== 0 && entries[at]! >>> 16 === this.epoch) {
+      this.displaced++
+      entries[at + NUMBER] = there & ~WANTED
+      if (there < 0) return
+    }
     for (let word = 0; word < KEY_WORDS; word++) entries[at + word] = keys[key + word]!
-    entries[at + NUMBER] = number
+    entries[at + NUMBER] = number | WANTED
     entries[at + IN_IF] = found.inIfs[i]!
     entries[at + OUT_IF] = found.outIfs[i]!
     entries[at + BRIDGE] = found.bridges[i]!
@@ -117,7 +125,8 @@ export class Repeats {
       let word = keyed[i] === 0 ? KEY_WORDS + 1 : 0
       while (word < KEY_WORDS && entries[at + word] === keys[key + word]) word++
       if (word !== KEY_WORDS) continue
-      numbers[i] = entries[at + NUMBER]!
+      numbers[i] = entries[at + NUMBER]! & ~WANTED
+      entries[at + NUMBER]! |= WANTED
       found.inIfs[i] = entries[at + IN_IF]!
       found.outIfs[i] = entries[at + OUT_IF]!
       found.bridges[i] = entries[at + BRIDGE]!
@@ -133,7 +142,6 @@ export class Repeats {
     hosts: Int32Array,
     snapshot: IdentitySnapshot,
   ): void {
-    // prettier-ignore
     const { keys, places, keyed } = this
     if (this.displaced > 1 << this.bits && this.bits < MOST_BITS) this.grow()
     const shift = 32 - this.bits

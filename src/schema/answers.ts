@@ -43,6 +43,8 @@ export function isAnswerColumn(name: ColumnName): name is AnswerColumn {
 export type AnswerColumns = Pick<Columns, AnswerColumn>
 
 const FIRST_ROOM = 1 << 10
+/** More room than this is given back: 32 MB. Fresh memory costs a page fault every 4 kB. */
+const KEPT_ROOM = 1 << 18
 
 export class Answers {
   /** By number; number 0 is the answer that is zero in every column. All of one element a value. */
@@ -53,7 +55,7 @@ export class Answers {
   cleared = 0
   private room = FIRST_ROOM
 
-  /** Number of a new answer, zero in every column. */
+  /** Number of a new answer; whoever asks for it fills every column. */
   add(): number {
     if (this.count === this.room) {
       this.room *= 2
@@ -64,10 +66,11 @@ export class Answers {
     return this.count++
   }
 
-  /** Gives all up. No batch may hold their numbers any more. */
+  /** Gives all up, but for their memory. No batch may hold their numbers any more. */
   clear(): void {
     this.cleared++
     this.count = 1
+    if (this.room <= KEPT_ROOM) return
     this.room = FIRST_ROOM
     this.columns = columnsFor(FIRST_ROOM)
   }
