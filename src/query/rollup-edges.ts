@@ -17,8 +17,7 @@ interface Edge {
 
 /** The span itself, or one widened to whole buckets at its ends. Errors: query_failed, store_unreachable. */
 export async function widened(asker: Asker, span: Span): Promise<Span> {
-  // A project's questions are of records alone, see scope.ts.
-  const edges = asker.scope === undefined ? edgesOf(span) : []
+  const edges = edgesOf(span)
   if (edges.length === 0) return span
   const params = new Params()
   const parts = edges.flatMap(({ fine, coarse }, i) => [

@@ -1,10 +1,12 @@
 import { COLUMN_NAMES, columnFacts, type ColumnName } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'
+import { ROLLUP_KEYS, ROLLUP_NAMES, ROLLUP_SUM_NAMES } from '../schema/rollups.ts'
 import type { Asker, Plan } from './plan.ts'
 
 /**
  * What one project may see: records with an end in it, and of their other end only an outside address, or that it is of another
- * project. Everything is asked of that view in place of the table, so filters, groups, counts, names and ids know nothing else.
+ * project. Everything is asked of that view in place of the table, so filters, groups, counts, names and ids know nothing else. Sums
+ * of records are kept apart by both projects and by kind, so the same view of them is as exact.
  *
  * Closed by default: a column that is not named here is empty, and a plan that asks any other table is a bug and fails.
  */
@@ -67,31 +69,45 @@ function empty(column: ColumnName): string {
   }
 }
 
-/** The view with these columns. One that is not among them is not there at all. */
-function view(columns: readonly ColumnName[]): string {
-  const shown = columns.length === 0 ? '1' : columns.map((column) => `${expression(column)} AS ${column}`).join(', ')
+/** What the view of a table shows of it. Of sums the bucket and what is summed are of nobody in particular. */
+const SUMMED = { bucket: raw('bucket'), ...shownOf(ROLLUP_KEYS), ...Object.fromEntries(ROLLUP_SUM_NAMES.map((name) => [name, raw(name)])) } // prettier-ignore
+const VIEWS: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map([
+  [FLOWS, shownOf(COLUMN_NAMES)],
+  ...ROLLUP_NAMES.map((name) => [name, SUMMED] as const),
+])
+
+function shownOf(columns: readonly ColumnName[]): Record<string, string> {
+  return Object.fromEntries(columns.map((column) => [column, expression(column)]))
+}
+
+/** The view of a table with those of its columns that are among the words. One that is not among them is not there at all. */
+function view(table: string, words: ReadonlySet<string>): string | undefined {
+  const all = VIEWS.get(table)
+  if (all === undefined) return undefined
+  const columns = Object.entries(all).filter(([column]) => words.has(column))
+  const shown = columns.map(([column, value]) => `${value} AS ${column}`).join(', ') || '1'
   return (
-    `(SELECT ${shown} FROM ${FLOWS} AS raw ` +
+    `(SELECT ${shown} FROM ${table} AS raw ` +
     `WHERE ${raw('src_project_id')} = ${PARAMETER} OR ${raw('dst_project_id')} = ${PARAMETER})`
   )
 }
 
 const TABLE = /\b(FROM|JOIN)\s+([^\s()]+|\()/gi
 
-/** Asks in the name of a project. A plan that asks anything but the table of flows throws: that would be a bug. */
+/** Asks in the name of a project. A plan that asks anything but flows and their sums throws: that would be a bug. */
 export function scopedAsker(asker: Asker, project: string): Asker {
   if (project === '') throw new Error('a scope without a project')
-  return { scope: project, query: (plan) => asker.query(scopedPlan(plan.records ?? plan, project)) }
+  return { scope: project, query: (plan) => asker.query(scopedPlan(plan, project)) }
 }
 
 /** The plan over the view of a project. */
 export function scopedPlan({ sql, params }: Plan, project: string): Plan {
   // The engine takes longer to read a view of all columns than to answer.
   const words = new Set(sql.match(/\w+/g))
-  const own = view(COLUMN_NAMES.filter((column) => words.has(column)))
   const scoped = sql.replaceAll(TABLE, (_, word: string, table: string) => {
     if (table === '(') return `${word} (`
-    if (word !== 'FROM' || table !== FLOWS) throw new Error(`a project's question may not ask ${table}`)
+    const own = word === 'FROM' ? view(table, words) : undefined
+    if (own === undefined) throw new Error(`a project's question may not ask ${table}`)
     return `FROM ${own}`
   })
   return { sql: scoped, params: { ...params, scope: project } }

@@ -57,9 +57,7 @@ export interface Whole {
  * is none. Errors: query_failed, store_unreachable.
  */
 export async function wholeSpan(asker: Asker): Promise<Whole | undefined> {
-  // A project's questions are of records alone, see scope.ts.
-  const sums = asker.scope === undefined ? [held(asker, HOURS), held(asker, DAYS)] : []
-  const [records, hours, days] = await Promise.all([held(asker, RECORDS), ...sums])
+  const [records, hours, days] = await Promise.all([RECORDS, HOURS, DAYS].map((plan) => held(asker, plan)))
   let firstMs = records?.firstMs ?? Infinity
   if (hours !== undefined && hours.firstMs + HOUR_MS <= firstMs) firstMs = hours.firstMs
   if (days !== undefined && days.firstMs + DAY_MS <= firstMs) firstMs = days.firstMs
