@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
- * `growth`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000`); `--json FILE`
+ * `growth`, `limits`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000`); `--json FILE`
  * writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
@@ -12,6 +12,7 @@ import type { Bench, Figure } from './figure.ts'
 import { benchGrowth } from './growth.ts'
 import { benchHistory } from './history.ts'
 import { benchIdentity } from './identity.ts'
+import { benchLimits } from './limits.ts'
 import { benchLate } from './late.ts'
 import { benchPanels } from './panels.ts'
 import { benchPipeline } from './pipeline.ts'
@@ -37,6 +38,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 const LONG: Readonly<Record<string, Bench>> = {
   growth: benchGrowth,
   history: benchHistory,
+  limits: benchLimits,
   panels: benchPanels,
   sustained: benchSustained,
 }

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Load } from './loads.ts'
 import type { Counted, ReceiverTask } from './receiver.ts'
+import type { Rung } from './rungs.ts'
 
 /** Kernel buffer asked for; who may not have it gets what the machine grants. */
 const BUFFER_BYTES = 64 * 1024 ** 2
@@ -26,14 +27,15 @@ export interface Subject {
 
 const IPPROTO_GRE = 47
 
-/** Starts ours with so many threads. */
-export async function startOwn(load: Load, workers: number): Promise<Subject> {
+/** Starts ours with so many threads, to go as far as `rung`. */
+export async function startOwn(load: Load, workers: number, rung: Rung = 'all'): Promise<Subject> {
   const task: ReceiverTask = {
     input: load.input,
     workers,
     identity: load.identity,
     aliases: load.exporters.map(({ from, as }) => `${from}=${as}`),
     bufferBytes: BUFFER_BYTES,
+    rung,
   }
   const child = spawn(
     process.execPath,

@@ -17,6 +17,7 @@ import { createLog } from '../../src/telemetry/log.ts'
 import type { MetricName, Readers } from '../../src/telemetry/metrics.ts'
 import { syntheticCloud } from '../cloud.ts'
 import type { Load } from './loads.ts'
+import { stopAt, type Rung } from './rungs.ts'
 
 /** What the bench tells it, as its only argument. */
 export interface ReceiverTask {
@@ -25,6 +26,8 @@ export interface ReceiverTask {
   identity: Load['identity']
   aliases: string[]
   bufferBytes: number
+  /** How far it goes. */
+  rung: Rung
 }
 
 /** What it counted. */
@@ -61,7 +64,7 @@ const keep = (block: IntakeBlock) => {
   if (block.table === FLOWS) {
     rows += block.rows
     // Of flows only mirrors' have several; reading them costs.
-    packets += task.input === 'gre' ? packetsOf(block) : 0
+    packets += task.input === 'gre' && block.bytes.length > 0 ? packetsOf(block) : 0
   }
   return Promise.resolve()
 }
@@ -71,9 +74,11 @@ process.once('SIGTERM', () => void end())
 
 async function inThisThread() {
   const listeners = await openListeners(config, log)
+  const { port } = listeners.get(task.input)!
   const intake = new Intake(config, listeners, { snapshot: () => snapshot, keep, log })
+  stopAt(task.rung, intake)
   intake.begin()
-  return { port: listeners.get(task.input)!.port, readers: intake.readers, stop: () => intake.stop(5_000) }
+  return { port, readers: intake.readers, stop: () => intake.stop(5_000) }
 }
 
 async function inWorkers() {

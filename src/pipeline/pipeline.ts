@@ -82,11 +82,12 @@ export interface PipelineLimits {
 export class Pipeline {
   readonly counters: PipelineCounters
   readonly parts: PipelineParts
+  /** Makes the blocks. */
+  encoder: Pick<NativeEncoder, 'encode'>
 
   private readonly limits: PipelineLimits
   /** By index into PROTOCOLS. */
   private readonly decoders: readonly Decoder[]
-  private readonly encoder: NativeEncoder
   private readonly datagram: Datagram
   private batches: FlowBatch[]
   /** Index of the batch being filled; all before it are full. */

@@ -1,6 +1,6 @@
 /** Where a Native block is written: one buffer that grows by doubling and is used again. */
 export class NativeOutput {
-  private buffer: Uint8Array
+  private buffer: Buffer
   private at = 0
   private readonly shared: boolean
 
@@ -21,7 +21,7 @@ export class NativeOutput {
 
   bytes(bytes: Uint8Array): void {
     this.reserve(bytes.length)
-    this.buffer.set(bytes, this.at)
+    copy(bytes, this.buffer, this.at)
     this.at += bytes.length
   }
 
@@ -39,7 +39,8 @@ export class NativeOutput {
   /** The same byte so often. */
   fill(value: number, bytes: number): void {
     this.reserve(bytes)
-    this.buffer.fill(value, this.at, this.at + bytes)
+    ONE[0] = value
+    this.buffer.fill(ONE, this.at, this.at + bytes)
     this.at += bytes
   }
 
@@ -74,13 +75,26 @@ export class NativeOutput {
     const needed = this.at + bytes
     if (needed <= this.buffer.length) return
     const grown = this.make(Math.max(needed, this.buffer.length * 2))
-    grown.set(this.buffer.subarray(0, this.at))
+    copy(this.buffer.subarray(0, this.at), grown, 0)
     this.buffer = grown
   }
 
-  private make(bytes: number): Uint8Array {
-    return this.shared ? new Uint8Array(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes)
+  private make(bytes: number): Buffer {
+    return this.shared ? Buffer.from(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes)
   }
+}
+
+const ONE = Buffer.alloc(1)
+
+/**
+ * `to[at + i] = from[i]` for all bytes of `from`.
+ *
+ * By filling with what is as long as the room, since that is a memcpy into shared memory as well. Measured there: 0.03 ns a byte, and 0.35 to 0.7
+ * by `set`, which goes byte by byte where the two are not aligned alike.
+ */
+function copy(from: Uint8Array, to: Buffer, at: number): void {
+  // `fill` takes nothing for a mistake.
+  if (from.length > 0) to.fill(from, at, at + from.length)
 }
 
 /** Values picked before they are copied to where they need not be aligned: they stay in the first cache. */

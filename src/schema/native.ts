@@ -19,11 +19,15 @@ import { type SumsBlock, SumsEncoder } from './native-sums.ts'
 import { StringTable } from './strings.ts'
 import { columnType } from './types.ts'
 
-/** One block. `bytes` belongs to the receiver. */
-export interface NativeBlock {
+/** What a block holds. */
+export interface Filled {
   /** The columns inside, in order; the others are default in every row. */
   columns: readonly ColumnName[]
   rows: number
+}
+
+/** One block. `bytes` belongs to the receiver. */
+export interface NativeBlock extends Filled {
   bytes: Uint8Array
   /** The same records summed, for `flows_1m`. */
   sums: SumsBlock
@@ -62,34 +66,50 @@ export class NativeEncoder {
    * only read.
    */
   encode(batches: readonly FlowBatch[]): NativeBlock {
-    const strings = batches[0]?.strings
-    if (batches.some((batch) => batch.strings !== strings)) throw new Error('batches of one block share a StringTable')
+    const filled = this.read(batches)
+    const sums = this.sum(batches, filled)
+    const output = this.free.pop() ?? new NativeOutput(this.largest, this.shared)
+    output.reset()
+    this.write(output, batches, filled)
+    const bytes = output.written()
+    this.largest = Math.max(this.largest, bytes.length)
+    return { ...filled, bytes, sums, release: this.releaser(output) }
+  }
+
+  /** Which columns a block of `batches` has: the first step of `encode`, for whoever takes only some of them. */
+  read(batches: readonly FlowBatch[]): Filled {
+    const [first] = batches
+    if (batches.some(({ strings }) => strings !== first!.strings))
+      throw new Error('batches of one block share a StringTable')
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
-    const answered = batches[0]?.answered === true
-    const answers = batches[0]?.answers
-    if (batches.some((batch) => batch.answered !== answered || (answered && batch.answers !== answers)))
+    const answered = first?.answered === true
+    if (batches.some((batch) => batch.answered !== answered || (answered && batch.answers !== first.answers)))
       throw new Error('batches of one block are answered from one table, or none of them')
     if (answered) this.answers.read(batches, rows)
     const isZeroIn = (name: ColumnName) =>
       answered && isAnswerColumn(name) ? this.answers.isZero(name) : batches.every((batch) => isZero(batch, name))
-    const columns = COLUMN_NAMES.filter((name) => name === ALWAYS || !isZeroIn(name))
-    const output = this.free.pop() ?? new NativeOutput(this.largest, this.shared)
-    output.reset()
+    return { rows, columns: COLUMN_NAMES.filter((name) => name === ALWAYS || !isZeroIn(name)) }
+  }
+
+  /** The sums of what was `read` last. */
+  sum(batches: readonly FlowBatch[], { columns }: Filled): SumsBlock {
+    const [first] = batches
+    return this.sums.encode(batches, columns, first?.strings ?? NO_STRINGS, first?.answered === true ? this.answers : undefined) // prettier-ignore
+  }
+
+  private write(output: NativeOutput, batches: readonly FlowBatch[], { columns, rows }: Filled): void {
+    const [first] = batches
     output.varint(columns.length)
     output.varint(rows)
     for (const name of columns) {
       output.string(name)
       output.string(TYPES.get(name)!)
       // No rows, no data: the engine reads not even the header of a text column then.
-      if (rows === 0 || strings === undefined) continue
-      if (answered && isAnswerColumn(name)) this.encodeAnswer(output, name, rows, strings)
-      else if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, strings)
+      if (rows === 0 || first === undefined) continue
+      if (first.answered && isAnswerColumn(name)) this.encodeAnswer(output, name, rows, first.strings)
+      else if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, first.strings)
       else for (const batch of batches) output.bytes(used(batch, name))
     }
-    const bytes = output.written()
-    this.largest = Math.max(this.largest, bytes.length)
-    const sums = this.sums.encode(batches, columns, strings ?? NO_STRINGS, answered ? this.answers : undefined)
-    return { columns, rows, bytes, sums, release: this.releaser(output) }
   }
 
   /** Once only: a buffer in two blocks would be a wrong block. */
