@@ -77,6 +77,7 @@ export function pipelineReaders({ pipeline, ipfix, mirrors, labelled = LABELLED 
       ...Object.entries(TEMPLATE_EVENTS).map(([event, counter]): Sample => [ipfix.counters[counter], event]),
       [ipfix.templates.evicted, 'evicted'],
       [ipfix.templates.aged, 'aged'],
+      [ipfix.templates.postponed, 'postponed'],
     ],
     ovsight_sets_waiting: () => [[ipfix.late?.size ?? 0]],
     ovsight_sets_waited_total: () =>

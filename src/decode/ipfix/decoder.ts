@@ -20,7 +20,8 @@ import { looksLikeOvs, Presumptions, rowFits } from './presumed.ts'
 import { walkRecords } from './records.ts'
 import { Samplers } from './samplers.ts'
 import { IPFIX, NETFLOW9, readTemplate, type TemplateRecord, type Version } from './template.ts'
-import { FOUND_BY, Templates, type TemplateLimits } from './templates.ts'
+import type { TemplateLimits } from './template-limits.ts'
+import { FOUND_BY, Templates } from './templates.ts'
 
 const IPFIX_HEADER = 16
 const NETFLOW9_HEADER = 20
@@ -169,6 +170,7 @@ export class IpfixDecoder implements Decoder {
     const { view, start, end } = datagram
     if (end - start < 2) return STATUS.short_header
     this.programs.select(out.memory, view)
+    this.templates.begin()
     const firstRow = out.rows
     this.status = OK
     this.lastRow = firstRow + rowsBound(end - start)

@@ -13,6 +13,8 @@ import type { Spec } from './template.ts'
 /** What a layout is of. Numbers, since it is asked for often. */
 export const LAYOUT_KIND = { records: 0, options: 1 } as const
 
+const STANDING = { unproven: 0, proven: 1, pinned: 2, gone: 3 } as const
+
 export class Layout {
   readonly spec: Spec
   /** Dense number, given to another when this one is gone. */
@@ -25,6 +27,10 @@ export class Layout {
   uses = 0
   /** Minute that `uses` is of. */
   usesMinute = 0
+  /** What `Layouts` knows it by, and where it stands there; a value of STANDING, and its place among those that are proven. */
+  readonly key: string
+  standing: number = STANDING.unproven
+  place = 0
   /** The program that was used last, and what it is bound to. */
   program: Program | undefined
   programOf: Binding | undefined
@@ -35,6 +41,7 @@ export class Layout {
 
   constructor(spec: Spec, index: number, serial: number) {
     this.spec = spec
+    this.key = keyOf(spec)
     this.index = index
     this.serial = serial
     this.kind = spec.scopes < 0 ? LAYOUT_KIND.records : LAYOUT_KIND.options
@@ -65,16 +72,18 @@ export const MOST_USES = 0xffff
  */
 export class Layouts {
   evicted = 0
-  private readonly max: number
-  private readonly onEvict: (layout: Layout) => void
-  /** By version, kind and specifiers. */
-  private readonly unproven = new Map<string, Layout>()
   /** Minutes since 1970, by which uses age. */
   minute = 0
-  /** In the order of their turn: what is looked at and stays goes to the end. */
-  private readonly proven = new Map<string, Layout>()
-  /** Those that stay, beside `max`: the caller has few. */
-  private readonly pinned = new Map<string, Layout>()
+  private readonly max: number
+  private readonly onEvict: (layout: Layout) => void
+  private readonly byKey = new Map<string, Layout>()
+  /** In the order they came, from `oldest` on; some of them are proven or gone since. */
+  private unproven: Layout[] = []
+  private oldest = 0
+  private unprovenCount = 0
+  /** In no order; `hand` goes round. An array, since a Map whose first entry goes again and again is searched from its start each time. */
+  private readonly proven: Layout[] = []
+  private hand = 0
   private readonly byIndex: (Layout | undefined)[] = []
   private readonly free: number[] = []
   private nextSerial = 1
@@ -84,8 +93,9 @@ export class Layouts {
     this.onEvict = onEvict
   }
 
+  /** Those that can go: what is pinned is held beside `max`, the caller has few. */
   get size(): number {
-    return this.unproven.size + this.proven.size
+    return this.unprovenCount + this.proven.length
   }
 
   /** The layout that has this index, if it is still the one with this serial. */
@@ -94,29 +104,32 @@ export class Layouts {
     return layout !== undefined && layout.serial === serial ? layout : undefined
   }
 
+  /** The layout of a spec, if it is held. */
+  known(spec: Spec): Layout | undefined {
+    return this.byKey.get(keyOf(spec))
+  }
+
+  /** The same, or a new one. */
   intern(spec: Spec): Layout {
-    const key = keyOf(spec)
-    let layout = this.known(key)
-    if (layout === undefined) {
-      if (this.size >= this.max) this.evict()
-      layout = this.create(spec)
-      this.unproven.set(key, layout)
-    }
+    return this.known(spec) ?? this.add(spec)
+  }
+
+  /** A new one, for a spec that is not known. */
+  add(spec: Spec): Layout {
+    if (this.size >= this.max) this.evict()
+    const layout = this.create(spec)
+    this.unproven.push(layout)
+    this.unprovenCount++
     return layout
   }
 
   /** The same, and it is never thrown out. */
   pin(spec: Spec): Layout {
-    const key = keyOf(spec)
-    const layout = this.known(key) ?? this.create(spec)
-    this.proven.delete(key)
-    this.unproven.delete(key)
-    this.pinned.set(key, layout)
+    const known = this.byKey.get(keyOf(spec))
+    if (known !== undefined) this.leave(known)
+    const layout = known ?? this.create(spec)
+    layout.standing = STANDING.pinned
     return layout
-  }
-
-  private known(key: string): Layout | undefined {
-    return this.proven.get(key) ?? this.unproven.get(key) ?? this.pinned.get(key)
   }
 
   private create(spec: Spec): Layout {
@@ -124,35 +137,61 @@ export class Layouts {
     layout.usesMinute = this.minute
     this.nextSerial = (this.nextSerial % 0x7fff_ffff) + 1
     this.byIndex[layout.index] = layout
+    this.byKey.set(layout.key, layout)
     return layout
   }
 
   /** An exporter whose data was decoded has this layout. */
   prove(layout: Layout): void {
-    const key = keyOf(layout.spec)
-    if (this.unproven.get(key) !== layout) return
-    this.unproven.delete(key)
-    this.proven.set(key, layout)
+    if (layout.standing !== STANDING.unproven) return
+    this.leave(layout)
+    layout.standing = STANDING.proven
+    layout.place = this.proven.push(layout) - 1
   }
 
   private evict(): void {
-    const [oldest] = this.unproven
-    if (oldest !== undefined) {
-      this.unproven.delete(oldest[0])
-      return this.drop(oldest[1])
-    }
+    const layout = this.oldestUnproven() ?? this.leastUsed()
+    if (layout === undefined) return
+    this.leave(layout)
+    layout.standing = STANDING.gone
+    this.byKey.delete(layout.key)
+    this.byIndex[layout.index] = undefined
+    this.free.push(layout.index)
+    this.evicted++
+    this.onEvict(layout)
+  }
+
+  private oldestUnproven(): Layout | undefined {
+    if (this.unprovenCount === 0) return undefined
+    while (this.unproven[this.oldest]!.standing !== STANDING.unproven) this.oldest++
+    return this.unproven[this.oldest]
+  }
+
+  private leastUsed(): Layout | undefined {
     let least: Layout | undefined
-    let looked = 0
-    for (const [key, layout] of this.proven) {
-      if (++looked > LOOKED_AT) break
-      this.proven.delete(key)
-      this.proven.set(key, layout)
+    const most = Math.min(LOOKED_AT, this.proven.length)
+    for (let looked = 0; looked < most; looked++) {
+      this.hand = this.hand + 1 >= this.proven.length ? 0 : this.hand + 1
+      const layout = this.proven[this.hand]!
       this.age(layout)
       if (least === undefined || layout.uses < least.uses) least = layout
     }
-    if (least === undefined) return
-    this.proven.delete(keyOf(least.spec))
-    this.drop(least)
+    return least
+  }
+
+  /** It is not among those that can go any more. */
+  private leave(layout: Layout): void {
+    if (layout.standing === STANDING.unproven) {
+      this.unprovenCount--
+      if (this.unprovenCount > 0 && this.oldest <= this.max) return
+      this.unproven = this.unprovenCount === 0 ? [] : this.unproven.slice(this.oldest)
+      this.oldest = 0
+    } else if (layout.standing === STANDING.proven) {
+      const last = this.proven.pop()!
+      if (last === layout) return
+      this.proven[layout.place] = last
+      last.place = layout.place
+    }
   }
 
   /** Halves what a layout was used, once for each minute gone. */
@@ -161,13 +200,6 @@ export class Layouts {
     // What was read at the start, before there was a clock, is of now.
     if (layout.usesMinute !== 0) layout.uses >>= Math.min(31, Math.max(1, this.minute - layout.usesMinute))
     layout.usesMinute = this.minute
-  }
-
-  private drop(layout: Layout): void {
-    this.byIndex[layout.index] = undefined
-    this.free.push(layout.index)
-    this.evicted++
-    this.onEvict(layout)
   }
 }
 

@@ -8,7 +8,8 @@
  */
 import { hash4 } from './key-index.ts'
 import { LAYOUT_KIND, Layouts, MOST_USES, type Layout } from './layouts.ts'
-import { IPFIX, type Version } from './template.ts'
+import { IPFIX, type Spec, type Version } from './template.ts'
+import { TEMPLATE_LIMITS, type TemplateLimits } from './template-limits.ts'
 import {
   DOMAIN,
   EXPORTER,
@@ -23,27 +24,6 @@ import {
   TemplateTable,
   USED,
 } from './template-table.ts'
-
-export interface TemplateLimits {
-  /** Templates held in all. */
-  readonly maxTemplates: number
-  /** Templates held of one exporter. OVN sends 88 for every observation domain. */
-  readonly maxTemplatesPerExporter: number
-  /** Fields of a template. */
-  readonly maxFields: number
-  /** Different layouts held. */
-  readonly maxLayouts: number
-  /** For how long a template is held that neither comes again nor is used. */
-  readonly maxAgeMs: number
-}
-
-export const TEMPLATE_LIMITS: TemplateLimits = {
-  maxTemplates: 262_144,
-  maxTemplatesPerExporter: 16_384,
-  maxFields: 512,
-  maxLayouts: 1024,
-  maxAgeMs: 7 * 86_400_000,
-}
 
 /** Entries looked at in one call of `expire`. */
 const SWEEP = 512
@@ -87,6 +67,10 @@ export class Templates {
   changes = 0
   /** Templates let go for their age. */
   aged = 0
+  /** Templates not learned since their datagram brought more than `maxNewLayouts`. */
+  postponed = 0
+  /** Layouts never seen before that may still be learned: `begin` says of a datagram how many. */
+  private newLayouts = Infinity
   /** Time in s that templates are learned at, see `expire`. */
   nowS = 0
   private sweepAt = 0
@@ -112,6 +96,11 @@ export class Templates {
 
   get evicted(): number {
     return this.table.evicted
+  }
+
+  /** A datagram begins. */
+  begin(): void {
+    this.newLayouts = this.limits.maxNewLayouts
   }
 
   /** What `find` and `learn` are for from now on: the session and domain of a message. `domain` is taken modulo 2^32. */
@@ -180,17 +169,26 @@ export class Templates {
   learn(id: number, scopes: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { table, layouts } = this
     table.words[AT_ID] = id
-    const entry = table.put()
-    const at = entry << ENTRY_SHIFT
-    let layout = layouts.find(table.words[at + AT_INDEX]!, table.words[at + AT_SERIAL]!)
+    const known = table.bySession.find(PROBE)
+    let layout = known < 0 ? undefined : this.layoutOf(known)
     const changed = layout?.spec.scopes !== scopes || !sameText(layout.spec.fields, bytes, start, end)
     if (changed) {
       const fields = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
       const version = (table.words[AT_SESSION]! % 16) as Version
-      layout = layouts.intern({ version, scopes, fields })
-      table.words[at + AT_INDEX] = layout.index
-      table.words[at + AT_SERIAL] = layout.serial
-      if ((table.state[entry]! & PROVEN) !== 0) layouts.prove(layout)
+      layout = this.layoutFor({ version, scopes, fields })
+      if (layout === undefined) {
+        // What it said before holds no more.
+        if (known >= 0) table.remove(known)
+        this.postponed++
+        return false
+      }
+    }
+    const entry = known < 0 ? table.put() : known
+    if (changed) {
+      const at = entry << ENTRY_SHIFT
+      table.words[at + AT_INDEX] = layout!.index
+      table.words[at + AT_SERIAL] = layout!.serial
+      if ((table.state[entry]! & PROVEN) !== 0) layouts.prove(layout!)
     }
     table.learnedS[entry] = this.nowS
     if (changed) this.changes++
@@ -198,6 +196,15 @@ export class Templates {
     table.byDomain.set(entry)
     table.byExporter.set(entry)
     return changed
+  }
+
+  /** The layout of a spec; undefined when the datagram at hand has brought as many new ones as it may. */
+  private layoutFor(spec: Spec): Layout | undefined {
+    const known = this.layouts.known(spec)
+    if (known !== undefined) return known
+    if (this.newLayouts <= 0) return undefined
+    this.newLayouts--
+    return this.layouts.add(spec)
   }
 
   /** The field specifiers of template `id` of what was selected. */
@@ -267,6 +274,7 @@ export class Templates {
   /** Learns what `entries` gave. */
   restore(saved: SavedTemplate): void {
     const bytes = Buffer.from(saved.fields, 'latin1')
+    this.newLayouts = Infinity
     this.select(saved.exporterId, saved.exporterPort, saved.domain, saved.version)
     this.learn(saved.id, saved.scopes, bytes, 0, bytes.length)
     this.table.words[ID] = saved.id
