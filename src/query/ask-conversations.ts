@@ -1,4 +1,4 @@
-import type { TopRequest } from './ask-top.ts'
+import type { AskFigures, TopRequest } from './ask-top.ts'
 import {
   conversationColumns,
   conversationRows,
@@ -16,10 +16,7 @@ import { whyNone, type Within } from './within.ts'
 const DEFAULT_ROWS = 10
 
 /** Both directions in one row: the span, and what asks within it. Errors: column_unknown, filter_invalid, time_invalid, usage. */
-export function readConversations(
-  request: TopRequest,
-  nowMs: number,
-): [Span, (asker: Asker, within: Within) => Promise<Answer>] {
+export function readConversations(request: TopRequest, nowMs: number): [Span, AskFigures] {
   const query = {
     ...parseConversations(request.dimensions),
     ...parseCondition(request.filter),
@@ -27,7 +24,7 @@ export function readConversations(
     limit: parseLimit(request.n, DEFAULT_ROWS),
     count: parseCount(request.count),
   }
-  return [parseSpan(request, nowMs), (asker, within) => askConversations(asker, request, query, within)]
+  return [parseSpan(request, nowMs), async (asker, within) => askConversations(asker, request, query, await within)]
 }
 
 /** Errors: name_ambiguous; query_failed, store_unreachable. */

@@ -16,6 +16,7 @@ import {
   type Condition,
   type RecordsRequest,
 } from './request.ts'
+import { hasSums } from './rollup.ts'
 import { isSided } from './sums.ts'
 import { isoTime, parseSpan, type Span } from './times.ts'
 import {
@@ -29,7 +30,7 @@ import {
   trendStepMs,
   type TopQuery,
 } from './top.ts'
-import { whyNone, withinSpan, type Within } from './within.ts'
+import { asGuessed, whyNone, withinSpan, type Within } from './within.ts'
 import { AppError } from '../errors.ts'
 
 export interface TopRequest extends RecordsRequest {
@@ -76,15 +77,18 @@ export async function askTop(asker: Asker, request: TopRequest, nowMs: number): 
   const [span, figures] = parseFlag('--bidirectional', request.bidirectional)
     ? readConversations(request, nowMs)
     : readFigures(request, nowMs)
-  const within = await withinSpan(asker, span)
+  const within = withinSpan(asker, span)
   const [answer, completeness] = await Promise.all([
     figures(asker, within),
-    asker.scope === undefined ? whatIsMissing(asker, within.span) : [],
+    asker.scope === undefined ? asGuessed(span, within, (real) => whatIsMissing(asker, real)) : [],
   ])
   return { ...answer, completeness }
 }
 
-function readFigures(request: TopRequest, nowMs: number): [Span, (asker: Asker, within: Within) => Promise<Answer>] {
+/** What asks for figures; it is told the span while that is still looked into. */
+export type AskFigures = (asker: Asker, within: Promise<Within>) => Promise<Answer>
+
+function readFigures(request: TopRequest, nowMs: number): [Span, AskFigures] {
   const read = readTop(request, nowMs)
   return [read.span, (asker, within) => askFigures(asker, request, read, within)]
 }
@@ -92,12 +96,16 @@ function readFigures(request: TopRequest, nowMs: number): [Span, (asker: Asker, 
 async function askFigures(
   asker: Asker,
   request: TopRequest,
-  { query, extras, compareMs }: Read,
-  within: Within,
+  { query, span, extras, compareMs }: Read,
+  looked: Promise<Within>,
 ): Promise<Answer> {
-  const unknown = await settleNames(asker, query.tree, within.span)
+  const names = asGuessed(span, looked, (real) => settleNames(asker, query.tree, real))
+  // Of sums the errors of estimates cost a fifth more, of records as much again as the figures.
+  const groups = hasSums(span) ? asGuessed(span, looked, (real) => asker.query(topPlan(query, real, true))) : undefined
+  groups?.catch(() => {})
+  const [within, unknown] = await Promise.all([looked, names])
   const { sampled } = within.contents
-  const { rows: found } = await asker.query(topPlan(query, within.span, sampled))
+  const { rows: found } = await (groups ?? asker.query(topPlan(query, within.span, sampled)))
   const base = topRows(query, sampled, found)
   const hashes = found.map((row) => Number(row['group_hash']))
   const added = await addedTo(asker, { query, span: within.span, sampled, hashes, extras, compareMs })

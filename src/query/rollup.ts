@@ -39,17 +39,18 @@ const EXPRESSIONS: readonly { name: string; of: string }[] = ROLLUP_SUM_NAMES.ma
  * A plan that reads records of a span, made to read sums in their place where they hold all that it names; else the plan itself. All
  * SQL in it is `… FROM flows WHERE` with the condition of the span in it, made of names of this program and bound values.
  *
- * `conditions` are those that choose records: `bytes > 1000` means each record's, which a sum does not tell.
+ * `conditions` are those that choose records: `bytes > 1000` means each record's, which a sum does not tell. `form` is the same question
+ * put in another way that suits sums.
  */
 export function onSums(
   plan: Plan,
   span: Pick<Span, 'fromMs' | 'toMs'>,
   conditions: readonly (string | undefined)[],
+  form = plan.sql,
 ): Plan {
+  if (!hasSums(span) || conditions.some(isOfOneRecord)) return plan
   const pieces = piecesOf(span)
-  if (pieces.length === 1 && pieces[0]!.table === FLOWS) return plan
-  if (conditions.some(isOfOneRecord)) return plan
-  let sql = plan.sql.replace(SPAN_CONDITION, 'true')
+  let sql = form.replace(SPAN_CONDITION, 'true')
   for (const { name, of } of EXPRESSIONS) sql = sql.replaceAll(of, name)
   const words = new Set(sql.match(/\w+/g))
   const keys = ROLLUP_KEYS.filter((name) => words.has(name))
@@ -67,6 +68,11 @@ export function onSums(
     params: { ...plan.params, ...params.values },
     records: plan,
   }
+}
+
+/** Whether whole buckets of sums are in a span. */
+export function hasSums(span: Pick<Span, 'fromMs' | 'toMs'>): boolean {
+  return piecesOf(span).some(({ table }) => table !== FLOWS)
 }
 
 const KEYS: ReadonlySet<string> = new Set(ROLLUP_KEYS)

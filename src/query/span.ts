@@ -1,31 +1,13 @@
 import { FLOWS } from '../schema/ddl.ts'
 import type { RollupName } from '../schema/rollups.ts'
-import { Params, type Asker, type Plan } from './plan.ts'
-import { onSums } from './rollup.ts'
-import { spanCondition } from './span-condition.ts'
+import type { Contents } from './contents.ts'
+import type { Asker, Plan } from './plan.ts'
 import { isoTime, type Span } from './times.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Which part of the store a question is about, and what to say when there is nothing in it. */
-
-/** What lies in a span. */
-export interface Contents {
-  readonly records: number
-  /** Whether some of it are estimates from samples. */
-  readonly sampled: boolean
-}
-
-/** Asks what lies in a span; 0.1 s on 10 M records. Errors: query_failed, store_unreachable. */
-export async function contents(asker: Asker, span: Span): Promise<Contents> {
-  const params = new Params()
-  const sql =
-    `SELECT sum(toUInt64(1)) AS records, max(samples) > 0 OR max(bytes_variance) > 0 AS sampled ` +
-    `FROM ${FLOWS} WHERE ${spanCondition(span, params)}`
-  const row = (await asker.query(onSums({ sql, params: params.values }, span, []))).rows[0]
-  return { records: Number(row?.['records'] ?? 0), sampled: Number(row?.['sampled'] ?? 0) === 1 }
-}
+/** All that the store holds, and how a span is written. */
 
 const RECORDS: Plan = {
   sql:

@@ -198,12 +198,13 @@ export function groupHash(dimensions: readonly Dimension[], side: Side): string 
   return `bitShiftRight(sipHash64(${dimensions.map(({ key }) => key(side)).join(', ')}), 11)`
 }
 
-function keyExpression(dimensions: readonly Dimension[], column: ColumnName): string {
+/** What a dimension's column is grouped by. */
+export function keyExpression(dimensions: readonly Dimension[], column: ColumnName): string {
   return columnFacts(column).kind === 'text' ? groupKey(dimensions, column) : column
 }
 
 /** One text is grouped by as it is; several by their hashes, equal for equal texts and for others in 1 of 2^64 pairs. */
-function groupKey(dimensions: readonly Dimension[], text: string): string {
+export function groupKey(dimensions: readonly Dimension[], text: string): string {
   return dimensions.length === 1 ? text : hash(text)
 }
 

@@ -103,7 +103,8 @@ function offsetMs(zone: string | undefined): number | undefined {
 }
 
 /**
- * The span of `--last`, or of `--from` and `--to`; `--to` alone ends the default span there. Errors: time_invalid.
+ * The span of `--last`, or of `--from` and `--to`; `--to` alone ends the default span there. `--last` of a day and more is of whole
+ * minutes, so that the sums alone answer it (rollup.ts). Errors: time_invalid.
  */
 export function parseSpan(request: SpanRequest, nowMs: number): Span {
   const { last, from, to } = request
@@ -113,7 +114,8 @@ export function parseSpan(request: SpanRequest, nowMs: number): Span {
     const ms = parseDuration(last.trim())
     if (ms === undefined || ms === 0)
       throw new AppError('time_invalid', `--last ${quoted(last)} is not a span; write 15m, 2h, 1h30m or 7d`)
-    return { fromMs: Math.max(0, nowMs - ms), toMs: nowMs + 1, explicit: true }
+    const span = { fromMs: Math.max(0, nowMs - ms), toMs: nowMs + 1, explicit: true }
+    return ms < UNIT_MS['d']! ? span : { ...span, ...wholeMinutes(span) }
   }
   if (from === undefined && to === undefined)
     return { fromMs: nowMs - DEFAULT_SPAN_MS, toMs: nowMs + 1, explicit: false }
@@ -125,6 +127,12 @@ export function parseSpan(request: SpanRequest, nowMs: number): Span {
       `the span is empty: it starts at ${isoTime(fromMs)} and ends at ${isoTime(toMs)}; give a --from before --to`,
     )
   return { fromMs, toMs, explicit: true }
+}
+
+/** The minutes that a span touches. */
+function wholeMinutes({ fromMs, toMs }: Span): Pick<Span, 'fromMs' | 'toMs'> {
+  const minute = UNIT_MS['m']!
+  return { fromMs: Math.floor(fromMs / minute) * minute, toMs: Math.ceil(toMs / minute) * minute }
 }
 
 function timeOption(option: string, text: string, nowMs: number): number {

@@ -1,5 +1,6 @@
 import type { Dimension } from './dimensions.ts'
 import { figuresOf, figureValue, type Figure } from './figures.ts'
+import { pairedSql } from './pairs.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell } from './request.ts'
 import { onSums } from './rollup.ts'
@@ -45,7 +46,9 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
   const sql =
     `SELECT ${[...names, ...figures, 'h AS group_hash'].join(', ')} FROM (${inner}) WHERE ${recordsOf(query, sampled)} != 0 ` +
     `ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
-  return onSums({ sql, params: params.values }, span, where)
+  const kept = among === undefined ? [] : [`group_hash IN ${params.bind('Array(UInt64)', among.hashes)}`]
+  const form = isSided(query.dimensions) ? pairedSql(query, where, sampled, kept) : sql
+  return onSums({ sql, params: params.values }, span, where, form)
 }
 
 /** A group that sums hold with as many records taken out as were put in (schema/rollups.ts) is none. */

@@ -1,7 +1,7 @@
 import type { RecordsRequest } from './request.ts'
 import type { Asker } from './plan.ts'
-import { widened } from './rollup-edges.ts'
-import { contents, spanText, wholeSpan, type Contents } from './span.ts'
+import { lookInto, type Contents, type Look } from './contents.ts'
+import { spanText, wholeSpan } from './span.ts'
 import type { Span } from './times.ts'
 
 /** Which span a question is really about, and why nothing came of it. */
@@ -16,8 +16,8 @@ export interface Within {
  * old), the span that holds data takes its place, and a note says so. Errors: query_failed, store_unreachable.
  */
 export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
-  const [found, wide] = await Promise.all([contents(asker, span), widened(asker, span)])
-  if (found.records > 0) return whatIsLeft(asker, span, found, wide)
+  const found = await lookInto(asker, span)
+  if (found.records > 0) return whatIsLeft(asker, span, found)
   const whole = await wholeSpan(asker)
   if (whole === undefined) return { span, contents: found, notes: ['the store holds no records yet'] }
   if (span.explicit) {
@@ -25,14 +25,27 @@ export async function withinSpan(asker: Asker, span: Span): Promise<Within> {
     return { span, contents: found, notes: [note] }
   }
   const note = `no records in the last 15 minutes; this is all there is, ${spanText(whole.span)}`
-  return { span: whole.span, contents: whole.contents ?? (await contents(asker, whole.span)), notes: [note] }
+  return { span: whole.span, contents: whole.contents ?? (await lookInto(asker, whole.span)), notes: [note] }
 }
 
 /** The span, or a wider one where its ends lie in what is kept as sums only. */
-async function whatIsLeft(asker: Asker, span: Span, found: Contents, wide: Span): Promise<Within> {
+async function whatIsLeft(asker: Asker, span: Span, found: Look): Promise<Within> {
+  const wide = found.span
   if (wide === span) return { span, contents: found, notes: [] }
   const note = `records that old are kept as sums only; this is from ${spanText(wide)}`
-  return { span: wide, contents: await contents(asker, wide), notes: [note] }
+  return { span: wide, contents: await lookInto(asker, wide), notes: [note] }
+}
+
+/**
+ * An answer about the span that the question is really about, asked of the span that was given at once: where that is the same, which it
+ * is but for old and empty ones, nobody waits for `within` first. Errors: those of either.
+ */
+export async function asGuessed<T>(guess: Span, within: Promise<Within>, ask: (span: Span) => Promise<T>): Promise<T> {
+  const early = ask(guess)
+  // Its failure counts where its answer does.
+  early.catch(() => {})
+  const { span } = await within
+  return span === guess ? early : ask(span)
 }
 
 /** Why no row came of a span that holds records, if that is so. `sided` are the entities that were asked for. */

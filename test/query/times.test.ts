@@ -49,6 +49,8 @@ describe('spans', () => {
   it('end now unless they say otherwise, and hold now', () => {
     assert.deepEqual(parseSpan({}, NOW), { fromMs: NOW - DEFAULT_SPAN_MS, toMs: NOW + 1, explicit: false })
     assert.deepEqual(parseSpan({ last: '2h' }, NOW), { fromMs: NOW - 7_200_000, toMs: NOW + 1, explicit: true })
+    const [from, to] = [NOW - 86_400_000 - 3_000, NOW + 57_000]
+    assert.deepEqual(parseSpan({ last: '1d' }, NOW), { fromMs: from, toMs: to, explicit: true }, 'whole minutes')
     assert.deepEqual(parseSpan({ from: '-2h' }, NOW), { fromMs: NOW - 7_200_000, toMs: NOW + 1, explicit: true })
     assert.deepEqual(parseSpan({ from: '2026-01-01', to: '2026-01-02' }, NOW), {
       fromMs: Date.UTC(2026, 0, 1),
