@@ -138,6 +138,27 @@ describe('templates', () => {
 })
 
 describe('the store of templates', () => {
+  it('keeps what exporters use now and then, whatever a flood of proven exporters brings', () => {
+    const store = new Templates({ maxTemplates: 1000, maxLayouts: 64 })
+    const own = 200
+    const use = (i: number) => {
+      store.select(1, 1, 0, IPFIX)
+      return store.find(256 + (i % own)) !== undefined
+    }
+    store.select(1, 1, 0, IPFIX)
+    for (let i = 0; i < own; i++) store.learn(256 + i, -1, specOf(1 + (i % 8)), 0, 4)
+    for (let i = 0; i < own * 4; i++) use(i)
+    let missing = 0
+    for (let i = 0; i < 20_000; i++) {
+      store.select(2 + (i % 50), 1, i, IPFIX)
+      store.learn(300, -1, Uint8Array.from([...u16(1), ...u16(1), ...u16(i), ...u16(2)]), 0, 8)
+      store.find(300)
+      if (i % 10 === 0 && !use(i / 10)) missing++
+    }
+    assert.ok(store.evicted > 18_000)
+    assert.equal(missing, 0)
+  })
+
   it('finds what was learned and nothing else, through growth and removal', () => {
     const store = new Templates({ maxTemplates: 5000, maxTemplatesPerExporter: 5000 })
     for (let i = 0; i < 4000; i++) {

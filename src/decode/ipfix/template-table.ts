@@ -3,8 +3,8 @@
  * two bridges have two million of them.
  *
  * Bounds: entries in all, entries of an exporter. An exporter is proven once data of it was found a template for. What goes is an entry
- * of an exporter that is not, so a flood of templates displaces itself; else a clock hand finds it: what was used since the
- * hand last passed stays.
+ * of an exporter that is not, so a flood of templates displaces itself; else the first that a clock hand finds whose layout is gone, or
+ * is seldom used and this entry not since the hand last passed.
  */
 import { hash4, KeyIndex } from './key-index.ts'
 
@@ -27,6 +27,11 @@ export const SHIFT = 3
 export const TAKEN = 1
 export const USED = 2
 export const PROVEN = 4
+
+/** Uses of a layout that a flood brings. */
+const SELDOM = 2
+/** Entries looked at when one has to go. More than an exporter's own templates, which stand together; 5 µs where none is better than another. */
+const LOOKED_AT = 256
 
 /** Entry that holds the key looked for. */
 export const PROBE = 0
@@ -53,6 +58,7 @@ export class TemplateTable {
 
   private readonly max: number
   private readonly maxOfExporter: number
+  private readonly usesOf: (entry: number) => number
   /** First entry never used, and those given back. */
   private fresh = 1
   private readonly free: number[] = []
@@ -62,7 +68,9 @@ export class TemplateTable {
   /** Which of them has to give up an entry next. */
   private turn = 0
 
-  constructor(max: number, maxOfExporter: number) {
+  /** `usesOf`: how often the layout of an entry was used; -1 when it is gone. */
+  constructor(max: number, maxOfExporter: number, usesOf: (entry: number) => number) {
+    this.usesOf = usesOf
     this.max = max
     this.maxOfExporter = maxOfExporter
   }
@@ -155,28 +163,44 @@ export class TemplateTable {
   private evict(): void {
     const unproven = this.unproven[this.turn++ % this.unproven.length]
     if (unproven !== undefined) return this.evictOf(unproven)
-    for (;;) {
-      if (this.hand >= this.fresh) this.hand = 1
-      if (this.passes(this.hand++)) return
-    }
+    this.evictOne(this.size, () => {
+      do this.hand = this.hand + 1 >= this.fresh ? 1 : this.hand + 1
+      while (this.state[this.hand] === 0)
+      return this.hand
+    })
   }
 
   private evictOf(ring: Ring): void {
-    for (;;) {
+    this.evictOne(ring.count, () => {
       const entry = ring.hand
       ring.hand = this.word(entry, NEXT)
-      if (this.passes(entry)) return
-    }
+      return entry
+    })
   }
 
-  /** The clock hand passes an entry: evicts it, unless it was used since the last time. */
-  private passes(entry: number): boolean {
-    const state = this.state[entry]!
-    this.state[entry] = state & ~USED
-    if (state === 0 || (state & USED) !== 0) return false
-    this.remove(entry)
+  /** Of the next of `count` entries the first that nobody will miss goes, or else the one that is missed least. */
+  private evictOne(count: number, next: () => number): void {
+    let victim = 0
+    let least = Infinity
+    for (let looked = Math.min(LOOKED_AT, count); looked > 0 && least > 0; looked--) {
+      const entry = next()
+      const rank = this.rank(entry)
+      if (rank >= least) continue
+      victim = entry
+      least = rank
+    }
+    this.remove(victim)
     this.evicted++
-    return true
+  }
+
+  /** How much an entry would be missed, from 0 on; from now on it is one that was not used. */
+  private rank(entry: number): number {
+    const state = this.state[entry]!
+    const used = (state & USED) !== 0
+    this.state[entry] = state & ~USED
+    const uses = this.usesOf(entry)
+    if (uses < 0) return 0
+    return (uses > SELDOM ? 2 : 0) + (used ? 1 : 0)
   }
 
   private leaveUnproven(ring: Ring): void {

@@ -82,7 +82,8 @@ export class Templates {
   constructor(limits: Partial<TemplateLimits> = {}, onEvict: (layout: Layout) => void = () => {}) {
     this.limits = { ...TEMPLATE_LIMITS, ...limits }
     this.layouts = new Layouts(this.limits.maxLayouts, onEvict)
-    this.table = new TemplateTable(this.limits.maxTemplates, this.limits.maxTemplatesPerExporter)
+    const { maxTemplates, maxTemplatesPerExporter } = this.limits
+    this.table = new TemplateTable(maxTemplates, maxTemplatesPerExporter, (entry) => this.layoutOf(entry)?.uses ?? -1)
   }
 
   get size(): number {
