@@ -19,6 +19,12 @@ export const NAME_CACHE = {
 /** Longer strings are no names. */
 const MAX_LENGTH = 64
 
+/** The bytes of strings by code, see StringTable. */
+interface Texts {
+  readonly bytes: Uint8Array
+  readonly starts: Uint32Array
+}
+
 /** Odd factors that senders do not know, so that names cannot be chosen to displace each other. */
 export const NAME_FACTORS: readonly number[] = [...crypto.getRandomValues(new Int32Array(5))].map(
   (factor) => factor | 1,
@@ -35,8 +41,8 @@ const [A = 1, B = 1, C = 1, D = 1, E = 1] = NAME_FACTORS
 export class NameCache {
   readonly entries = new Int32Array(WORDS << PLACE_BITS)
 
-  /** The code that was put for `view[start .. start + length)`, or -1. `texts` holds the bytes of each code. */
-  find(view: DataView, start: number, length: number, texts: readonly Uint8Array[]): number {
+  /** The code that was put for `view[start .. start + length)`, or -1. */
+  find(view: DataView, start: number, length: number, texts: Texts): number {
     if (length < 4 || length > MAX_LENGTH) return -1
     const { entries } = this
     const w0 = view.getInt32(start)
@@ -53,13 +59,14 @@ export class NameCache {
     )
       return -1
     const code = entries[at + CODE]!
-    return length <= COVERED || sameMiddle(view, start, length, texts[code]!) ? code : -1
+    return length <= COVERED || sameMiddle(view, start, length, texts, code) ? code : -1
   }
 
-  /** Puts the code of a name. `text` is its bytes in the table: a longer name that is not just these is not put. */
-  put(view: DataView, start: number, length: number, code: number, text: Uint8Array): void {
+  /** Puts the code of a name. A longer name that is not just the bytes of its code is not put. */
+  put(view: DataView, start: number, length: number, code: number, texts: Texts): void {
     if (length < 4 || length > MAX_LENGTH) return
-    if (length > COVERED && (text.length !== length || !sameMiddle(view, start, length, text))) return
+    const { starts } = texts
+    if (length > COVERED && (starts[code + 1]! - starts[code]! !== length || !sameMiddle(view, start, length, texts, code))) return // prettier-ignore
     const w0 = view.getInt32(start)
     const w3 = view.getInt32(start + length - 4)
     const w1 = length > 8 ? view.getInt32(start + 4) : w3
@@ -74,7 +81,8 @@ export class NameCache {
 }
 
 /** Whether what lies between the first and the last eight bytes is the same. */
-function sameMiddle(view: DataView, start: number, length: number, text: Uint8Array): boolean {
-  for (let i = 8; i < length - 8; i++) if (text[i] !== view.getUint8(start + i)) return false
+function sameMiddle(view: DataView, start: number, length: number, { bytes, starts }: Texts, code: number): boolean {
+  const from = starts[code]!
+  for (let i = 8; i < length - 8; i++) if (bytes[from + i] !== view.getUint8(start + i)) return false
   return true
 }

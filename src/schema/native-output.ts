@@ -1,3 +1,8 @@
+import type { StringTable } from './strings.ts'
+
+/** Strings of so many bytes are copied here; below 0x80, so that their length is one byte. */
+const SHORT = 64
+
 /** Where a Native block is written: one buffer that grows by doubling and is used again. */
 export class NativeOutput {
   private buffer: Buffer
@@ -63,6 +68,25 @@ export class NativeOutput {
 
   string(value: string): void {
     this.blob(Buffer.from(value))
+  }
+
+  /** Length and bytes of each of `count` strings. Byte by byte: a call for each would cost more than most of them are long. */
+  strings({ bytes, starts }: StringTable, codes: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const code = codes[i]!
+      const start = starts[code]!
+      const end = starts[code + 1]!
+      if (end - start > SHORT) {
+        this.blob(bytes.subarray(start, end))
+        continue
+      }
+      this.reserve(1 + SHORT)
+      const { buffer } = this
+      let to = this.at
+      buffer[to++] = end - start
+      for (let from = start; from < end; from++) buffer[to++] = bytes[from]!
+      this.at = to
+    }
   }
 
   /** Length and bytes. */

@@ -10,19 +10,34 @@ import { type AnswerColumn, isAnswerColumn } from './answers.ts'
 import { type FlowBatch, getU64 } from './batch.ts'
 import type { BlockAnswers } from './block-answers.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
-import type { ColumnArray, Kind } from './kinds.ts'
+import { KINDS, type ColumnArray, type Kind } from './kinds.ts'
 import { NativeOutput } from './native-output.ts'
 import { TextColumnWriter } from './native-text.ts'
+import {
+  TextHashes,
+  fourOf,
+  longer,
+  mix,
+  mixFourBytes,
+  mixFourWords,
+  mixTexts,
+  mixed,
+  scattered,
+} from './native-sums-hash.ts'
+import { Scratch, type Values } from './native-sums-scratch.ts'
 import { ROLLUP_KEYS, ROLLUP_SUM_NAMES } from './rollups.ts'
 import type { StringTable } from './strings.ts'
 import { columnType } from './types.ts'
 
-/** A block of sums; `bytes` belongs to the receiver. */
+/** A block of sums; `bytes` belongs to the receiver. Columns that are zero in every row are left out. */
 export interface SumsBlock {
   columns: readonly string[]
   rows: number
   bytes: Uint8Array
 }
+
+/** The same as it was made: `release` gives its memory back, once only. */
+type MadeSums = SumsBlock & { release: () => void }
 
 const MINUTE_MS = 60_000
 const KEY_SET: ReadonlySet<string> = new Set(ROLLUP_KEYS)
@@ -39,6 +54,10 @@ const MINUTE_HIGH = 0x1656_67b1
 export class SumsEncoder {
   private readonly texts = new TextHashes()
   private readonly writer = new TextColumnWriter()
+  private readonly written = new Scratch()
+  /** Outputs of blocks that were released. */
+  private readonly free: NativeOutput[] = []
+  private readonly shared: boolean
   private low = new Uint32Array(0)
   private high = new Uint32Array(0)
   private minutes = new Uint32Array(0)
@@ -57,13 +76,18 @@ export class SumsEncoder {
   private times = new Uint32Array(1 << 9)
   private sums = new Float64Array((1 << 9) * SUMS)
 
+  /** With `shared` the bytes of blocks are memory that threads share. */
+  constructor(shared = false) {
+    this.shared = shared
+  }
+
   /** Sums of the rows of `batches`; `columns` are those of them that are not zero everywhere, `answers` those of answered batches. */
   encode(
     batches: readonly FlowBatch[],
     columns: readonly ColumnName[],
     strings: StringTable,
     answers?: BlockAnswers,
-  ): SumsBlock {
+  ): MadeSums {
     const keys = columns.filter((name): name is Key => KEY_SET.has(name))
     const ofRows = answers === undefined ? keys : keys.filter((name) => !isAnswerColumn(name))
     this.texts.learn(strings)
@@ -211,10 +235,12 @@ export class SumsEncoder {
     keys: readonly Key[],
     strings: StringTable,
     answers: BlockAnswers | undefined,
-  ): SumsBlock {
+  ): MadeSums {
     const { groups } = this
-    const columns = ['bucket', ...keys, 'group_hash', ...ROLLUP_SUM_NAMES]
-    const output = new NativeOutput(4096 + groups * 160)
+    const summed = ROLLUP_SUM_NAMES.filter((_, i) => !this.isZeroSum(i))
+    const columns = ['bucket', ...keys, 'group_hash', ...summed]
+    const output = this.free.pop() ?? new NativeOutput(4096 + groups * 160, this.shared)
+    output.reset()
     output.varint(columns.length)
     output.varint(groups)
     const column = (name: string, type: string, values: ArrayBufferView) => {
@@ -222,15 +248,12 @@ export class SumsEncoder {
       output.string(type)
       output.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     }
-    const minutes = this.times.subarray(0, groups)
-    column(
-      'bucket',
-      "DateTime('UTC')",
-      Uint32Array.from(minutes, (minute) => minute * 60),
-    )
+    const { low, high, words, wide } = this.written.of(groups)
+    for (let group = 0; group < groups; group++) words[group] = this.times[group]! * 60
+    column('bucket', "DateTime('UTC')", words)
     // Without the minute, which the bucket says: the minutes of an hour are merged by it.
-    const low = new Uint32Array(groups)
-    const high = new Uint32Array(groups)
+    low.fill(0)
+    high.fill(0)
     for (const name of keys) {
       const index = ROLLUP_KEYS.indexOf(name)
       const values = this.firstValues(batches, name, answers)
@@ -248,184 +271,76 @@ export class SumsEncoder {
       this.writer.append(values as Uint32Array, groups)
       this.writer.end(output, strings)
     }
-    column('group_hash', 'UInt64', interleaved(low, high))
-    for (const [i, name] of ROLLUP_SUM_NAMES.entries()) {
+    interleave(low, high, wide)
+    column('group_hash', 'UInt64', wide)
+    for (const name of summed) {
       const floating = name.endsWith('variance')
-      column(name, floating ? 'Float64' : 'Int64', floating ? this.floats(i) : this.integers(i))
+      const sum = ROLLUP_SUM_NAMES.indexOf(name)
+      column(name, floating ? 'Float64' : 'Int64', floating ? this.floats(sum) : this.integers(sum))
     }
-    return { columns, rows: groups, bytes: output.written() }
+    return { columns, rows: groups, bytes: output.written(), release: () => void this.free.push(output) }
   }
 
-  /** The value that the first row of each group has. */
+  /** The value that the first row of each group has; in memory that the next call writes again. */
   private firstValues(batches: readonly FlowBatch[], name: Key, answers?: BlockAnswers): ColumnArray<Kind> {
     const { groups, first } = this
+    const { words, halves, bytes } = this.written.of(groups)
+    const { array } = KINDS[columnFacts(name).kind]
+    const values: Values = array === Uint8Array ? bytes : array === Uint16Array ? halves : words
     if (answers !== undefined && isAnswerColumn(name)) {
-      const ofAnswers = answers.columns[name]
-      return new (ofAnswers.constructor as Uint32ArrayConstructor)(groups).map((_, group) => ofAnswers[answers.ofRow[first[group]!]!]!) // prettier-ignore
+      pickTwice(answers.columns[name], answers.ofRow, first, groups, values)
+      return values
     }
-    const from = batches.map(({ columns }) => columns[name])
-    const values = new (from[0]!.constructor as Uint32ArrayConstructor)(groups)
-    let batch = 0
+    let group = 0
     let start = 0
     // Groups are numbered in the order of their first rows.
-    for (let group = 0; group < groups; group++) {
-      while (first[group]! >= start + batches[batch]!.rows) start += batches[batch++]!.rows
-      values[group] = from[batch]![first[group]! - start]!
+    for (const { columns, rows } of batches) {
+      let to = group
+      while (to < groups && first[to]! < start + rows) to++
+      pickFrom(columns[name], first, start, group, to, values)
+      group = to
+      start += rows
     }
     return values
   }
 
+  private isZeroSum(sum: number): boolean {
+    const { sums, groups } = this
+    for (let at = sum; at < groups * SUMS; at += SUMS) if (sums[at] !== 0) return false
+    return true
+  }
+
   private floats(sum: number): Float64Array {
-    return Float64Array.from({ length: this.groups }, (_, group) => this.sums[group * SUMS + sum]!)
+    const { sums, groups } = this
+    const { floats } = this.written.of(groups)
+    for (let group = 0; group < groups; group++) floats[group] = sums[group * SUMS + sum]!
+    return floats
   }
 
   /** Sums up to 2^53 are exact: eight petabytes a group and block. */
   private integers(sum: number): Uint32Array {
-    const lanes = new Uint32Array(this.groups * 2)
-    for (let group = 0; group < this.groups; group++) {
-      const value = this.sums[group * SUMS + sum]!
-      lanes[group * 2] = value >>> 0
-      lanes[group * 2 + 1] = Math.floor(value / 0x1_0000_0000)
+    const { sums, groups } = this
+    const { wide } = this.written.of(groups)
+    for (let group = 0; group < groups; group++) {
+      const value = sums[group * SUMS + sum]!
+      wide[group * 2] = value >>> 0
+      wide[group * 2 + 1] = Math.floor(value / 0x1_0000_0000)
     }
-    return lanes
+    return wide
   }
 }
 
-/** Two hashes of every string of a table, by code. */
-class TextHashes {
-  low = new Uint32Array(0)
-  high = new Uint32Array(0)
-  private strings: StringTable | undefined
-  private known = 0
-
-  /** Hashes the strings that are new since the last time. Code 0 is the empty string, whose hash is 0. */
-  learn(strings: StringTable): void {
-    if (strings !== this.strings) {
-      this.strings = strings
-      this.known = 0
-    }
-    if (this.low.length < strings.size) {
-      this.low = longer(this.low, strings.size * 2)
-      this.high = longer(this.high, strings.size * 2)
-    }
-    for (; this.known < strings.size; this.known++) {
-      let low = 0
-      let high = 0
-      for (const byte of strings.utf8[this.known]!) {
-        low = Math.imul(low ^ (byte + 1), 0x0100_0193)
-        high = Math.imul(high + byte + 1, 0x85eb_ca6b) ^ (high >>> 13)
-      }
-      this.low[this.known] = scattered(low)
-      this.high[this.known] = scattered(high)
-    }
-  }
-}
-
-function mixTexts(
-  low: Uint32Array,
-  high: Uint32Array,
-  codes: ColumnArray<Kind>,
-  texts: TextHashes,
-  a: number,
-  b: number,
-): void {
-  for (let group = 0; group < codes.length; group++) {
-    const code = codes[group]!
-    low[group] = low[group]! + Math.imul(texts.low[code]!, a)
-    high[group] = high[group]! + Math.imul(texts.high[code]!, b)
-  }
-}
-
-function mix(low: Uint32Array, high: Uint32Array, values: ColumnArray<Kind>, rows: number, a: number, b: number): void {
-  if (values instanceof Uint8Array) mixBytes(low, high, values, rows, a, b)
-  else mixWords(low, high, values as Uint32Array, rows, a, b)
-}
-
-// Twice the same, so that each loop sees arrays of one type only.
-function mixBytes(low: Uint32Array, high: Uint32Array, values: Uint8Array, rows: number, a: number, b: number): void {
-  for (let row = 0; row < rows; row++) {
-    const value = values[row]!
-    low[row] = low[row]! + Math.imul(value, a)
-    high[row] = high[row]! + Math.imul(value, b)
-  }
-}
-
-function mixWords(low: Uint32Array, high: Uint32Array, values: Uint32Array, rows: number, a: number, b: number): void {
-  for (let row = 0; row < rows; row++) {
-    const value = values[row]!
-    low[row] = low[row]! + Math.imul(value, a)
-    high[row] = high[row]! + Math.imul(value, b)
-  }
-}
-
-/** Four columns from the `i`-th on; `none` where there are no more. */
-function fourOf<T>(columns: readonly T[], i: number, none: T): Four<T> {
-  return [columns[i]!, columns[i + 1] ?? none, columns[i + 2] ?? none, columns[i + 3] ?? none]
-}
-
-/** `lanes`: the odd constants of the first column, low and high, then those of the next. */
-function mixFourWords(
-  low: Uint32Array,
-  high: Uint32Array,
-  [a, b, c, d]: Four<Uint32Array>,
-  rows: number,
-  lanes: Int32Array,
-): void {
-  const [al, ah, bl, bh, cl, ch, dl, dh] = lanes as unknown as Eight
-  for (let row = 0; row < rows; row++) {
-    const av = a[row]!
-    const bv = b[row]!
-    const cv = c[row]!
-    const dv = d[row]!
-    low[row] = (low[row]! + Math.imul(av, al) + Math.imul(bv, bl) + Math.imul(cv, cl) + Math.imul(dv, dl)) | 0
-    high[row] = (high[row]! + Math.imul(av, ah) + Math.imul(bv, bh) + Math.imul(cv, ch) + Math.imul(dv, dh)) | 0
-  }
-}
-
-/** Four bytes are one word. */
-function mixFourBytes(
-  low: Uint32Array,
-  high: Uint32Array,
-  [a, b, c, d]: Four<Uint8Array>,
-  rows: number,
-  l: number,
-  h: number,
-): void {
-  for (let row = 0; row < rows; row++) {
-    const value = a[row]! | (b[row]! << 8) | (c[row]! << 16) | (d[row]! << 24)
-    low[row] = (low[row]! + Math.imul(value, l)) | 0
-    high[row] = (high[row]! + Math.imul(value, h)) | 0
-  }
-}
-
-type Four<T> = readonly [T, T, T, T]
-type Eight = readonly [number, number, number, number, number, number, number, number]
-
-/** The last step of MurmurHash3: numbers beside each other come far apart. */
-function scattered(value: number): number {
-  let hash = Math.imul(value + 1, 0x9e37_79b1)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35)
-  return hash ^ (hash >>> 16)
-}
-
-/** Where a hash begins to look for its group. */
-function mixed(low: number, high: number): number {
-  const hash = Math.imul(low ^ (low >>> 15) ^ high, 0x2c1b_3c6d)
-  return hash ^ (hash >>> 13)
-}
-
-function longer(array: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
-  const grown = new Uint32Array(size)
-  grown.set(array)
-  return grown
-}
-
-function interleaved(low: Uint32Array, high: Uint32Array): Uint32Array {
-  const lanes = new Uint32Array(low.length * 2)
+function interleave(low: Uint32Array, high: Uint32Array, lanes: Uint32Array): void {
   for (let i = 0; i < low.length; i++) {
     lanes[i * 2] = low[i]!
     lanes[i * 2 + 1] = high[i]!
   }
-  return lanes
+}
+
+function pickTwice(from: Values, numbers: Uint32Array, rows: Uint32Array, count: number, to: Values): void {
+  for (let i = 0; i < count; i++) to[i] = from[numbers[rows[i]!]!]!
+}
+
+function pickFrom(from: Values, rows: Uint32Array, start: number, group: number, end: number, to: Values): void {
+  for (let i = group; i < end; i++) to[i] = from[rows[i]! - start]!
 }

@@ -79,7 +79,7 @@ export class TextColumnWriter {
     output.u64(VERSION)
     output.u64(KEYS_FOLLOW | this.width)
     output.u64(this.keys)
-    for (let key = 0; key < this.keys; key++) output.blob(strings.utf8[this.keyCodes[key]!]!)
+    output.strings(strings, this.keyCodes, this.keys)
   }
 
   /** Indexes rows from `row` on, up to `rows` or the first one whose index does not fit the width; returns where it stopped. */

@@ -31,7 +31,7 @@ export interface NativeBlock extends Filled {
   bytes: Uint8Array
   /** The same records summed, for `flows_1m`. */
   sums: SumsBlock
-  /** Gives the memory of `bytes` back for a later block. Optional: without it the block is garbage like any other. */
+  /** Gives the memory of `bytes` and of the sums back for a later block. Optional: without it the block is garbage like any other. */
   release: () => void
 }
 
@@ -52,13 +52,14 @@ export class NativeEncoder {
   private readonly free: NativeOutput[] = []
   private largest = 1 << 16
   private readonly text = new TextColumnWriter()
-  private readonly sums = new SumsEncoder()
+  private readonly sums: SumsEncoder
   private readonly answers = new BlockAnswers()
   private readonly shared: boolean
 
   /** With `shared` the bytes of blocks are memory that threads share. */
   constructor(shared = false) {
     this.shared = shared
+    this.sums = new SumsEncoder(shared)
   }
 
   /**
@@ -67,13 +68,13 @@ export class NativeEncoder {
    */
   encode(batches: readonly FlowBatch[]): NativeBlock {
     const filled = this.read(batches)
-    const sums = this.sum(batches, filled)
+    const { release, ...sums } = this.sum(batches, filled)
     const output = this.free.pop() ?? new NativeOutput(this.largest, this.shared)
     output.reset()
     this.write(output, batches, filled)
     const bytes = output.written()
     this.largest = Math.max(this.largest, bytes.length)
-    return { ...filled, bytes, sums, release: this.releaser(output) }
+    return { ...filled, bytes, sums, release: this.releaser(output, release) }
   }
 
   /** Which columns a block of `batches` has: the first step of `encode`, for whoever takes only some of them. */
@@ -92,7 +93,7 @@ export class NativeEncoder {
   }
 
   /** The sums of what was `read` last. */
-  sum(batches: readonly FlowBatch[], { columns }: Filled): SumsBlock {
+  sum(batches: readonly FlowBatch[], { columns }: Filled): ReturnType<SumsEncoder['encode']> {
     const [first] = batches
     return this.sums.encode(batches, columns, first?.strings ?? NO_STRINGS, first?.answered === true ? this.answers : undefined) // prettier-ignore
   }
@@ -113,10 +114,13 @@ export class NativeEncoder {
   }
 
   /** Once only: a buffer in two blocks would be a wrong block. */
-  private releaser(output: NativeOutput): () => void {
+  private releaser(output: NativeOutput, releaseSums: () => void): () => void {
     let held = true
     return () => {
-      if (held && this.free.length < MAX_FREE) this.free.push(output)
+      if (held && this.free.length < MAX_FREE) {
+        this.free.push(output)
+        releaseSums()
+      }
       held = false
     }
   }

@@ -9,7 +9,9 @@ import { NameCache } from './name-cache.ts'
  */
 export class StringTable {
   readonly values: string[] = ['']
-  readonly utf8: Uint8Array[] = [new Uint8Array(0)]
+  /** UTF-8 of all strings, one after the other: that of a code is `bytes[starts[code] .. starts[code + 1])`. Replaced when they grow. */
+  bytes = new Uint8Array(1 << 12)
+  starts = new Uint32Array(1 << 8)
   overflowed = 0
 
   private readonly codes = new Map<string, number>([['', 0]])
@@ -55,7 +57,7 @@ export class StringTable {
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
     let slot = (hash ^ (hash >>> 15)) & this.mask
     for (let code = this.slots[slot]!; code !== 0; code = this.slots[slot]!) {
-      if (sameBytes(this.utf8[code]!, bytes, start, end)) return code
+      if (this.isText(code, bytes, start, end)) return code
       slot = (slot + 1) & this.mask
     }
     if (this.wire >= this.maxWire) {
@@ -66,10 +68,10 @@ export class StringTable {
     const value = this.decoder.decode(raw)
     const known = this.codes.get(value)
     // Only exact UTF-8 goes into the byte index; damaged bytes are found through the decoded string.
-    if (known !== undefined && !sameBytes(this.utf8[known]!, raw, 0, raw.length)) return known
+    if (known !== undefined && !this.isText(known, raw, 0, raw.length)) return known
     this.wire++
     const code = known ?? this.add(value, this.encoder.encode(value))
-    if (sameBytes(this.utf8[code]!, raw, 0, raw.length)) this.slots[slot] = code
+    if (this.isText(code, raw, 0, raw.length)) this.slots[slot] = code
     return code
   }
 
@@ -78,24 +80,38 @@ export class StringTable {
    * lately are found by a few words.
    */
   internName(view: DataView, bytes: Uint8Array, start: number, length: number): number {
-    const known = this.names.find(view, start, length, this.utf8)
+    const known = this.names.find(view, start, length, this)
     if (known >= 0) return known
     const code = this.internBytes(bytes, start, length)
-    if (code !== 0) this.names.put(view, start, length, code, this.utf8[code]!)
+    if (code !== 0) this.names.put(view, start, length, code, this)
     return code
   }
 
   private add(value: string, utf8: Uint8Array): number {
     const code = this.values.length
+    const start = this.starts[code]!
+    const end = start + utf8.length
+    if (code + 1 === this.starts.length) {
+      const starts = new Uint32Array(this.starts.length * 2)
+      starts.set(this.starts)
+      this.starts = starts
+    }
+    if (end > this.bytes.length) {
+      const bytes = new Uint8Array(Math.max(end, this.bytes.length * 2))
+      bytes.set(this.bytes)
+      this.bytes = bytes
+    }
+    this.bytes.set(utf8, start)
+    this.starts[code + 1] = end
     this.values.push(value)
-    this.utf8.push(utf8)
     this.codes.set(value, code)
     return code
   }
-}
 
-function sameBytes(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (known.length !== end - start) return false
-  for (let i = 0; i < known.length; i++) if (known[i] !== bytes[start + i]) return false
-  return true
+  private isText(code: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const from = this.starts[code]!
+    if (this.starts[code + 1]! - from !== end - start) return false
+    for (let i = 0; i < end - start; i++) if (this.bytes[from + i] !== bytes[start + i]) return false
+    return true
+  }
 }
