@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { openNotify, watchdogEveryMs } from '../../src/cli/notify.ts'
 import { Beats } from '../../src/pipeline/beats.ts'
+import { stackOfWorker } from '../../src/pipeline/stacks.ts'
 import { slowReceiveReason } from '../../src/receive/open.ts'
 import { temporary } from '../e2e/cli.ts'
 
@@ -24,8 +26,11 @@ describe('beats', () => {
     )
     beats.beat(1)
     assert.deepEqual([seen.look(1), seen.look(1)], [0, 1])
+    // Another has its place: its looks are counted anew, and it has not begun before it beats.
     seen.renew(1)
-    assert.equal(seen.look(1), 0)
+    assert.deepEqual([seen.begun(1), seen.look(1)], [false, 1])
+    beats.beat(1)
+    assert.deepEqual([seen.begun(1), seen.look(1)], [true, 0])
     assert.equal(seen.look(0), 1)
   })
 })
@@ -49,6 +54,23 @@ describe('a main thread that is stuck', () => {
     assert.equal(stderr.trim().split('\n').length, 1)
     const sound = spawnSync(process.execPath, [STUCK, 'sound'], { encoding: 'utf8' })
     assert.deepEqual([sound.status, sound.stderr], [0, ''])
+  })
+})
+
+describe('a worker that is stuck', () => {
+  it('tells its stack, and no other does', async () => {
+    const [stuck, idle] = ['stuck-worker.js', 'idle'].map((file) =>
+      file === 'idle'
+        ? new Worker('setInterval(() => {}, 1000)', { eval: true })
+        : new Worker(new URL(file, import.meta.url)),
+    )
+    await Promise.all([stuck, idle].map((worker) => once(worker!, 'online')))
+    await sleep(200)
+    assert.match(await stackOfWorker(stuck!.threadId), /^turnsNoMore \S*stuck-worker\.js:\d+ < /)
+    // It has gone on, and can be asked again.
+    assert.match(await stackOfWorker(stuck!.threadId), /^turnsNoMore /)
+    await Promise.all([stuck!.terminate(), idle!.terminate()])
+    assert.match(await stackOfWorker(stuck!.threadId), /^\(no stack: /)
   })
 })
 

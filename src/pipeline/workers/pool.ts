@@ -17,6 +17,7 @@ import { Beats } from '../beats.ts'
 import type { Input } from '../demultiplex.ts'
 import type { IntakeBlock } from '../intake.ts'
 import { LearnedInterfaces } from '../learned-names.ts'
+import { stackOfWorker } from '../stacks.ts'
 import { giveBack, mapLarge } from './memory.ts'
 import type { FromWorker, Samples, SentBlock, ToWorker, WorkerStart } from './messages.ts'
 
@@ -125,7 +126,7 @@ export class WorkerPool {
   }
 
   private look(): void {
-    const { watchdog, watchdog_action: action } = this.config
+    const { watchdog } = this.config
     const looks = (ms: number) => Math.max(2, Math.ceil(ms / LOOK_MS))
     for (const place of this.places) {
       if (place.worker === undefined || this.stopping) continue
@@ -133,12 +134,18 @@ export class WorkerPool {
       const stuck = this.beats.look(place.number) >= looks(mostMs)
       if (stuck && !place.stuck) {
         this.stuckTotal++
-        const told = { worker: place.number, afterMs: watchdog }
-        this.ends.log.error(told, `worker ${place.number} is stuck: it has not turned for ${watchdog / 1000} s`)
-        if (action === 'restart') void place.worker.terminate()
+        void this.report(place.number, place.worker)
       }
       place.stuck = stuck
     }
+  }
+
+  private async report(number: number, worker: Worker): Promise<void> {
+    const { watchdog, watchdog_action: action } = this.config
+    const stack = await stackOfWorker(worker.threadId)
+    const told = { worker: number, afterMs: watchdog, stack }
+    this.ends.log.error(told, `worker ${number} is stuck: it has not turned for ${watchdog / 1000} s`)
+    if (action === 'restart') void worker.terminate()
   }
 
   /** Tells all workers of a new snapshot: the whole of it when it was laid out anew, else what was changed. */
