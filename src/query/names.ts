@@ -114,7 +114,7 @@ async function knownAs(asker: Asker, field: Named, names: readonly string[], spa
   const found = (from: string) =>
     `SELECT DISTINCT id, name, project_id, project FROM (${from}) ORDER BY project, id LIMIT 10000`
   const plan = { sql: found(parts.join(' UNION ALL ')), params: params.values }
-  const { rows } = await asker.query(onSums(plan, span, [], found(both)))
+  const { rows } = await asker.query(onSums(plan, span, [], { form: found(both) }))
   return rows.map((row) => ({
     id: String(row['id']),
     name: String(row['name']),

@@ -39,18 +39,18 @@ const EXPRESSIONS: readonly { name: string; of: string }[] = ROLLUP_SUM_NAMES.ma
  * A plan that reads records of a span, made to read sums in their place where they hold all that it names; else the plan itself. All
  * SQL in it is `… FROM flows WHERE` with the condition of the span in it, made of names of this program and bound values.
  *
- * `conditions` are those that choose records: `bytes > 1000` means each record's, which a sum does not tell. `form` is the same question
- * put in another way that suits sums.
+ * `conditions` are those that choose records: `bytes > 1000` means each record's, which a sum does not tell.
  */
 export function onSums(
   plan: Plan,
   span: Pick<Span, 'fromMs' | 'toMs'>,
   conditions: readonly (string | undefined)[],
-  form = plan.sql,
+  { form = plan.sql, grainMs }: OnSums = {},
 ): Plan {
-  if (!hasSums(span) || conditions.some(isOfOneRecord)) return plan
-  const pieces = piecesOf(span)
+  if (!hasSums(span, grainMs) || conditions.some(isOfOneRecord)) return plan
+  const pieces = piecesOf(span, grainMs)
   let sql = form.replace(SPAN_CONDITION, 'true')
+  if (grainMs !== undefined) sql = sql.replaceAll(TIME_MS, SUMS_MS)
   for (const { name, of } of EXPRESSIONS) sql = sql.replaceAll(of, name)
   const words = new Set(sql.match(/\w+/g))
   const keys = ROLLUP_KEYS.filter((name) => words.has(name))
@@ -61,7 +61,7 @@ export function onSums(
   // Both edges of a table in one SELECT: planning a statement of seven takes as long as answering it of a month of days.
   const source = READ_OF.map((table) => pieces.filter((piece) => piece.table === table))
     .filter((some) => some.length > 0)
-    .map((some) => piecesSql(some, keys, sums, params))
+    .map((some) => piecesSql(some, words.has(SUMS_MS), keys, sums, params))
     .join(' UNION ALL ')
   return {
     sql: sql.replace(FROM_FLOWS, `FROM (${source}) WHERE`),
@@ -70,9 +70,22 @@ export function onSums(
   }
 }
 
-/** Whether whole buckets of sums are in a span. */
-export function hasSums(span: Pick<Span, 'fromMs' | 'toMs'>): boolean {
-  return piecesOf(span).some(({ table }) => table !== FLOWS)
+/** How sums are asked. */
+export interface OnSums {
+  /** The same question put in another way that suits sums. */
+  readonly form?: string
+  /** What `TIME_MS` is divided by, where it is: no coarser buckets are read. */
+  readonly grainMs?: number
+}
+
+/** The time of a record as plans have it that are on sums, too. */
+export const TIME_MS = 'toUnixTimestamp64Milli(flow_end)'
+/** The same of a bucket of sums. */
+const SUMS_MS = 'bucket_ms'
+
+/** Whether whole buckets of sums, none coarser than the grain, are in a span. */
+export function hasSums(span: Pick<Span, 'fromMs' | 'toMs'>, grainMs?: number): boolean {
+  return piecesOf(span, grainMs).some(({ table }) => table !== FLOWS)
 }
 
 const KEYS: ReadonlySet<string> = new Set(ROLLUP_KEYS)
@@ -88,6 +101,7 @@ export const READ_OF: readonly Piece['table'][] = [FLOWS, ...ROLLUP_NAMES]
 /** `pieces` are of one table: one, or the two edges around what others hold. */
 function piecesSql(
   pieces: readonly Piece[],
+  timed: boolean,
   keys: readonly string[],
   sums: readonly (typeof ROLLUP_SUM_NAMES)[number][],
   params: Params,
@@ -101,14 +115,16 @@ function piecesSql(
   const whole = pieceCondition({ table, fromMs, toMs: after?.toMs ?? toMs }, params)
   const without = after && `(${time} < ${at(toMs, params)} OR ${time} >= ${at(after.fromMs, params)})`
   const condition = without === undefined ? whole : `${whole} AND ${without}`
-  return `SELECT ${[...keys, ...values].join(', ') || '1'} FROM ${table} WHERE ${condition}`
+  const ms = timed ? [`${table === FLOWS ? TIME_MS : 'toInt64(toUnixTimestamp(bucket)) * 1000'} AS ${SUMS_MS}`] : []
+  return `SELECT ${[...ms, ...keys, ...values].join(', ') || '1'} FROM ${table} WHERE ${condition}`
 }
 
-/** The parts of a span in order of time; one of the records alone when it is short. */
-export function piecesOf({ fromMs, toMs }: Pick<Span, 'fromMs' | 'toMs'>): Piece[] {
+/** The parts of a span in order of time, whole buckets of a grain; one of the records alone when it is short. */
+export function piecesOf({ fromMs, toMs }: Pick<Span, 'fromMs' | 'toMs'>, grainMs = 0): Piece[] {
   let pieces: Piece[] = [{ table: FLOWS, fromMs, toMs }]
   // The middle is read of the next coarser table, as long as that has enough of it.
   for (const table of ROLLUP_NAMES) {
+    if (grainMs % ROLLUPS[table].bucketMs !== 0) break
     const at = (pieces.length - 1) / 2
     const middle = pieces[at]!
     const whole = wholeBuckets(middle, table)

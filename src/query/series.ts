@@ -3,6 +3,7 @@ import type { Dimension } from './dimensions.ts'
 import { figuresOf } from './figures.ts'
 import { Params, type Plan } from './plan.ts'
 import { quoted } from './request.ts'
+import { onSums, TIME_MS } from './rollup.ts'
 import { groupedSql, isSided, unionSql } from './sums.ts'
 import { parseDuration, type Span } from './times.ts'
 import { besidesOf, conditions, memberOf, selected, type Among, type TopQuery } from './top.ts'
@@ -50,8 +51,8 @@ type SeriesQuery = Pick<TopQuery, 'count' | 'condition'> & { readonly dimensions
 
 /** All records: `step` (its number since 1970) and figures. */
 export function wholePlan(query: SeriesQuery, span: Span, stepMs: number, sampled: boolean): Plan {
-  return bucketPlan(query, stepMs, sampled, (bucket, params) =>
-    unionSql(query, conditions(query, span, params), sampled, [{ suffix: '' }], bucket),
+  return bucketPlan(query, { span, stepMs, sampled }, (bucket, where) =>
+    unionSql(query, where, sampled, [{ suffix: '' }], bucket),
   )
 }
 
@@ -59,44 +60,31 @@ export function wholePlan(query: SeriesQuery, span: Span, stepMs: number, sample
 export function groupsPlan(query: TopQuery, span: Span, stepMs: number, sampled: boolean, among: Among): Plan {
   return bucketPlan(
     query,
-    stepMs,
-    sampled,
-    (bucket, params) =>
-      groupedSql(query, conditions(query, span, params), sampled, {
-        bucket,
-        hashed: true,
-        nameless: true,
-        ...memberOf(query, among, params),
-      }),
+    { span, stepMs, sampled },
+    (bucket, where, params) =>
+      groupedSql(query, where, sampled, { bucket, hashed: true, nameless: true, ...memberOf(query, among, params) }),
     'h AS group_hash, ',
   )
 }
 
 /** All other groups as one: `step` and figures. */
 export function othersPlan(query: TopQuery, span: Span, stepMs: number, sampled: boolean, besides: Among): Plan {
-  return bucketPlan(query, stepMs, sampled, (bucket, params) =>
-    unionSql(
-      query,
-      conditions(query, span, params),
-      sampled,
-      [{ suffix: '', ...besidesOf(query, besides, params) }],
-      bucket,
-    ),
+  return bucketPlan(query, { span, stepMs, sampled }, (bucket, where, params) =>
+    unionSql(query, where, sampled, [{ suffix: '', ...besidesOf(query, besides, params) }], bucket),
   )
 }
 
+/** Of sums where the step is of whole buckets. */
 function bucketPlan(
-  { dimensions }: SeriesQuery,
-  stepMs: number,
-  sampled: boolean,
-  inner: (bucket: string, params: Params) => string,
+  query: SeriesQuery,
+  { span, stepMs, sampled }: { readonly span: Span; readonly stepMs: number; readonly sampled: boolean },
+  inner: (bucket: string, where: readonly string[], params: Params) => string,
   more = '',
 ): Plan {
   const params = new Params()
-  const bucket = `intDiv(toUnixTimestamp64Milli(flow_end), ${params.bind('Int64', stepMs)})`
-  const figures = figuresOf(isSided(dimensions), sampled).map(selected)
-  return {
-    sql: `SELECT ${more}t AS step, ${figures.join(', ')} FROM (${inner(bucket, params)})`,
-    params: params.values,
-  }
+  const where = conditions(query, span, params)
+  const bucket = `intDiv(${TIME_MS}, ${params.bind('Int64', stepMs)})`
+  const figures = figuresOf(isSided(query.dimensions), sampled).map(selected)
+  const sql = `SELECT ${more}t AS step, ${figures.join(', ')} FROM (${inner(bucket, where, params)})`
+  return onSums({ sql, params: params.values }, span, where, { grainMs: stepMs })
 }

@@ -141,7 +141,7 @@ export interface Union {
 
 /**
  * Sums of unions of groups, each byte with an end in one once, in one pass: the aliases of `sumsOf` with the suffix of each union. Ends
- * that are not known are in none.
+ * that are not known are in none. Records are summed by their flags and by which ends are in which union, a few dozen sorts, first.
  */
 export function unionSql(
   query: Summed,
@@ -154,40 +154,49 @@ export function unionSql(
   const sided = isSided(dimensions)
   const wanted = sumsOf(sided, sampled)
   const of = [...new Set(wanted.map((sum) => sum.of))]
-  const weights = unions.map(({ member }) => unionWeights(query, member))
+  const time = bucket === undefined ? [] : ['t']
+  const flags = sided && count === 'once' ? ['counts_sent', 'counts_received', 'counts_once'] : []
+  const insides = unions.flatMap(({ member }, u) => insideUnion(dimensions, member).map((sql, i) => ({ sql, as: `i${u}_${i}` }))) // prettier-ignore
   const inner = [
     ...(bucket === undefined ? [] : [`${bucket} AS t`]),
-    ...summands(of),
-    ...weights.flatMap((all, u) => all.map(([set, weight]) => `${weight} AS w${u}_${set}`)),
+    ...flags,
+    ...insides.map(({ sql, as }) => `${sql} AS ${as}`),
+    ...of.map((expression, i) => `sum(${expression}) AS x${i}`),
   ]
   const counted = sided ? '(counts_sent = 1 OR counts_received = 1)' : 'counts_once = 1'
   const conditions = count === 'all' ? where : [counted, ...where]
-  const sums = unions.flatMap(({ suffix }, u) =>
-    wanted.map((sum) => `to${sum.type}(sum(x${of.indexOf(sum.of)} * w${u}_${sum.set})) AS ${sum.alias}${suffix}`),
-  )
+  const keys = [...time, ...flags, ...insides.map(({ as }) => as)]
+  const sums = unions.flatMap(({ suffix }, u) => {
+    const weights = unionWeights(query, `i${u}_0`, `i${u}_1`)
+    return wanted.map(({ of: what, set, type, alias }) => `to${type}(sum(x${of.indexOf(what)} * ${weights[set]})) AS ${alias}${suffix}`) // prettier-ignore
+  })
   return (
-    `SELECT ${[...(bucket === undefined ? [] : ['t']), ...sums].join(', ')} ` +
-    `FROM (SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${conditions.join(' AND ')})` +
+    `SELECT ${[...time, ...sums].join(', ')} FROM ` +
+    `(SELECT ${inner.join(', ')} FROM ${FLOWS} WHERE ${conditions.join(' AND ')} GROUP BY ${keys.join(', ')})` +
     (bucket === undefined ? '' : ' GROUP BY t')
   )
 }
 
-/** How often a record counts in each set of a union. */
-function unionWeights(query: Summed, member: Grouping['member']): (readonly [SetName, string])[] {
-  const { dimensions, count } = query
-  const all = (conditions: readonly string[]) => (conditions.length === 0 ? '1' : `(${conditions.join(' AND ')})`)
-  if (!isSided(dimensions)) return [['all', all(member?.('src') ?? [])]]
-  const inside = (side: Side) => {
+/** Whether the ends of a record are in a union, 0 or 1: source and destination; whether the record is, where there are no sides. */
+function insideUnion(dimensions: readonly Dimension[], member: Grouping['member']): string[] {
+  const all = (conditions: readonly string[]) =>
+    conditions.length === 0 ? 'toUInt8(1)' : `(${conditions.join(' AND ')})`
+  if (!isSided(dimensions)) return [all(member?.('src') ?? [])]
+  return (['src', 'dst'] as const).map((side) => {
     const known = dimensions.flatMap(({ sided, key }) => (sided ? [`${key(side)} != ''`] : []))
     return all([`(${known.join(' OR ')})`, ...(member?.(side) ?? [])])
+  })
+}
+
+/** How often records count in each set of a union, when their ends are in it. */
+function unionWeights(query: Summed, src: string, dst: string): Readonly<Record<SetName, string>> {
+  const times = (weight: string, flag: string) => (query.count === 'all' ? weight : `${weight} * ${flag}`)
+  return {
+    all: src,
+    sent: times(src, 'counts_sent'),
+    received: times(dst, 'counts_received'),
+    overlap: overlap(query, `(${src} AND ${dst})`),
   }
-  const [src, dst] = [inside('src'), inside('dst')]
-  const times = (weight: string, flag: string) => (count === 'all' ? weight : `${weight} * ${flag}`)
-  return [
-    ['sent', times(src, 'counts_sent')],
-    ['received', times(dst, 'counts_received')],
-    ['overlap', overlap(query, `(${src} AND ${dst})`)],
-  ]
 }
 
 /**

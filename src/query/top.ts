@@ -3,7 +3,8 @@ import { figuresOf, figureValue, type Figure } from './figures.ts'
 import { pairedSql } from './pairs.ts'
 import { Params, type Plan } from './plan.ts'
 import type { Cell } from './request.ts'
-import { onSums } from './rollup.ts'
+import { ROLLUP_NAMES, ROLLUPS } from '../schema/rollups.ts'
+import { onSums, TIME_MS } from './rollup.ts'
 import { spanCondition } from './span-condition.ts'
 import { groupedSql, groupHash, isSided, shownBy, unionSql, type Grouping } from './sums.ts'
 import type { Span } from './times.ts'
@@ -48,7 +49,7 @@ export function topPlan(query: TopQuery, span: Span, sampled: boolean, among?: A
     `ORDER BY ${order.join(', ')} LIMIT ${query.limit}`
   const kept = among === undefined ? [] : [`group_hash IN ${params.bind('Array(UInt64)', among.hashes)}`]
   const form = isSided(query.dimensions) ? pairedSql(query, where, sampled, kept) : sql
-  return onSums({ sql, params: params.values }, span, where, form)
+  return onSums({ sql, params: params.values }, span, where, { form })
 }
 
 /** A group that sums hold with as many records taken out as were put in (schema/rollups.ts) is none. */
@@ -82,17 +83,28 @@ export function totalsRow(
   return figureCells(figures, Object.fromEntries(figures.map(({ name }) => [name, row[`${name}_${of}`]])))
 }
 
-/** Of each of the given groups the figure that `by` names, in buckets of time: `group_hash`, `bucket` (from 0), `value`. */
+/** Part of a trend is at least so many buckets of sums long; the last of them counts where it begins. */
+const TREND_GRAINS = 12
+
+/**
+ * Of each of the given groups the figure that `by` names, in buckets of time: `group_hash`, `bucket` (from 0), `value`. Long ones begin with a
+ * whole minute, hour or day.
+ */
 export function trendPlan(query: TopQuery, span: Span, buckets: number, among: Among): Plan {
   const params = new Params()
   const where = conditions(query, span, params)
   const from = params.bind('Int64', span.fromMs)
-  const step = params.bind('Int64', trendStepMs(span, buckets))
-  const bucket = `intDiv(toUnixTimestamp64Milli(flow_end) - ${from}, ${step})`
+  const stepMs = trendStepMs(span, buckets)
+  const step = params.bind('Int64', stepMs)
+  const grainMs = ROLLUP_NAMES.map((name) => ROLLUPS[name].bucketMs).findLast((ms) => ms * TREND_GRAINS <= stepMs)
+  const time = grainMs === undefined ? TIME_MS : `intDiv(${TIME_MS}, ${grainMs}) * ${grainMs}`
+  const bucket = `intDiv(${time} - ${from}, ${step})`
   const figure = figuresOf(isSided(query.dimensions), false).find(({ name }) => name === query.by)!
   const only = { measures: [figure.measure], nameless: true, ...memberOf(query, among, params) }
   const inner = groupedSql(query, where, false, { bucket, hashed: true, ...only })
-  return { sql: `SELECT h AS group_hash, t AS bucket, ${figure.sql} AS value FROM (${inner})`, params: params.values }
+  const sql = `SELECT h AS group_hash, t AS bucket, ${figure.sql} AS value FROM (${inner})`
+  const plan = { sql, params: params.values }
+  return grainMs === undefined ? plan : onSums(plan, span, where, { grainMs })
 }
 
 export function trendStepMs({ fromMs, toMs }: Span, buckets: number): number {

@@ -1,7 +1,7 @@
 /** The same question answered from records and from sums of them. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { askMatrix, askTop, type TopRequest } from '../../src/query/ask.ts'
+import { askMatrix, askSeries, askTop, type TopRequest } from '../../src/query/ask.ts'
 import type { Asker } from '../../src/query/plan.ts'
 import { piecesOf } from '../../src/query/rollup.ts'
 import { NO_ENGINE } from '../store/engine.ts'
@@ -53,6 +53,15 @@ describe('the parts of a span', () => {
       }
     }
   })
+
+  it('are of no coarser buckets than the grain', () => {
+    const tables = (grainMs: number) =>
+      new Set(piecesOf({ fromMs: 5, toMs: 200 * HOUR + 7 }, grainMs).map(({ table }) => table))
+    assert.deepEqual([...tables(90_000)], ['flows'])
+    assert.deepEqual([...tables(5 * MINUTE)], ['flows', 'flows_1m'])
+    assert.deepEqual([...tables(36 * HOUR)], ['flows', 'flows_1m', 'flows_1h'])
+    assert.deepEqual([...tables(48 * HOUR)], ['flows', 'flows_1m', 'flows_1h', 'flows_1d'])
+  })
 })
 
 describe('questions that sums answer', { skip: NO_ENGINE }, () => {
@@ -99,6 +108,50 @@ describe('questions that sums answer', { skip: NO_ENGINE }, () => {
       assert.ok(summed.rows.length > 0)
       assert.deepEqual(summed, raw)
     })
+
+  /** The same questions of the records, as they stand. */
+  const records: Asker = { query: (plan) => engine.store.query(plan.records ?? plan) }
+
+  for (const dimension of ['server', 'traffic_class'])
+    it(`agree in trends, in parts of whole hours: ${dimension}`, async () => {
+      asked.length = 0
+      const request = {
+        dimensions: [dimension],
+        with: 'all',
+        ...span,
+        from: new Date(T0 - 10 * DAYS_MS + 1).toISOString(),
+      }
+      const summed = await askTop(noting, request, T0)
+      assert.ok(asked.some((sql) => /AS value/.test(sql) && /FROM flows_1h/.test(sql) && !/FROM flows_1d/.test(sql)))
+      assert.deepEqual(summed, await askTop(records, request, T0))
+      for (const row of summed.rows.filter((one) => one['row'] === 'group'))
+        assert.equal(
+          (row['trend'] as number[]).reduce((a, b) => a + b),
+          row['bytes'],
+        )
+    })
+
+  for (const [step, table] of [
+    ['7m', 'flows_1m'],
+    ['2h', 'flows_1h'],
+    ['1d', 'flows_1d'],
+  ] as const)
+    for (const dimensions of [[], ['project'], ['src_server']])
+      it(`agree in a series of ${dimensions.join()} by ${step}`, async () => {
+        asked.length = 0
+        const request = { dimensions, step, n: '2', ...span }
+        const summed = await askSeries(noting, request, T0)
+        assert.ok(summed.rows.length > 3)
+        const steps = asked.filter((sql) => /AS step/.test(sql))
+        assert.ok(steps.length > 0 && steps.every((sql) => sql.includes(`FROM ${table}`)))
+        assert.deepEqual(summed, await askSeries(records, request, T0))
+      })
+
+  it('leave steps that no bucket fits to the records', async () => {
+    asked.length = 0
+    await askSeries(noting, { dimensions: [], step: '90s', ...span }, T0)
+    assert.ok(asked.some((sql) => /AS step/.test(sql) && !/FROM flows_1/.test(sql)))
+  })
 
   it('agree for a matrix', async () => {
     const request = { rows: 'project', columns: 'project', ...span }
