@@ -22,7 +22,7 @@ export class InterfaceNames {
   private mask = FIRST_SLOTS - 1
   private used = 0
   /** Changes of each host's interfaces; what was kept before one is not found any more. */
-  private readonly changes: Uint16Array
+  private changes: Uint16Array
   private hostsSeen: number
   /** By code of a name: endpoint of the port whose id it carries, NOT_ASKED when that is to be found out. */
   private devices = new Int32Array(0)
@@ -39,7 +39,12 @@ export class InterfaceNames {
   /** Goes on with a later snapshot of the same layout. */
   use(snapshot: IdentitySnapshot): void {
     this.snapshot = snapshot
-    const { edited } = snapshot
+    const { edited, hosts } = snapshot
+    if (hosts.length > this.changes.length) {
+      const { changes } = this
+      this.changes = new Uint16Array(hosts.length + (hosts.length >> 3))
+      this.changes.set(changes)
+    }
     for (; this.hostsSeen < edited.hosts.length; this.hostsSeen++) this.change(edited.hosts[this.hostsSeen]!)
     if (this.portsSeen === edited.ports) return
     this.portsSeen = edited.ports

@@ -41,8 +41,8 @@ export class Names {
   readonly strings: StringTable
   /** 2^STRIDE_BITS words an endpoint: WIDTH codes, then FACTS and what follows. */
   private readonly codes: Int32Array
-  private readonly hosts: Uint32Array
-  private readonly bridges: Uint32Array
+  private hosts: Uint32Array
+  private bridges: Uint32Array
   private readonly devices: Uint32Array
   /** Changes of endpoints that were looked at. */
   private changesSeen: number
@@ -62,6 +62,8 @@ export class Names {
     if (snapshot.edited !== this.snapshot.edited) return false
     this.snapshot = snapshot
     this.interfaces.use(snapshot)
+    if (snapshot.hosts.length > this.hosts.length) this.hosts = longer(this.hosts, snapshot.hosts.length)
+    if (snapshot.bridges.length > this.bridges.length) this.bridges = longer(this.bridges, snapshot.bridges.length)
     const { changed } = snapshot.endpoints
     for (; this.changesSeen < changed.length; this.changesSeen++)
       this.codes[(changed[this.changesSeen]! << STRIDE_BITS) + FACTS] = 0
@@ -190,4 +192,11 @@ export class Names {
       (endpoints.isPlain(endpoint) ? PLAIN : 0) |
       ((a0 | a1) === 0 && a2 === MAPPED ? IPV4 : 0)
   }
+}
+
+/** The same numbers, and room for more behind them. */
+function longer(from: Uint32Array, least: number): Uint32Array {
+  const to = new Uint32Array(least + (least >> 3))
+  to.set(from)
+  return to
 }

@@ -32,6 +32,11 @@ export interface History {
   readonly since: ReadonlyMap<string, number>
 }
 
+/** What was of one host. */
+export interface HostHistory extends Pick<History, 'since'> {
+  readonly past: readonly PastInterface[]
+}
+
 export const NO_HISTORY: History = { ports: [], floatingips: [], interfaces: [], since: new Map() }
 
 export function interfaceKey(host: string, bridge: string, name: string): string {
@@ -39,6 +44,6 @@ export function interfaceKey(host: string, bridge: string, name: string): string
 }
 
 /** The span of something that holds now. */
-export function spanSince(history: History, key: string): Span {
+export function spanSince(history: Pick<History, 'since'>, key: string): Span {
   return { fromMs: history.since.get(key) ?? 0, toMs: Number.MAX_VALUE }
 }

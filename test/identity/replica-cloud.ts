@@ -144,48 +144,76 @@ export interface ResolvedEnd {
   candidates: number
 }
 
+/** What attribution says of a record: both ends, and how it counts. */
+export interface Answer {
+  src: ResolvedEnd
+  dst: ResolvedEnd
+  role: string
+  counts: readonly number[]
+  bridge: string
+}
+
 /** Both ends of a record, by a snapshot. */
 export function resolve(snapshot: IdentitySnapshot, record: TestRecord): { src: ResolvedEnd; dst: ResolvedEnd } {
-  const batch = new FlowBatch(64)
-  const { columns: c, strings } = batch
-  c.export_protocol[0] = PROTOCOL[record.protocol ?? 'netflow5']
-  c.exporter.set(parseIp(HOST_ADDRESS[record.host ?? 'c0']!)!, 0)
-  c.agent.set(c.exporter.subarray(0, 4), 0)
-  c.flow_direction[0] = DIRECTION.ingress
-  setTime(c.flow_end, 0, record.atMs)
-  setU64(c.packets, 0, 1)
-  setU64(c.bytes, 0, 100)
-  c.in_if[0] = record.inIf ?? 0
-  c.in_if_name[0] = strings.intern(record.inName ?? '')
-  c.out_if[0] = record.outIf ?? 0
-  if (record.src !== undefined) c.src_addr.set(parseIp(record.src)!, 0)
-  if (record.dst !== undefined) c.dst_addr.set(parseIp(record.dst)!, 0)
+  const { src, dst } = answers(snapshot, [record])[0]!
+  return { src, dst }
+}
+
+/** What is said of records, by a snapshot. */
+export function answers(snapshot: IdentitySnapshot, records: readonly TestRecord[]): Answer[] {
+  const batch = new FlowBatch(Math.max(64, records.length))
+  for (const [row, record] of records.entries()) write(batch, row, record)
+  batch.rows = records.length
+  new Attributor().attribute(batch, snapshot)
+  return records.map((_, row) => read(batch, row))
+}
+
+function write({ columns: c, strings }: FlowBatch, row: number, record: TestRecord): void {
+  c.export_protocol[row] = PROTOCOL[record.protocol ?? 'netflow5']
+  c.exporter.set(parseIp(HOST_ADDRESS[record.host ?? 'c0']!)!, row * 4)
+  c.agent.set(c.exporter.subarray(row * 4, row * 4 + 4), row * 4)
+  c.flow_direction[row] = DIRECTION.ingress
+  setTime(c.flow_end, row, record.atMs)
+  setU64(c.packets, row, 1)
+  setU64(c.bytes, row, 100)
+  c.in_if[row] = record.inIf ?? 0
+  c.in_if_name[row] = strings.intern(record.inName ?? '')
+  c.out_if[row] = record.outIf ?? 0
+  if (record.src !== undefined) c.src_addr.set(parseIp(record.src)!, row * 4)
+  if (record.dst !== undefined) c.dst_addr.set(parseIp(record.dst)!, row * 4)
   for (const [column, text] of [
     [c.src_mac, record.srcMac],
     [c.dst_mac, record.dstMac],
   ] as const) {
     const mac = parseMac(text ?? '')
-    if (mac !== undefined) column.set([mac.low, mac.high], 0)
+    if (mac !== undefined) column.set([mac.low, mac.high], row * 2)
   }
-  c.vlan[0] = record.vlan ?? 0
+  c.vlan[row] = record.vlan ?? 0
   if (record.vni !== undefined) {
-    c.tunnel_type[0] = TUNNEL[record.tunnel ?? 'vxlan']
-    c.tunnel_key[0] = record.vni
+    c.tunnel_type[row] = TUNNEL[record.tunnel ?? 'vxlan']
+    c.tunnel_key[row] = record.vni
   }
-  if (record.tunnelSrc !== undefined) c.tunnel_src_addr.set(parseIp(record.tunnelSrc)!, 0)
-  if (record.tunnelDst !== undefined) c.tunnel_dst_addr.set(parseIp(record.tunnelDst)!, 0)
-  batch.rows = 1
-  new Attributor().attribute(batch, snapshot)
+  if (record.tunnelSrc !== undefined) c.tunnel_src_addr.set(parseIp(record.tunnelSrc)!, row * 4)
+  if (record.tunnelDst !== undefined) c.tunnel_dst_addr.set(parseIp(record.tunnelDst)!, row * 4)
+}
+
+function read({ columns: c, strings }: FlowBatch, row: number): Answer {
   const grades = enumValues('grade')
   const evidence = enumValues('evidence')
   const end = (side: 'src' | 'dst'): ResolvedEnd => ({
-    port: strings.values[c[`${side}_port_id`][0]!]!,
-    server: strings.values[c[`${side}_server`][0]!]!,
-    router: strings.values[c[`${side}_router_id`][0]!]!,
-    project: strings.values[c[`${side}_project_id`][0]!]!,
-    grade: grades[c[`${side}_grade`][0]!]!,
-    evidence: evidence[c[`${side}_evidence`][0]!]!,
-    candidates: c[`${side}_candidates`][0]!,
+    port: strings.values[c[`${side}_port_id`][row]!]!,
+    server: strings.values[c[`${side}_server`][row]!]!,
+    router: strings.values[c[`${side}_router_id`][row]!]!,
+    project: strings.values[c[`${side}_project_id`][row]!]!,
+    grade: grades[c[`${side}_grade`][row]!]!,
+    evidence: evidence[c[`${side}_evidence`][row]!]!,
+    candidates: c[`${side}_candidates`][row]!,
   })
-  return { src: end('src'), dst: end('dst') }
+  return {
+    src: end('src'),
+    dst: end('dst'),
+    role: enumValues('role')[c.role[row]!]!,
+    counts: [c.counts_sent[row]!, c.counts_received[row]!, c.counts_once[row]!],
+    bridge: strings.values[c.bridge[row]!]!,
+  }
 }

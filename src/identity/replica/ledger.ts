@@ -6,8 +6,15 @@
  * could not be read changed at a time that nobody knows: both hold then, and what they share is ambiguous.
  */
 import type { FloatingIp, Port, Server } from '../cloud.ts'
-import { interfaceKey, type History, type PastFloating, type PastInterface, type PastPort } from '../history.ts'
-import type { Plugged } from '../snapshot/editor.ts'
+import {
+  interfaceKey,
+  type History,
+  type HostHistory,
+  type PastFloating,
+  type PastInterface,
+  type PastPort,
+} from '../history.ts'
+import type { Plugged } from '../snapshot/edit-hosts.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 
 /** When something changed: between these two times. They are one time where the source was heard all along. */
@@ -84,6 +91,17 @@ export class Ledger implements History {
       change.added.push({ plugged, fromMs })
     }
     return change
+  }
+
+  /** What was of one host, and since when what its OVSDB says now holds. */
+  historyOf(name: string, now: OvsHost): HostHistory {
+    const since = new Map<string, number>()
+    for (const { bridge, item } of interfacesOf(now).values()) {
+      const key = interfaceKey(name, bridge.name, item.name)
+      const fromMs = this.since.get(key)
+      if (fromMs !== undefined) since.set(key, fromMs)
+    }
+    return { past: this.interfaces.filter((was) => was.host === name), since }
   }
 
   /** Forgets what ended before `beforeMs`. */

@@ -7,10 +7,11 @@
  *
  * Changes are gathered for a moment and published together. A source that is silent changes nothing.
  */
-import type { CloudModel, FloatingIp, Network, Port, Project, Server, Subnet, Trunk } from '../cloud.ts'
+import type { CloudModel, FloatingIp, Network, Port, Project, Router, Server, Subnet, Trunk } from '../cloud.ts'
 import type { Origin } from '../describe.ts'
 import type { History, PastPort } from '../history.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/build.ts'
+import { isPlain } from '../snapshot/edit-hosts.ts'
 import { SnapshotEditor, type Edit } from '../snapshot/editor.ts'
 import { atOnce, inTurns, type Slices } from '../snapshot/slices.ts'
 import type { IdentitySnapshot } from '../snapshot/snapshot.ts'
@@ -37,6 +38,9 @@ const GATHER_MS = 50
 const MAX_EDITS = 2_000
 /** A model that takes long to lay out is laid out less often: this share of the time goes to it at most. */
 const MAX_SHARE = 0.2
+
+/** Of edits of what holds at any time. */
+const NO_TIME = { fromMs: 0, toMs: 0 }
 
 /** What people call the layers. */
 const ORIGINS: Readonly<Record<LayerName, string>> = {
@@ -309,8 +313,9 @@ export class Replica {
 
   private changeHost(name: string, before: OvsHost | undefined, after: OvsHost, time: ChangeTime): void {
     const { added, removed } = this.ledger.changeHost(name, before, after, time)
-    if (before === undefined || exportsOf(before) !== exportsOf(after)) {
-      this.layAnew()
+    const changed = [...removed, ...added.map(({ plugged }) => plugged)]
+    if (before === undefined || exportsOf(before) !== exportsOf(after) || !changed.every(isPlain)) {
+      this.readAgain(name, before, after)
       return
     }
     const { latestMs } = time
@@ -335,18 +340,31 @@ export class Replica {
       else if (section === 'floatingips')
         this.changeFloating(before as FloatingIp | undefined, after as FloatingIp | undefined, atMs, beforeMs)
       else if (section === 'servers') this.changeServer(before as Server | undefined, after as Server | undefined)
-      else if (before === undefined && section === 'projects')
-        this.edit({ kind: 'project', project: after as Project, fromMs: 0, toMs: 0 })
-      else if (before === undefined && section === 'networks')
-        this.edit({ kind: 'network', network: after as Network, fromMs: 0, toMs: 0 })
-      else if (before === undefined && section === 'subnets')
-        this.edit({ kind: 'subnet', subnet: after as Subnet, fromMs: 0, toMs: 0 })
-      else {
-        if (section === 'trunks')
-          this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, beforeMs === 0 ? 0 : atMs)
-        this.layAnew()
-      }
+      else if (section === 'routers') this.changeRouter(before as Router | undefined, after as Router | undefined)
+      else if (section === 'subnets') this.changeSubnets(((after ?? before) as Subnet).network_id)
+      else if (section === 'trunks')
+        this.changeTrunk(before as Trunk | undefined, after as Trunk | undefined, beforeMs === 0 ? 0 : atMs)
+      else if (after !== undefined && section === 'projects')
+        this.edit({ kind: 'project', before: before as Project | undefined, after: after as Project, ...NO_TIME })
+      else if (after !== undefined && section === 'networks')
+        this.edit({ kind: 'network', before: before as Network | undefined, after: after as Network, ...NO_TIME })
+      else this.layAnew()
     }
+  }
+
+  private changeRouter(before: Router | undefined, after: Router | undefined): void {
+    const known = after ?? before
+    if (known !== undefined) this.edit({ kind: 'router', id: known.id, after, ...NO_TIME })
+  }
+
+  private changeSubnets(network: string): void {
+    // While everything is new, nobody asks for each network's.
+    if (this.anew) {
+      this.changed()
+      return
+    }
+    const subnets = [...this.layers.section('subnets').values()].filter(({ network_id }) => network_id === network)
+    this.edit({ kind: 'subnets', network, subnets, ...NO_TIME })
   }
 
   private changePort(before: Port | undefined, after: Port | undefined, atMs: number, beforeMs: number): void {
@@ -355,7 +373,30 @@ export class Replica {
     const held = after !== undefined && (before !== undefined || contested.port(this.snapshot, after))
     const fromMs = held ? time.earliestMs : 0
     if (after !== undefined) this.ledger.begin(after.id, fromMs)
-    this.edit({ kind: 'port', before, after, fromMs, toMs: time.latestMs })
+    const host = before === undefined || after !== undefined ? undefined : this.pluggedAt(before)
+    const hosts = host === undefined ? [] : [before!['binding:host_id']]
+    this.edit({ kind: 'port', before, after, hosts, fromMs, toMs: time.latestMs })
+    // What is plugged after its port is gone is something that OVSDB alone knows.
+    for (const name of hosts) this.readAgain(name, host, host!)
+  }
+
+  /** What the host where a port is bound says, if it is plugged there. */
+  private pluggedAt({ id, 'binding:host_id': name }: Port): OvsHost | undefined {
+    const host = this.ovs.get(name)?.ovs ?? this.dumps.get(name)
+    const has = host?.bridges.some(({ ports }) =>
+      ports.some(({ interfaces }) => interfaces.some(({ externalIds }) => externalIds.get('iface-id') === id)),
+    )
+    return has === true ? host : undefined
+  }
+
+  /** All of what a host's OVSDB says goes into the model again. */
+  private readAgain(name: string, before: OvsHost | undefined, now: OvsHost): void {
+    if (this.anew) {
+      this.changed()
+      return
+    }
+    const history = this.ledger.historyOf(name, now)
+    this.edit({ kind: 'host', host: name, before, now, history, ...NO_TIME })
   }
 
   private changeFloating(
@@ -387,12 +428,17 @@ export class Replica {
       if (was.has(id) && is.has(id) && was.get(id) === is.get(id)) continue
       const port = this.layers.section('ports').get(id)
       // What the first answer holds has not changed: it has no beginning.
-      if (port !== undefined && atMs > 0 && this.editor !== undefined) {
+      const changes = port !== undefined && atMs > 0 && this.editor !== undefined
+      if (changes) {
         this.ledger.endPort(port, this.serverOf(port), this.trunkOf.get(id), { earliestMs: atMs, latestMs: atMs })
         this.ledger.begin(id, atMs)
       }
       if (is.has(id)) this.trunkOf.set(id, { parent: after!.port_id, vlan: is.get(id) })
       else this.trunkOf.delete(id)
+      const parent = is.has(id) ? this.layers.section('ports').get(after!.port_id) : undefined
+      if (changes && (parent !== undefined || !is.has(id)))
+        this.edit({ kind: 'subport', port, parent, vlan: is.get(id), fromMs: atMs, toMs: atMs })
+      else this.layAnew()
     }
   }
 

@@ -4,6 +4,7 @@ import type { CloudModel } from '../cloud.ts'
 import { NO_HISTORY, type History } from '../history.ts'
 import { LaneTable } from '../lanes.ts'
 import { Devices } from './devices.ts'
+import type { OvsHost } from '../sources/ovsdb/host.ts'
 import { MANY, SLICE, atOnce, type Slices } from './slices.ts'
 import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type GrowingTopology, type Topology } from './networks.ts'
@@ -22,7 +23,7 @@ const INTEGRATION_PATCH = 'patch-tun'
 /** Any report of what enters by an interface. */
 const ENTERING = REPORTS.ipfix_ingress | REPORTS.netflow | REPORTS.sflow | REPORTS.mirror_source
 
-/** Networks that may be added before the model has to be laid out anew. */
+/** Networks and routers that may be added before the model has to be laid out anew. */
 const SPARE_NETWORKS = 1_024
 
 /** Hosts of one slice: each has dozens of interfaces. */
@@ -59,7 +60,9 @@ export interface LaidOut {
   routerPorts: number[][]
   indexer: PortIndexer
   devices: Devices
-  hostIndex: ReadonlyMap<string, number>
+  hostIndex: Map<string, number>
+  /** Physical network of each bridge of a host, by the bridge's name. */
+  physnets: (name: string, ovs: OvsHost) => ReadonlyMap<string, string>
 }
 
 /**
@@ -85,9 +88,10 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   devices.segments = indexSegments(cloud, topology, tables)
   yield
   const mappings = mappingsOf(cloud)
+  const physnets = (name: string, ovs: OvsHost) => physnetsOf(mappings.get(name) ?? [], ovs.externalIds)
   let done = 0
   for (const [name, ovs] of cloud.ovs) {
-    devices.add(hostIndex.get(name)!, ovs, physnetsOf(mappings.get(name) ?? [], ovs.externalIds))
+    devices.add(hostIndex.get(name)!, ovs, physnets(name, ovs))
     if (++done % HOSTS_A_SLICE === 0) yield
   }
   const { interfaces } = devices
@@ -99,23 +103,17 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   const withRouters = hostsWithRouters(interfaces, names.length)
   const serverReports = serverBridgeReports(interfaces, names.length)
   yield
-  const hosts = names.map((name, host): Host => {
-    const ovs = cloud.ovs.get(name)
-    const bridges = devices.bridgesOf[host]!
-    const netflowBridges = bridges.filter((bridge) => devices.bridges[bridge]!.netflow !== undefined)
-    return {
+  const hosts = names.map((name, host) =>
+    hostOf(
+      host,
       name,
-      endpoint: hostEndpoints[host]!,
-      ovs: ovs !== undefined,
-      ovn: ovs?.externalIds.has('ovn-encap-ip') ?? false,
-      bridges,
-      netflowBridges,
-      mirrors: devices.mirrorsOf[host]!,
-      routers: withRouters[host] === 1,
-      reports: serverReports[host]!,
-      tunnels: devices.tunnelsOf[host]!,
-    }
-  })
+      hostEndpoints[host]!,
+      cloud.ovs.get(name),
+      devices,
+      withRouters[host] === 1,
+      serverReports[host]!,
+    ),
+  )
   yield
   yield* fillReports(endpoints, interfaces, hosts, ports.parents)
   for (const parent of ports.subports.keys()) endpoints.markTrunk(parent)
@@ -123,7 +121,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
     addHostKeys(tables, endpoints, interfaces, item)
     if (item % SLICE === 0) yield
   }
-  const routerReported = reportedRouters(topology, endpoints)
+  const routerReported = reportedRouters(topology, endpoints, spare === 0 ? 0 : SPARE_NETWORKS)
   yield
   const legs = routerLegs(topology, endpoints, spare === 0 ? 0 : SPARE_NETWORKS)
   yield
@@ -145,7 +143,32 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
     routerReported,
     ...legs,
   }
-  return { parts, topology, routerPorts: legs.routerPorts, indexer, devices, hostIndex }
+  return { parts, topology, routerPorts: legs.routerPorts, indexer, devices, hostIndex, physnets }
+}
+
+/** A host, once its bridges are in `devices`. `reports` is what reports the bridge of its servers. */
+export function hostOf(
+  host: number,
+  name: string,
+  endpoint: number,
+  ovs: OvsHost | undefined,
+  devices: Devices,
+  routers: boolean,
+  reports: number,
+): Host {
+  const bridges = devices.bridgesOf[host]!
+  return {
+    name,
+    endpoint,
+    ovs: ovs !== undefined,
+    ovn: ovs?.externalIds.has('ovn-encap-ip') ?? false,
+    bridges,
+    netflowBridges: bridges.filter((bridge) => devices.bridges[bridge]!.netflow !== undefined),
+    mirrors: devices.mirrorsOf[host]!,
+    routers,
+    reports,
+    tunnels: devices.tunnelsOf[host]!,
+  }
 }
 
 /** Numbers hosts from 1: the configured ones first, then those that only ports and agents name. */
@@ -194,14 +217,19 @@ function* hostAddresses(cloud: CloudModel, hostIndex: ReadonlyMap<string, number
   for (const [name, ovs] of cloud.ovs) {
     if (++count % HOSTS_A_SLICE === 0) yield
     const host = hostIndex.get(name) ?? 0
-    add(host, ovs.externalIds.get('ovn-encap-ip'))
-    for (const bridge of ovs.bridges)
-      for (const port of bridge.ports)
-        // A system device, as nearly all are, is no tunnel.
-        for (const item of port.interfaces) if (item.type !== '') add(host, item.options.get('local_ip'))
+    for (const address of tunnelAddresses(ovs)) add(host, address)
   }
   for (const { host, configurations } of cloud.agents) add(hostIndex.get(host) ?? 0, configurations.tunneling_ip)
   return addresses
+}
+
+/** Addresses at which a host's tunnels end. */
+export function* tunnelAddresses({ externalIds, bridges }: OvsHost): Generator<string | undefined, void> {
+  yield externalIds.get('ovn-encap-ip')
+  for (const bridge of bridges)
+    for (const port of bridge.ports)
+      // A system device, as nearly all are, is no tunnel.
+      for (const item of port.interfaces) if (item.type !== '') yield item.options.get('local_ip')
 }
 
 type Mappings = [physnet: string, bridge: string][]
@@ -298,12 +326,12 @@ function* moveToDevices(interfaces: Interfaces, names: readonly string[], endpoi
 
 /**
  * By host: what reports the bridge that holds its servers, or the integration bridge when it holds none yet. A mirror is of
- * the ports it selects, not of a port that is still to come.
+ * the ports it selects, not of a port that is still to come. `first` is the first interface that is looked at.
  */
-function serverBridgeReports(interfaces: Interfaces, hosts: number): Uint8Array {
+export function serverBridgeReports(interfaces: Interfaces, hosts: number, first = 1): Uint8Array {
   const reports = new Uint8Array(hosts)
   const settled = new Uint8Array(hosts)
-  for (let item = 1; item < interfaces.count; item++) {
+  for (let item = first; item < interfaces.count; item++) {
     const own = interfaces.kind(item) === IF_KIND.port
     const host = interfaces.host(item)
     if (settled[host] === 1 || (!own && interfaces.name(item) !== INTEGRATION_PATCH)) continue
@@ -313,10 +341,10 @@ function serverBridgeReports(interfaces: Interfaces, hosts: number): Uint8Array 
   return reports
 }
 
-/** 1 for hosts where a router has a port. */
-function hostsWithRouters(interfaces: Interfaces, hosts: number): Uint8Array {
+/** 1 for hosts where a router has a port, by interfaces from `first` on. */
+export function hostsWithRouters(interfaces: Interfaces, hosts: number, first = 1): Uint8Array {
   const found = new Uint8Array(hosts)
-  for (let item = 1; item < interfaces.count; item++)
+  for (let item = first; item < interfaces.count; item++)
     if (interfaces.kind(item) === IF_KIND.router) found[interfaces.host(item)] = 1
   return found
 }
@@ -360,14 +388,24 @@ export function addHostKeys(tables: Tables, endpoints: Endpoints, interfaces: In
 }
 
 /** Routers behind which every server's sending is reported. */
-function reportedRouters(topology: Topology, endpoints: Endpoints): Uint8Array {
+function reportedRouters(topology: Topology, endpoints: Endpoints, spare: number): Uint8Array {
   const silent = new Set<number>()
   for (let endpoint = 0; endpoint < endpoints.count; endpoint++)
-    if (endpoints.kind(endpoint) === KIND.server && (endpoints.reports(endpoint) & ENTERING) === 0)
-      silent.add(endpoints.network(endpoint))
-  return Uint8Array.from(topology.routers, (router) =>
-    router.networks.length > 0 && router.networks.every((network) => !silent.has(network)) ? 1 : 0,
-  )
+    if (isSilent(endpoints, endpoint)) silent.add(endpoints.network(endpoint))
+  const reported = new Uint8Array(topology.routers.length + spare)
+  for (const [number, { networks }] of topology.routers.entries())
+    reported[number] = networks.length > 0 && networks.every((network) => !silent.has(network)) ? 1 : 0
+  return reported
+}
+
+/** A server whose sending nobody reports. */
+export function isSilent(endpoints: Endpoints, endpoint: number): boolean {
+  return endpoints.kind(endpoint) === KIND.server && !reportsEntering(endpoints, endpoint)
+}
+
+/** Whether what the endpoint sends is reported where it does. */
+export function reportsEntering(endpoints: Endpoints, endpoint: number): boolean {
+  return (endpoints.reports(endpoint) & ENTERING) !== 0
 }
 
 /** Routers' ports on each network, and whether what enters there is reported. */
@@ -382,7 +420,7 @@ function routerLegs(
     if (endpoints.kind(endpoint) !== KIND.router) continue
     const network = endpoints.network(endpoint)
     routerPorts[network]!.push(endpoint)
-    if ((endpoints.reports(endpoint) & ENTERING) !== 0) legReported[network] = 1
+    if (reportsEntering(endpoints, endpoint)) legReported[network] = 1
   }
   return { routerPorts, legReported }
 }

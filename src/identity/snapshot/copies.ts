@@ -9,9 +9,9 @@ import type { Cidr } from '../addresses.ts'
 import { PrefixTable } from '../ids.ts'
 import type { PackedLanes } from '../lanes.ts'
 import { LaneTable } from '../lanes.ts'
-import { Endpoints, type EndpointFacts, type EndpointMemory } from './endpoints.ts'
+import { Endpoints, type ChangedFacts, type EndpointFacts, type EndpointMemory } from './endpoints.ts'
 import type { GrowingTopology, Network } from './networks.ts'
-import { IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
+import { IdentitySnapshot, withOne, type PartChange, type SnapshotParts, type Tables } from './snapshot.ts'
 import { TimedTable, type PackedTimed } from './timed.ts'
 import { Interfaces, type InterfaceFacts, type InterfaceMemory } from './vantage.ts'
 
@@ -22,13 +22,16 @@ export type Change =
   | { of: 'close'; table: keyof Tables; key: number[]; value: number; atMs: number }
   | { of: 'endpoint'; fact: EndpointFacts }
   | { of: 'endpoint_end'; endpoint: number; toMs: number }
-  | { of: 'reports'; endpoint: number; reports: number }
+  | { of: 'reports'; endpoint: number; reports: number; instead: boolean }
+  | { of: 'facts'; endpoint: number; facts: ChangedFacts }
   | { of: 'text'; endpoint: number; which: number; text: string }
   | { of: 'interface'; fact: InterfaceFacts }
   | { of: 'interface_end'; item: number; toMs: number }
+  | { of: 'interface_reports'; item: number; reports: number }
   | { of: 'prefix'; id: string; endpoint: number; isNew: boolean }
   | { of: 'ranges'; endpoint: number; ranges: readonly Cidr[] }
   | { of: 'network'; number: number; id: string; network: Network }
+  | PartChange
 
 /** What a published snapshot says of itself. */
 interface Published {
@@ -92,12 +95,15 @@ export class SnapshotSender {
     }
     endpoints.onAppend = (fact) => note({ of: 'endpoint', fact: { ...fact } })
     endpoints.onEnd = (endpoint, toMs) => note({ of: 'endpoint_end', endpoint, toMs })
-    endpoints.onReports = (endpoint, reports) => note({ of: 'reports', endpoint, reports })
+    endpoints.onReports = (endpoint, reports, instead) => note({ of: 'reports', endpoint, reports, instead })
+    endpoints.onFacts = (endpoint, facts) => note({ of: 'facts', endpoint, facts })
     endpoints.onText = (endpoint, which, text) => note({ of: 'text', endpoint, which, text })
     interfaces.onAppend = (fact) => note({ of: 'interface', fact: { ...fact } })
     interfaces.onEnd = (item, toMs) => note({ of: 'interface_end', item, toMs })
+    interfaces.onReports = (item, reports) => note({ of: 'interface_reports', item, reports })
     parts.edited.onPrefix = (id, endpoint, isNew) => note({ of: 'prefix', id, endpoint, isNew })
     parts.edited.onNetwork = (number, id, network) => note({ of: 'network', number, id, network })
+    parts.edited.onPart = note
     parts.edited.onRanges = (endpoint, ranges) => note({ of: 'ranges', endpoint, ranges })
   }
 }
@@ -107,6 +113,7 @@ export class SnapshotCopy {
   private parts: SnapshotParts | undefined
   private prefixes = new PrefixTable()
   private ranges = new Map<number, readonly Cidr[]>()
+  private subports = new Map<number, readonly number[]>()
 
   /** Takes a message in and gives the snapshot; one given before must not be used any more. */
   take(message: ModelMessage): IdentitySnapshot {
@@ -129,6 +136,7 @@ export class SnapshotCopy {
     ) as unknown as Tables
     this.prefixes = PrefixTable.unpack(message.prefixes)
     this.ranges = new Map(message.parts.pairRanges)
+    this.subports = new Map(message.parts.subportsOf)
     this.parts = {
       ...message.parts,
       asOfMs: message.asOfMs,
@@ -139,6 +147,7 @@ export class SnapshotCopy {
       tables,
       portPrefixes: this.prefixes,
       pairRanges: this.ranges,
+      subportsOf: this.subports,
     }
   }
 
@@ -149,6 +158,34 @@ export class SnapshotCopy {
     if (number === networks.length) (this.parts!.routerPorts as number[][]).push([])
     networks[number] = network
     networkIndex.set(id, number)
+  }
+
+  private part(change: PartChange): void {
+    const parts = this.parts!
+    const { routers, routerIndex } = parts.topology as GrowingTopology
+    switch (change.of) {
+      case 'host':
+        parts.hosts = withOne(parts.hosts, change.number, change.host)
+        return
+      case 'bridge':
+        parts.bridges = withOne(parts.bridges, change.number, change.bridge)
+        return
+      case 'mirror':
+        parts.mirrors = withOne(parts.mirrors, change.number, change.mirror)
+        return
+      case 'router':
+        routers[change.number] = change.router
+        routerIndex.set(change.id, change.number)
+        return
+      case 'router_port':
+        ;(parts.routerPorts as number[][])[change.network]!.push(change.endpoint)
+        return
+      case 'subport':
+        this.subports.set(change.parent, [...(this.subports.get(change.parent) ?? []), change.endpoint])
+        return
+      case 'reported':
+        parts[change.what === 'router' ? 'routerReported' : 'legReported'][change.number] = change.value
+    }
   }
 
   private apply(change: Change): void {
@@ -170,7 +207,11 @@ export class SnapshotCopy {
         endpoints.end(change.endpoint, change.toMs)
         return
       case 'reports':
-        endpoints.addReports(change.endpoint, change.reports)
+        if (change.instead) endpoints.replaceReports(change.endpoint, change.reports)
+        else endpoints.addReports(change.endpoint, change.reports)
+        return
+      case 'facts':
+        endpoints.change(change.endpoint, change.facts)
         return
       case 'text':
         endpoints.setText(change.endpoint, change.which, change.text)
@@ -182,6 +223,9 @@ export class SnapshotCopy {
       case 'interface_end':
         interfaces.end(change.item, change.toMs)
         return
+      case 'interface_reports':
+        interfaces.addReports(change.item, change.reports)
+        return
       case 'prefix':
         if (change.isNew) this.prefixes.add(change.id, change.endpoint)
         else this.prefixes.replace(change.id, change.endpoint)
@@ -191,6 +235,9 @@ export class SnapshotCopy {
         return
       case 'network':
         this.network(change.number, change.id, change.network)
+        return
+      default:
+        this.part(change)
     }
   }
 }

@@ -2,8 +2,9 @@
  * Bridges and interfaces of the hosts' OVSDBs → what each interface is, whose it is, and what reports its traffic.
  */
 import type { OvsBridge, OvsHost, OvsInterface, OvsMirror, OvsPort } from '../sources/ovsdb/host.ts'
-import { interfaceKey, spanSince, type History, type PastInterface } from '../history.ts'
+import { interfaceKey, spanSince, type History, type HostHistory, type PastInterface } from '../history.ts'
 import { parseIp, parseMac, type Lanes } from '../addresses.ts'
+import { Chains } from './chains.ts'
 import { KIND } from './endpoints.ts'
 import type { Topology } from './networks.ts'
 import type { PortIndex } from './ports.ts'
@@ -66,11 +67,13 @@ export class Devices {
   private readonly tables: Tables
   private readonly history: History
   private readonly past = new Map<string, PastInterface[]>()
-  private readonly hostNames: readonly string[]
+  private readonly hostNames: string[]
+  /** Interfaces by host, once one is replaced. */
+  private onHost: Chains | undefined
 
   /** `expected` is how many interfaces there will be, about. */
   constructor(
-    hostNames: readonly string[],
+    hostNames: string[],
     topology: Topology,
     ports: PortIndex,
     tables: Tables,
@@ -84,18 +87,36 @@ export class Devices {
     this.topology = topology
     this.ports = ports
     this.tables = tables
-    for (let host = 0; host < hostNames.length; host++) {
-      this.bridgesOf.push([])
-      this.mirrorsOf.push([])
-      this.tunnelsOf.push(NO_TUNNELS)
-    }
+    for (let host = 0; host < hostNames.length; host++) this.clear(host)
+  }
+
+  /** A host more; its number. */
+  addHost(name: string): number {
+    const host = this.hostNames.push(name) - 1
+    this.clear(host)
+    return host
+  }
+
+  /** Adds a host's bridges in the place of those that it had: the interfaces of these never held. */
+  replace(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>, history: HostHistory): void {
+    const { interfaces } = this
+    this.onHost ??= new Chains(interfaces.room, (item) => interfaces.host(item))
+    for (const item of this.onHost.of(host, interfaces.count)) if (!interfaces.isVoid(item)) interfaces.void(item)
+    this.clear(host)
+    this.add(host, ovs, physnets, history)
+  }
+
+  private clear(host: number): void {
+    this.bridgesOf[host] = []
+    this.mirrorsOf[host] = []
+    this.tunnelsOf[host] = NO_TUNNELS
   }
 
   /** Adds a host's bridges. `physnets` names the physical network of a bridge. */
-  add(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>): void {
+  add(host: number, ovs: OvsHost, physnets: ReadonlyMap<string, string>, history = this.historyOf(host)): void {
     const name = this.hostNames[host]!
-    const past = this.past.get(name) ?? NO_PAST
-    const { interfaces, history } = this
+    const { interfaces } = this
+    const { past } = history
     for (const bridge of withPast(ovs.bridges, past)) {
       const index = this.bridges.push(readBridge(host, bridge)) - 1
       this.bridgesOf[host]!.push(index)
@@ -123,6 +144,10 @@ export class Devices {
       this.addBridgeVlans(index, bridge.name, untagged.only, physnets)
       for (const mirror of mirrors) this.addMirror(host, index, bridge, mirror, byPort)
     }
+  }
+
+  private historyOf(host: number): HostHistory {
+    return { past: this.past.get(this.hostNames[host]!) ?? NO_PAST, since: this.history.since }
   }
 
   /** Adds one interface, once for each thing that its port was in the span: those from `interfaces.count` on. */
@@ -240,18 +265,7 @@ export class Devices {
     if (output) return 'mirror_output'
     if (item.type === 'patch') return 'patch'
     if (item.type !== '' && TUNNEL.test(item.type)) return 'tunnel'
-    if (endpoint !== 0) {
-      switch (this.ports.endpoints.kind(endpoint)) {
-        case KIND.dhcp:
-          return 'dhcp'
-        case KIND.snat:
-          return 'gateway'
-        case KIND.router:
-          return /^(qg-|fg-)/.test(item.name) ? 'gateway' : 'router'
-        default:
-          return 'port'
-      }
-    }
+    if (endpoint !== 0) return kindOfPort(this.ports.endpoints.kind(endpoint), item.name)
     if (item.externalIds.has('iface-id')) return 'unknown'
     if (item.type === 'internal' || item.name === bridge.name || item.ofport === LOCAL_OFPORT) return 'local'
     return /^(tap|qvo|vhu)/.test(item.name) ? 'unknown' : 'uplink'
@@ -334,6 +348,20 @@ export class Devices {
         only: selected.size === 1 ? [...selected][0]! : 0,
       }) - 1,
     )
+  }
+}
+
+/** What an interface is by which a port is plugged. */
+export function kindOfPort(kind: number, name: string): InterfaceKind {
+  switch (kind) {
+    case KIND.dhcp:
+      return 'dhcp'
+    case KIND.snat:
+      return 'gateway'
+    case KIND.router:
+      return /^(qg-|fg-)/.test(name) ? 'gateway' : 'router'
+    default:
+      return 'port'
   }
 }
 

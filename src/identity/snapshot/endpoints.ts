@@ -61,6 +61,15 @@ export interface EndpointFacts {
   toMs?: number
 }
 
+/** What may change of an endpoint that stays the same. */
+export interface ChangedFacts {
+  kind?: EndpointKind
+  project?: number
+  trunk?: true
+  host?: number
+  hostName?: string
+}
+
 // One endpoint is one cache line of sixteen words, so that a lookup costs one miss and not one a field. Measured with
 // 200,000 ports: twice the rows a second of one array a field.
 const STRIDE_BITS = 4
@@ -171,7 +180,8 @@ export class Endpoints {
   /** Told of what `append`, `end`, `addReports` and `setText` do, so that copies can follow. */
   onAppend: ((fact: EndpointFacts) => void) | undefined
   onEnd: ((endpoint: number, toMs: number) => void) | undefined
-  onReports: ((endpoint: number, reports: number) => void) | undefined
+  onReports: ((endpoint: number, reports: number, instead: boolean) => void) | undefined
+  onFacts: ((endpoint: number, facts: ChangedFacts) => void) | undefined
   onText: ((endpoint: number, which: number, text: string) => void) | undefined
 
   /** Endpoints changed since the snapshot was built, in the order of the changes: who keeps answers looks here. */
@@ -254,6 +264,17 @@ export class Endpoints {
     return this.words[(endpoint << STRIDE_BITS) + PLUGGED]!
   }
 
+  /** It stays the same endpoint, but some of it is different. */
+  change(endpoint: number, facts: ChangedFacts): void {
+    this.onFacts?.(endpoint, facts)
+    this.changed.push(endpoint)
+    const at = endpoint << STRIDE_BITS
+    if (facts.kind !== undefined) this.words[at] = KIND[facts.kind]
+    if (facts.project !== undefined) this.words[at + PROJECT] = facts.project
+    if (facts.trunk === true) this.markTrunk(endpoint)
+    if (facts.host !== undefined) this.move(endpoint, facts.host, facts.hostName ?? '')
+  }
+
   /** While the snapshot is built: it is on another host than was thought. */
   move(endpoint: number, host: number, name: string): void {
     this.words[(endpoint << STRIDE_BITS) + HOST] = host
@@ -327,6 +348,12 @@ export class Endpoints {
     return own[at + 3] === a3 && own[at + 2] === a2 && own[at + 1] === a1 && own[at] === a0
   }
 
+  hasAddress(endpoint: number): boolean {
+    return (
+      this.words[(endpoint << STRIDE_BITS) + ADDRESS + 2] !== 0 || this.words[(endpoint << STRIDE_BITS) + ADDRESS] !== 0
+    )
+  }
+
   /** Four lanes of the first address, all zero when there is none. */
   firstAddress(endpoint: number): Int32Array {
     const at = (endpoint << STRIDE_BITS) + ADDRESS
@@ -335,8 +362,16 @@ export class Endpoints {
 
   /** Adds what reports the endpoint. */
   addReports(endpoint: number, reports: number): void {
-    this.onReports?.(endpoint, reports)
+    this.onReports?.(endpoint, reports, false)
     this.changed.push(endpoint)
+    this.setReports(endpoint, reports)
+  }
+
+  /** What reports the endpoint is this, and nothing else any more. */
+  replaceReports(endpoint: number, reports: number): void {
+    this.onReports?.(endpoint, reports, true)
+    this.changed.push(endpoint)
+    this.words[(endpoint << STRIDE_BITS) + REPORTS]! &= ~0xff
     this.setReports(endpoint, reports)
   }
 

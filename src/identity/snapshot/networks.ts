@@ -3,7 +3,7 @@
  * router joins to it: the routing domain.
  */
 import { inCidr, parseCidr, type Cidr } from '../addresses.ts'
-import type { CloudModel, Network as ApiNetwork, Port } from '../cloud.ts'
+import type { CloudModel, Network as ApiNetwork, Port, Router as ApiRouter } from '../cloud.ts'
 import { MANY, type Slices } from './slices.ts'
 
 /** Network types whose frames travel between hosts in a tunnel. */
@@ -47,10 +47,12 @@ export interface Topology {
   readonly routerIndex: ReadonlyMap<string, number>
 }
 
-/** The same while networks may still be added behind those that are there. */
+/** The same while networks and routers may still be added behind those that are there, or put in their place. */
 export interface GrowingTopology extends Topology {
   readonly networks: Network[]
   readonly networkIndex: Map<string, number>
+  readonly routers: Router[]
+  readonly routerIndex: Map<string, number>
 }
 
 const OUTSIDE: Network = {
@@ -68,18 +70,31 @@ const OUTSIDE: Network = {
 
 const ROUTER_PORT = /^network:(router_interface|router_centralized_snat|ha_router_replicated_interface)/
 
+/** Device owner of a router's port on its outer network. */
+export const GATEWAY = 'network:router_gateway'
+
+/** Whether the port is a router's, as one that joins its network to it or as its gateway. */
+export function isRouters(port: Port): boolean {
+  return isLeg(port) || (port.device_owner === GATEWAY && port.device_id !== '')
+}
+
+/** Whether the port joins its network to a router. */
+export function isLeg({ device_owner, device_id }: Port): boolean {
+  return device_owner.startsWith('network:') && ROUTER_PORT.test(device_owner) && device_id !== ''
+}
+
 export function* buildTopology(cloud: CloudModel): Slices<GrowingTopology> {
   const networkIndex = new Map(cloud.networks.map((network, i) => [network.id, i + 1]))
   const routerIndex = new Map(cloud.routers.map((router, i) => [router.id, i + 1]))
   // A router port may name a router that the list lacks; it joins networks all the same.
   const attached: Port[] = []
   for (const [i, port] of cloud.ports.entries()) {
-    const { device_owner, device_id } = port
-    if (device_owner.startsWith('network:') && ROUTER_PORT.test(device_owner) && device_id !== '') attached.push(port)
+    if (isRouters(port)) {
+      if (isLeg(port)) attached.push(port)
+      if (!routerIndex.has(port.device_id)) routerIndex.set(port.device_id, routerIndex.size + 1)
+    }
     if (i % MANY === 0) yield
   }
-  for (const port of attached)
-    if (!routerIndex.has(port.device_id)) routerIndex.set(port.device_id, routerIndex.size + 1)
 
   const networksOf = Array.from({ length: routerIndex.size + 1 }, () => new Set<number>())
   const routersOf = Array.from({ length: networkIndex.size + 1 }, () => new Set<number>())
@@ -91,15 +106,7 @@ export function* buildTopology(cloud: CloudModel): Slices<GrowingTopology> {
     routersOf[network]!.add(router)
   }
   const routers = [...routerIndex].map(([id, index]): Router => {
-    const router = cloud.routers[index - 1]
-    return {
-      id,
-      projectId: router?.project_id ?? '',
-      distributed: router?.distributed ?? false,
-      gatewayNetwork: networkIndex.get(router?.external_gateway_info?.network_id ?? '') ?? 0,
-      networks: [...networksOf[index]!],
-      routed: (router?.routes.length ?? 0) > 0,
-    }
+    return toRouter(id, cloud.routers[index - 1], [...networksOf[index]!], networkIndex)
   })
   const ranges = new Map<string, Cidr[]>()
   for (const subnet of cloud.subnets) {
@@ -120,6 +127,23 @@ export function* buildTopology(cloud: CloudModel): Slices<GrowingTopology> {
     routed: false,
   }
   return { networks: [OUTSIDE, ...networks], networkIndex, routers: [none, ...routers], routerIndex }
+}
+
+/** A router as the model has it; `router` is undefined where ports alone name it. */
+export function toRouter(
+  id: string,
+  router: ApiRouter | undefined,
+  networks: readonly number[],
+  networkIndex: ReadonlyMap<string, number>,
+): Router {
+  return {
+    id,
+    projectId: router?.project_id ?? '',
+    distributed: router?.distributed ?? false,
+    gatewayNetwork: networkIndex.get(router?.external_gateway_info?.network_id ?? '') ?? 0,
+    networks,
+    routed: (router?.routes.length ?? 0) > 0,
+  }
 }
 
 /** Adds a network that no router is on yet; its number. */

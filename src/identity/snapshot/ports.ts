@@ -6,7 +6,7 @@ import type { CloudModel, FloatingIp, Port, Project, Server } from '../cloud.ts'
 import { spanSince, type History, type PastPort } from '../history.ts'
 import { IdTable, PrefixTable } from '../ids.ts'
 import { Endpoints, type EndpointKind } from './endpoints.ts'
-import type { Topology } from './networks.ts'
+import { GATEWAY, type Topology } from './networks.ts'
 import { MANY, SLICE, type Slices } from './slices.ts'
 import type { Tables } from './snapshot.ts'
 import { ALWAYS, overlap, type Span } from './timed.ts'
@@ -28,6 +28,12 @@ export interface PortIndex {
   parents: Map<number, number>
   /** Trunk parent's endpoint → its subports' endpoints. */
   subports: Map<number, number[]>
+  /** Addresses of endpoints that have several. */
+  addresses: Map<number, readonly Lanes[]>
+  /** Endpoints of routers' gateway ports. */
+  gateways: Set<number>
+  /** Port id → floating IPs that lead to it now. */
+  floatingOf: Map<string, FloatingIp[]>
   /** Ids of networks that something names and that are not in the model. */
   strange: Set<string>
   names: Names
@@ -60,10 +66,12 @@ export class PortIndexer {
   private readonly topology: Topology
   private readonly hostIndex: ReadonlyMap<string, number>
   private readonly tables: Tables
-  /** Ports that are parents of trunks. */
+  /** Ports that are parents of trunks, and were. */
   private readonly parents: ReadonlyMap<string, Port>
-  private readonly trunkParent: ReadonlyMap<string, string>
-  private readonly withoutSnat: ReadonlySet<string>
+  /** By the id of a subport: its trunk's port, where that is known. */
+  readonly trunks = new Map<string, { parent: Port; vlan: number | undefined }>()
+  /** Ids of routers that send outwards untranslated. */
+  readonly withoutSnat: Set<string>
 
   constructor(
     cloud: CloudModel,
@@ -85,6 +93,9 @@ export class PortIndexer {
       pairRanges: new Map(),
       parents: new Map(),
       subports: new Map(),
+      addresses: new Map(),
+      gateways: new Set(),
+      floatingOf: new Map(),
       strange: new Set(),
       names,
     }
@@ -92,9 +103,11 @@ export class PortIndexer {
     for (const { trunk } of history.ports) if (trunk !== undefined) parents.add(trunk.parent)
     const ports = parents.size === 0 ? [] : cloud.ports.filter(({ id }) => parents.has(id))
     this.parents = new Map(ports.map((port) => [port.id, port]))
-    this.trunkParent = new Map(
-      cloud.trunks.flatMap((trunk) => trunk.sub_ports.map((sub) => [sub.port_id, trunk.port_id])),
-    )
+    for (const { port_id, sub_ports } of cloud.trunks) {
+      const parent = this.parents.get(port_id)
+      if (parent !== undefined)
+        for (const sub of sub_ports) this.trunks.set(sub.port_id, { parent, vlan: sub.segmentation_id })
+    }
     this.withoutSnat = new Set(
       cloud.routers.filter((router) => router.external_gateway_info?.enable_snat === false).map((router) => router.id),
     )
@@ -108,7 +121,7 @@ export class PortIndexer {
       // A floating IP's own port is not where anything is: the floating IP itself says who has it.
       if (port.device_owner === 'network:floatingip') continue
       // Only the trunk knows whose a subport is: its device_id is empty.
-      const parent = this.trunkParent.size === 0 ? undefined : this.parents.get(this.trunkParent.get(port.id) ?? '')
+      const parent = this.trunks.size === 0 ? undefined : this.trunks.get(port.id)?.parent
       const endpoint = this.add(port, parent, undefined, spanSince(history, port.id))
       index.byId.set(port.id, endpoint)
       index.prefixes.add(port.id, endpoint)
@@ -123,7 +136,10 @@ export class PortIndexer {
       if (trunk !== undefined && was !== undefined) this.addSubport(trunk.parent, trunk.vlan, was.endpoint)
     }
     for (const was of history.floatingips) this.addFloating(was.floating, was)
-    for (const floating of cloud.floatingips) this.addFloating(floating, spanSince(history, floating.id))
+    for (const floating of cloud.floatingips) {
+      this.addFloating(floating, spanSince(history, floating.id))
+      this.lead(floating)
+    }
   }
 
   private networkOf(id: string): number {
@@ -185,13 +201,32 @@ export class PortIndexer {
         router_id: router === 0 ? '' : port.device_id,
       },
     })
+    if (addresses.length > 1) index.addresses.set(endpoint, addresses)
+    if (port.device_owner === GATEWAY) index.gateways.add(endpoint)
     addKeys(tables, topology, endpoint, network, host, mac, addresses)
     if (port.allowed_address_pairs.length > 0) addPairs(tables, index.pairRanges, endpoint, network, port, mac)
     return endpoint
   }
 
-  /** Ties a subport to its trunk's port, as that is and as it was. */
-  private addSubport(parentId: string, vlan: number | undefined, endpoint: number): void {
+  /** Notes that a floating IP leads to its port now. */
+  lead(floating: FloatingIp): void {
+    const { floatingOf } = this.index
+    if (floating.port_id !== '') floatingOf.set(floating.port_id, [...this.leadingTo(floating.port_id), floating])
+  }
+
+  /** Notes that it does not any more. */
+  unlead({ id, port_id }: FloatingIp): void {
+    const rest = this.leadingTo(port_id).filter((one) => one.id !== id)
+    if (rest.length > 0) this.index.floatingOf.set(port_id, rest)
+    else this.index.floatingOf.delete(port_id)
+  }
+
+  leadingTo(portId: string): readonly FloatingIp[] {
+    return this.index.floatingOf.get(portId) ?? []
+  }
+
+  /** Ties a subport to its trunk's port, as that is and as it was; endpoints of that. */
+  addSubport(parentId: string, vlan: number | undefined, endpoint: number): number[] {
     const { index, tables } = this
     const parents = (index.past.get(parentId) ?? []).map((version) => version.endpoint)
     const now = index.byId.get(parentId)
@@ -201,6 +236,7 @@ export class PortIndexer {
       index.subports.set(parent, [...(index.subports.get(parent) ?? []), endpoint])
       if (vlan !== undefined) tables.subports.add([parent, vlan], endpoint)
     }
+    return parents
   }
 
   /** A floating IP leads to the port that has it; one that no port has is an end of its own. */
@@ -266,10 +302,16 @@ function kindOf(port: Port, parent: Port | undefined, withoutSnat: ReadonlySet<s
   if (parent !== undefined) return kindOf(parent, undefined, withoutSnat)
   if (owner.startsWith('compute:')) return 'server'
   if (owner === 'network:dhcp' || owner === 'network:distributed') return 'dhcp'
-  if (owner === 'network:router_gateway') return withoutSnat.has(port.device_id) ? 'router' : 'snat'
+  if (owner === GATEWAY) return withoutSnat.has(port.device_id) ? 'router' : 'snat'
   if (owner.startsWith('network:') && owner !== 'network:local_ip') return 'router'
   // Without an owner a port may still be one that Nova is about to take, or a VIP: something, but no server yet.
   return 'other'
+}
+
+/** Addresses of an endpoint are found by its routing domain too. */
+export function addDomainKeys(tables: Tables, domain: number, endpoint: number, addresses: readonly Lanes[]): void {
+  for (const lanes of addresses)
+    tables.byDomainAddress.add5(domain, lanes[0] | 0, lanes[1] | 0, lanes[2] | 0, lanes[3] | 0, endpoint)
 }
 
 function addKeys(
@@ -350,6 +392,11 @@ export class Names {
     if (this.numbers.has(id)) return false
     this.projects.set(id, name)
     return true
+  }
+
+  /** Gives a project another name. */
+  renameProject({ id, name }: Project): void {
+    this.projects.set(id, name)
   }
 
   addServer(server: Server): void {

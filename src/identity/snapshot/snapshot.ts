@@ -10,7 +10,7 @@ import { inCidr } from '../addresses.ts'
 import type { PrefixTable } from '../ids.ts'
 import { LaneTable } from '../lanes.ts'
 import type { Endpoints } from './endpoints.ts'
-import { canReach, type Network, type Topology } from './networks.ts'
+import { canReach, type Network, type Router, type Topology } from './networks.ts'
 import { TimedTable } from './timed.ts'
 import type { Bridge, Host, Interfaces, Mirror } from './vantage.ts'
 
@@ -82,7 +82,19 @@ export interface Edited {
   onPrefix?: (id: string, endpoint: number, isNew: boolean) => void
   onRanges?: (endpoint: number, ranges: readonly Cidr[]) => void
   onNetwork?: (number: number, id: string, network: Network) => void
+  onPart?: (change: PartChange) => void
 }
+
+/** What edits change of the smaller parts. */
+export type PartChange =
+  | { of: 'host'; number: number; host: Host }
+  | { of: 'bridge'; number: number; bridge: Bridge }
+  | { of: 'mirror'; number: number; mirror: Mirror }
+  | { of: 'router'; number: number; id: string; router: Router }
+  | { of: 'router_port'; network: number; endpoint: number }
+  | { of: 'subport'; parent: number; endpoint: number }
+  /** Of `routerReported` and `legReported`. */
+  | { of: 'reported'; what: 'router' | 'leg'; number: number; value: number }
 
 export interface SnapshotParts {
   asOfMs: number
@@ -109,6 +121,13 @@ export interface SnapshotParts {
   legReported: Uint8Array
   /** Per network: endpoints of the routers' ports on it. */
   routerPorts: readonly (readonly number[])[]
+}
+
+/** The same list with another at a place, or behind the last. A list of its own: who looks at all hosts looks anew at another list. */
+export function withOne<T>(list: readonly T[], at: number, one: T): T[] {
+  const more = [...list]
+  more[at] = one
+  return more
 }
 
 /** Device names that carry the first eleven characters of a Neutron port's id (ovs-vsctl shows them so). */

@@ -100,9 +100,11 @@ export class TimedTable {
     return this.raw(key) !== 0
   }
 
-  /** Whether a value holds now under any key. */
-  leadsTo(value: number): boolean {
-    return this.values.some((one, at) => one === value && this.toMs[at] === Number.MAX_VALUE)
+  /** All values that a key leads to now. */
+  allNow(key: readonly number[]): number[] {
+    const raw = this.raw(key)
+    const bindings = raw === 0 ? [] : raw > 0 ? [raw] : this.keys.list(raw)
+    return bindings.filter((at) => this.toMs[at] === Number.MAX_VALUE).map((at) => this.values[at]!)
   }
 
   get2(k0: number, k1: number): number {

@@ -117,6 +117,7 @@ export class Interfaces {
   /** Told of what `append` and `end` do, so that copies can follow. */
   onAppend: ((fact: InterfaceFacts) => void) | undefined
   onEnd: ((item: number, toMs: number) => void) | undefined
+  onReports: ((item: number, reports: number) => void) | undefined
 
   constructor(memory: InterfaceMemory, names: string[] = []) {
     this.fromMs = memory.fromMs
@@ -256,8 +257,9 @@ export class Interfaces {
     return this.more[(item << MORE_BITS) + PLUGGED_BEFORE]!
   }
 
-  /** While the snapshot is built: this reports it too. */
+  /** This reports it too. */
   addReports(item: number, reports: number): void {
+    this.onReports?.(item, reports)
     this.words[(item << STRIDE_BITS) + REPORTS_AT]! |= reports
   }
 
@@ -266,6 +268,15 @@ export class Interfaces {
     this.onEnd?.(item, toMs)
     this.toMs[item] = toMs
     this.words[(item << STRIDE_BITS) + REPORTS_AT]! |= SPANNED
+  }
+
+  /** It never held: others are in its place. */
+  void(item: number): void {
+    this.end(item, 0)
+  }
+
+  isVoid(item: number): boolean {
+    return this.toMs[item] === 0
   }
 
   /** Whether it holds at a time. */
