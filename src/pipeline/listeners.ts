@@ -111,7 +111,14 @@ export function optionsOf(config: Config, input: Input, port: number): ReceiverO
     address: input === 'gre' && config.bind === '::' ? '0.0.0.0' : config.bind,
     port,
     bufferBytes: config.receive_buffer,
+    ...userOf(config),
   }
+}
+
+/** tcpdump takes names alone. */
+function userOf({ user }: Config): Pick<ReceiverOptions, 'user'> {
+  const [name = ''] = (user ?? '').split(':')
+  return name === '' || /^\d+$/.test(name) ? {} : { user: name }
 }
 
 function warnNoGre(log: Logger, error: AppError): void {

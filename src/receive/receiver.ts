@@ -40,6 +40,8 @@ export interface ReceiverOptions {
    * nobody else has the port, else another collector of the same user would silently get half of the datagrams; the others `join`.
    */
   sharePort?: 'first' | 'join'
+  /** The user that root is given up for, where it is: a child that receives becomes it, too. */
+  user?: string
   /** Longest datagram kept whole; longer ones are cut and counted. Default 65535, so that nothing is cut. */
   maxDatagramBytes?: number
 }

@@ -43,6 +43,8 @@ export async function openTcpdumpReceiver(options: ReceiverOptions): Promise<Rec
     String(ringKiB),
     '-w',
     '-',
+    // Started by root it becomes the user that this process will be, or it could not be told to stop.
+    ...(options.user === undefined ? [] : ['-Z', options.user]),
     filter,
   ]
   const child = spawn('tcpdump', args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -77,7 +79,7 @@ class TcpdumpReceiver implements Receiver {
 
   /** `kernelDrops` is that of the call before: tcpdump reports when asked to. */
   stats(): ReceiverStats {
-    if (this.closing === undefined) this.child.kill('SIGUSR1')
+    if (this.closing === undefined && !this.signal('SIGUSR1')) this.gather.totals.kernelDrops = -1
     return { ...this.gather.totals }
   }
 
@@ -87,9 +89,21 @@ class TcpdumpReceiver implements Receiver {
   }
 
   private async closeNow(): Promise<void> {
-    this.child.kill('SIGTERM')
-    await this.reading
+    // One that cannot be told ends with the next packet, which it finds nobody to take.
+    if (!this.signal('SIGTERM')) this.child.stdout.destroy()
+    else await this.reading
     this.gather.flush()
+  }
+
+  /** False when it runs as somebody else, to whom this process may not speak since it gave root up. */
+  private signal(name: 'SIGUSR1' | 'SIGTERM'): boolean {
+    try {
+      // Not through the child, which tells such a fault as an event.
+      process.kill(this.child.pid!, name)
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== 'EPERM'
+    }
+    return true
   }
 
   /** Until tcpdump ends; it ends by `close`, or when its interface goes away. */

@@ -139,6 +139,24 @@ describe('who may ask', () => {
     assert.equal(questions, before + 1)
   })
 
+  it('may be one of any number of Keystone, of which it remembers ten thousand', async () => {
+    const questions = new Map<string, number>()
+    const expires = { token: { expires_at: '2026-01-01T01:00:00Z', project: { id: 'p-blue' } } }
+    const keystone = new KeystoneTokens((token) => {
+      questions.set(token, (questions.get(token) ?? 0) + 1)
+      return token === 'good' ? Promise.resolve(expires) : Promise.reject(new AppError('cloud_refused', '404'))
+    })
+    const find = (token: string) => keystone.find(token, NOW)
+    assert.equal((await find('good'))?.project, 'p-blue')
+    for (let i = 0; i < 10_500; i++) assert.equal(await find(`made-up-${i}`), undefined)
+    const { known } = keystone as unknown as { known: ReadonlyMap<string, unknown> }
+    assert.equal(known.size, 10_000)
+    // What a flood of tokens displaced is asked about once more, and right again.
+    assert.equal((await find('good'))?.project, 'p-blue')
+    await find('good')
+    assert.equal(questions.get('good'), 2)
+  })
+
   it('keeps hashes alone, in a file of its own', () => {
     const path = join(directory, 'tokens.json')
     assert.equal(statSync(path).mode & 0o777, 0o600)

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { findUser } from '../../src/cli/privileges.ts'
 import { AppError } from '../../src/errors.ts'
+import { IPPROTO_GRE, loadLibc, SOCK_RAW } from '../../src/receive/libc.ts'
+import { AF_INET, sockaddr } from '../../src/receive/sockaddr.ts'
 import { ROOT } from '../paths.ts'
 import { NO_ENGINE, collector, ovsight, temporary } from './cli.ts'
 import { STORED, metric, send, until } from './exports.ts'
@@ -22,6 +24,19 @@ function credentials(pid: number): Record<string, string>[] {
     const text = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
     return Object.fromEntries([...text.matchAll(/^(Uid|Gid|Groups|CapEff|CapPrm|CapAmb):\s*(.*?)\s*$/gm)].map(([, name, value]) => [name, value])) // prettier-ignore
   })
+}
+
+const MIRRORED = 'ovsight_receive_datagrams_total{listener="gre"}'
+const NO_TCPDUMP = spawnSync('tcpdump', ['--version']).status !== 0 && 'no tcpdump'
+
+/** GRE frames of nothing to 127.0.0.1; the kernel puts the IPv4 header before them. */
+function sendGre(count: number): void {
+  const libc = loadLibc()
+  assert.ok(typeof libc === 'object')
+  const fd = libc.socket(AF_INET, SOCK_RAW, IPPROTO_GRE)
+  const { bytes } = sockaddr('127.0.0.1', 0)
+  for (let i = 0; i < count; i++) assert.equal(libc.sendto(fd, new Uint8Array(64), 64, 0, bytes, bytes.length), 64)
+  libc.close(fd)
 }
 
 function childrenOf(pid: number): number[] {
@@ -55,12 +70,37 @@ describe('a collector that gives root up', { skip: NO_ENGINE || NOT_ROOT || UNRE
       const sent = await send('netflow5', running.port('NetFlow'))
       await until('rows', async () => (await metric(running.url, STORED)) >= 41)
       assert.ok(sent > 0)
+      sendGre(2)
+      await until('frames', async () => (await metric(running.url, MIRRORED)) >= 2)
       assert.ok((await metric(running.url, 'ovsight_receive_buffer_bytes{listener="gre"}')) > 0)
     } finally {
       const { code, stderr } = await running.stop()
       assert.equal(code, 0, stderr)
     }
   })
+
+  it(
+    'receives mirrored frames through tcpdump afterwards, and leaves nobody behind',
+    { skip: NO_TCPDUMP },
+    async () => {
+      const directory = temporary()
+      chmodSync(directory, 0o711)
+      const running = await collector(['--data', join(directory, 'data'), '--user', 'nobody:nogroup', '--receiver', 'dgram', '--gre', 'on']) // prettier-ignore
+      const children = childrenOf(running.pid)
+      try {
+        assert.ok(children.length >= 2, 'the engine and tcpdump')
+        for (const child of children)
+          for (const thread of credentials(child)) assert.match(thread['Uid']!, new RegExp(`^${NOBODY}\\t`))
+        sendGre(3)
+        await until('frames', async () => (await metric(running.url, MIRRORED)) >= 3)
+        assert.equal(await metric(running.url, 'ovsight_receive_kernel_drops_total{listener="gre"}'), 0)
+      } finally {
+        const { code, stderr } = await running.stop()
+        assert.equal(code, 0, stderr)
+      }
+      for (const pid of children) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    },
+  )
 
   it('says what is wrong with a directory that the user cannot write', async () => {
     const directory = temporary()
