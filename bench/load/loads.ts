@@ -144,6 +144,9 @@ function packedIpfix(): Load {
           writeIPv4(set, at, syntheticPort(n + (id === 12 ? CLOUD.networks : 0), CLOUD).address)
         else if (id === 152 || id === 153) set.writeBigUInt64BE(1_790_000_000_000n + BigInt(d * RECORDS + r), at)
         else if (id === 1 || id === 2) set.writeUInt32BE(id === 1 ? 900 + d * r : 1 + r, at + 4)
+        // By the port of the source, on the way in: a number of no interface would have the record wait for a later model to know it.
+        else if (id === 10) set.writeUInt32BE(100 + syntheticPort(n, CLOUD).ofport, at)
+        else if (id === 14 || id === 61) set.fill(0, at, at + length)
         else if (length > 1) set.writeUInt16BE((d * 7 + r + id) & 0xffff, at + length - 2)
         else set[at] = id === 4 ? 6 : r
         at += length

@@ -91,10 +91,11 @@ export class Clocks {
     const { rule, pastMs, futureMs } = this.options
     const off = place >= 0 && this.isOff(place) ? this.offsetMs[place]! : 0
     const always = rule === 'correct' && off !== 0
+    const { flow_end: ends, time_received: arrivals } = c
     let moved = 0
     for (let row = from; row < to; row++) {
-      const end = c.flow_end[row * 2]! + c.flow_end[row * 2 + 1]! * 0x1_0000_0000
-      const arrival = c.time_received[row * 2]! + c.time_received[row * 2 + 1]! * 0x1_0000_0000
+      const end = ends[row * 2]! + ends[row * 2 + 1]! * 0x1_0000_0000
+      const arrival = arrivals[row * 2]! + arrivals[row * 2 + 1]! * 0x1_0000_0000
       const far = rule === 'trust' ? !(end < END_MS) : end < arrival - pastMs || end > arrival + futureMs
       if (!far && !always) continue
       moveRow(c, row, end, arrival, off, pastMs, futureMs)

@@ -32,7 +32,8 @@ function layOut(rows: number): BatchLayout {
     first[name] = at / array.BYTES_PER_ELEMENT
     at += Math.ceil((array.BYTES_PER_ELEMENT * lanes * rows) / ALIGN) * ALIGN
   }
-  return { rows, byteLength: at, first }
+  // As a copy its properties are found quickly: what is built name by name is a dictionary.
+  return { rows, byteLength: at, first: { ...first } }
 }
 
 /**

@@ -19,6 +19,11 @@ export class NativeOutput {
     this.at = 0
   }
 
+  /** Bytes written since `reset`. */
+  get length(): number {
+    return this.at
+  }
+
   /** What was written since `reset`; a view that the next `reset` gives up. */
   written(): Uint8Array {
     return this.buffer.subarray(0, this.at)
@@ -39,6 +44,13 @@ export class NativeOutput {
       else pick32(values, numbers, at, n)
       this.bytes(PART_BYTES.subarray(0, n * values.BYTES_PER_ELEMENT))
     }
+  }
+
+  /** So many bytes that were written before, from `start` on. */
+  again(start: number, bytes: number): void {
+    this.reserve(bytes)
+    copy(this.buffer.subarray(start, start + bytes), this.buffer, this.at)
+    this.at += bytes
   }
 
   /** The same byte so often. */

@@ -100,6 +100,7 @@ export class NativeEncoder {
 
   private write(output: NativeOutput, batches: readonly FlowBatch[], { columns, rows }: Filled): void {
     const [first] = batches
+    this.text.beginBlock()
     output.varint(columns.length)
     output.varint(rows)
     for (const name of columns) {
