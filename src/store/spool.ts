@@ -86,17 +86,18 @@ export class Spool {
   }
 
   /**
-   * Blocks that must go so that `bytes` more fit, oldest first; `undefined` when they never fit. `spared` are left where they are.
+   * Blocks that must go so that one more fits, with its sums, oldest first; `undefined` when it never fits. `spared` are left where they are.
    */
-  overflow(bytes: number, spared: (block: Spooled) => boolean): Spooled[] | undefined {
+  overflow(block: Block, spared: (block: Spooled) => boolean): Spooled[] | undefined {
+    const bytes = block.bytes.length + (block.sums?.bytes.length ?? 0)
     if (bytes > this.maxBytes) return undefined
     const gone: Spooled[] = []
     let free = this.maxBytes - this.bytes
-    for (const block of this.blocks.values()) {
+    for (const old of this.blocks.values()) {
       if (free >= bytes) break
-      if (spared(block)) continue
-      gone.push(block)
-      free += bytesOf(block)
+      if (spared(old)) continue
+      gone.push(old)
+      free += bytesOf(old)
     }
     return free >= bytes ? gone : undefined
   }

@@ -160,7 +160,7 @@ export class Writer {
   }
 
   private async keepInSpool(block: Block): Promise<boolean> {
-    const oldest = this.spool.overflow(block.bytes.length, (other) => this.inFlight.has(other))
+    const oldest = this.spool.overflow(block, (other) => this.inFlight.has(other))
     if (oldest === undefined) {
       this.drop(block, 'the spool is too small for a block')
       return true

@@ -190,6 +190,23 @@ describe('a writer', () => {
     assert.ok(['d', 'e'].every((token) => store.stored.has(token)))
   })
 
+  it('counts the sums of a block with it, before it is written', async () => {
+    const store = new MemoryStore()
+    store.fail = unreachable
+    const writer = await openWriter(store, { directory: newDirectory(), spoolBytes: 350 })
+    const summed = (token: string, bytes: number): Block => ({
+      ...block(token),
+      sums: { columns: ['a'], rows: 1, bytes: Buffer.alloc(bytes) },
+    })
+    for (const token of ['a', 'b', 'c']) {
+      await writer.enqueue(summed(token, 60))
+      assert.ok(writer.spoolBytes <= 350, `${writer.spoolBytes} bytes`)
+    }
+    assert.deepEqual([writer.spoolBlocks, writer.spoolBytes, writer.counters.droppedBlocks], [2, 320, 1])
+    await writer.enqueue(summed('too-large', 300))
+    assert.deepEqual([writer.spoolBlocks, writer.counters.droppedBlocks], [2, 2])
+  })
+
   it('bounds the quarantine too', async () => {
     const store = new MemoryStore()
     store.fail = () => answered(117)
