@@ -90,9 +90,15 @@ class TcpdumpReceiver implements Receiver {
 
   private async closeNow(): Promise<void> {
     // One that cannot be told ends with the next packet, which it finds nobody to take.
-    if (!this.signal('SIGTERM')) this.child.stdout.destroy()
-    else await this.reading
+    if (this.signal('SIGTERM')) await this.reading
+    else this.leave()
     this.gather.flush()
+  }
+
+  private leave(): void {
+    this.child.stdout.destroy()
+    this.child.stderr.destroy()
+    this.child.unref()
   }
 
   /** False when it runs as somebody else, to whom this process may not speak since it gave root up. */
@@ -120,8 +126,8 @@ class TcpdumpReceiver implements Receiver {
         batch.sourcePort[i] = 0
       }
     } catch (error) {
-      // Killed in the middle of a packet, or before the first.
-      if (!(error instanceof AppError)) throw error
+      // Killed in the middle of a packet, or before the first; or left, and its output closed.
+      if (!(error instanceof AppError) && this.closing === undefined) throw error
     }
     await ended
   }
