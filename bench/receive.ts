@@ -26,11 +26,16 @@ const REACH: Readonly<Record<string, { cpuS: number; rate?: number; thousands?: 
 const WORKERS = 2
 
 export const benchReceive: Bench = async () => {
-  if (slowReceiveReason() !== '') return []
+  if (slowReceiveReason() !== '') {
+    console.log(`not measured: ${slowReceiveReason()}`)
+    return []
+  }
   const figures: Figure[] = []
   for (const load of await loads()) {
-    // A raw socket is for root only.
-    if (load.input === 'gre' && process.getuid?.() !== 0) continue
+    if (load.input === 'gre' && process.getuid?.() !== 0) {
+      console.log(`not measured: ${load.name}, whose raw socket is for root only`)
+      continue
+    }
     figures.push(...(await benchLoad(load)))
   }
   return figures
