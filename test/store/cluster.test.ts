@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test'
 import { askStore, askTop } from '../../src/query/ask.ts'
 import { isWhole, storedIn } from '../../src/schema/cluster.ts'
 import { identityDictionary } from '../../src/schema/identity-tables.ts'
+import { daysFromHours } from '../../src/schema/rollups.ts'
 import { ClickHouseStore } from '../../src/store/clickhouse.ts'
 import { grantStatements } from '../../src/store/grants.ts'
 import { ALIGNED_TABLES, MIGRATIONS_TABLE, everything } from '../../src/store/migrations/migrations.ts'
@@ -222,6 +223,19 @@ describe('a question to a cluster', { skip: NO_ENGINE }, () => {
     const sql =
       'SELECT count() AS n FROM flows WHERE sequence IN (SELECT sequence FROM flows WHERE src_server = {name:String})'
     assert.deepEqual((await store.query({ sql, params: { name: 'vm-3' } })).rows, [{ n: 100 }])
+  })
+
+  it('finds the days filled from the hours through the Distributed tables, once however often that is run', async () => {
+    const days = async (table: string) =>
+      (await store.query({ sql: `SELECT sum(records) AS records, sum(bytes) AS bytes FROM ${table}`, params: {} })).rows
+    const whole = await days('flows_1h')
+    assert.deepEqual(whole, [{ records: 1_000, bytes: 100_000 }])
+    await store.run('TRUNCATE TABLE asked.flows_1d_local')
+    assert.deepEqual(await days('flows_1d'), [{ records: 0, bytes: 0 }])
+    for (const _ of [1, 2]) {
+      await store.run(daysFromHours({ database: 'asked', cluster: CLUSTER }))
+      assert.deepEqual([await days('flows_1d'), await days('flows_1d_local')], [whole, whole])
+    }
   })
 
   it('on what is stored counts every table once, by the name it is asked by', async () => {
