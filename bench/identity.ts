@@ -1,9 +1,10 @@
 /** What the model of a large cloud costs: laid out for the first time, held, changed, and asked. */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { CloudModel } from '../src/identity/cloud.ts'
 import { Replica } from '../src/identity/replica/replica.ts'
 import type { CloudNews } from '../src/identity/replica/poller.ts'
-import type { OvsHost } from '../src/identity/sources/ovsdb/host.ts'
+import type { OvsBridge, OvsHost } from '../src/identity/sources/ovsdb/host.ts'
 import { LISTS, type Entry, type ListName } from '../src/identity/sources/openstack/lists.ts'
 import { toSections } from '../src/identity/sources/openstack/model.ts'
 import type { CloudLists } from '../src/identity/sources/openstack/read.ts'
@@ -14,7 +15,7 @@ import { heldBytes, measure, threadCpuMs, type Bench, type Figure } from './figu
 const LIST_NAMES = Object.keys(LISTS) as ListName[]
 const NOTHING = Object.fromEntries(LIST_NAMES.map((name) => [name, [] as readonly Entry[]])) as unknown as CloudLists
 const MB = 1024 ** 2
-/** Ports changed one after the other; the median counts. */
+/** Changes of a kind, one after the other; the median counts. */
 const CHANGES = 15
 
 export const benchIdentity: Bench = async () => {
@@ -49,10 +50,9 @@ export const benchIdentity: Bench = async () => {
       note: `${clockS.toFixed(1)} s by the clock, ${cpuS.toFixed(1)} s of CPU; of this thread ${inS(nowMs - threadMs)}, the layout ${inS(nowMs - layMs)} of it`,
     },
     { name: 'memory held by model and snapshot', value: held / MB, unit: 'MB', target: 600, atMost: true },
-    await portChanges(replica),
-    await networkMore(replica),
-    await longestPause(replica),
   ]
+  for (const step of STEPS) figures.push(await changes(replica, step))
+  figures.push(await longestPause(replica))
   assert.equal(replica.snapshot.timed, true)
   for (const protocol of ['ipfix', 'netflow5'] as const) {
     const batch = batchOf(protocol, LARGE)
@@ -67,60 +67,170 @@ export const benchIdentity: Bench = async () => {
   return figures
 }
 
-async function portChanges(replica: Replica): Promise<Figure> {
-  const changes: number[] = []
-  for (let i = 0; i < CHANGES; i++) {
-    const entry = { ...(replica.model.ports[i * 997]! as unknown as Record<string, unknown>) }
-    entry['name'] = `renamed-${i}`
+interface Step {
+  what: string
+  /** What the n-th change tells; the same things one after the other, so that each builds on what was before. */
+  change: (replica: Replica, n: number, model: CloudModel) => Promise<void> | void
+}
+
+/** Tells entries as they are now, and which ones of them are gone. */
+const told =
+  (list: ListName, entry: (model: CloudModel, n: number) => object) =>
+  async (replica: Replica, n: number, model: CloudModel): Promise<void> => {
+    const { sections, warnings } = toSections({ ...NOTHING, [list]: [entry(model, n)] })
+    assert.deepEqual(warnings, [])
+    await replica.putCloud(news(sections, false))
+  }
+
+const portNumber = (n: number) => n * 997
+const id = (kind: string, n: number) => `${kind}-${n}`
+
+/** A host as its OVSDB tells it, with its first bridge changed. */
+const withBridge =
+  (change: (bridge: OvsBridge, n: number) => Partial<OvsBridge>) =>
+  (replica: Replica, n: number, model: CloudModel): void => {
+    const name = `c${n}`
+    const host = model.ovs.get(name)!
+    const [bridge, ...others] = host.bridges
+    const changed = { ...host, bridges: [{ ...bridge!, ...change(bridge!, n) }, ...others] }
+    replica.putOvs(name, changed, Date.now())
+  }
+
+const STEPS: readonly Step[] = [
+  {
+    what: 'a port renamed',
+    change: told('ports', (model, n) => ({ ...model.ports[portNumber(n)]!, name: `renamed-${n}` })),
+  },
+  {
+    what: 'a port added',
+    change: told('ports', (model, n) => ({
+      ...model.ports[portNumber(n)]!,
+      id: id('port', n),
+      mac_address: `fa:16:3f:00:00:${10 + n}`,
+      fixed_ips: [{ subnet_id: '', ip_address: `192.168.200.${n + 1}` }],
+    })),
+  },
+  {
+    what: 'a port moved to another host',
+    change: told('ports', (model, n) => ({ ...model.ports[portNumber(n)]!, 'binding:host_id': `c${9_000 + n}` })),
+  },
+  { what: 'a port unplugged', change: withBridge(({ ports }) => ({ ports: ports.slice(0, -1) })) },
+  {
+    what: 'a network and its subnet added, with the tenant',
+    change: async (replica, n, { networks, subnets, projects }) => {
+      const one = id('network', n)
+      const { sections } = toSections({
+        ...NOTHING,
+        projects: [{ ...projects[0]!, id: one, name: one }],
+        networks: [{ ...networks[0]!, id: one, name: one, project_id: one, 'provider:segmentation_id': 900_000 + n }],
+        subnets: [{ ...subnets[0]!, id: one, network_id: one }],
+      })
+      await replica.putCloud(news(sections, false))
+    },
+  },
+  {
+    what: 'a network renamed',
+    change: told('networks', (model, n) => ({ ...model.networks[n]!, name: `renamed-${n}` })),
+  },
+  {
+    what: 'a subnet changed',
+    change: told('subnets', (model, n) => ({ ...model.subnets[n]!, cidr: '192.168.0.0/17' })),
+  },
+  {
+    what: 'a project renamed',
+    change: told('projects', (model, n) => ({ ...model.projects[n]!, name: `renamed-${n}` })),
+  },
+  {
+    what: 'a server renamed',
+    change: told('servers', (model, n) => ({ ...model.servers[n]!, name: `renamed-${n}` })),
+  },
+  {
+    what: 'a router added',
+    change: told('routers', (model, n) => ({
+      id: id('router', n),
+      name: '',
+      project_id: model.projects[0]!.id,
+      routes: [],
+    })),
+  },
+  {
+    what: 'a router interface added',
+    // Each router joins two networks.
+    change: told('ports', (model, n) => ({
+      ...model.ports[0]!,
+      id: id('leg', n),
+      network_id: model.networks[n]!.id,
+      device_owner: 'network:router_interface',
+      device_id: id('router', n >> 1),
+      mac_address: `fa:16:3f:00:01:${10 + n}`,
+      fixed_ips: [{ subnet_id: '', ip_address: '192.168.0.1' }],
+    })),
+  },
+  {
+    what: 'a floating IP moved',
+    change: told('floatingips', (model, n) => ({
+      id: 'floating',
+      floating_ip_address: '203.0.113.9',
+      floating_network_id: model.networks[0]!.id,
+      port_id: n % 3 === 0 ? null : model.ports[n]!.id,
+      project_id: model.projects[0]!.id,
+    })),
+  },
+  {
+    what: 'a subport added to a trunk',
+    change: told('trunks', (model, n) => ({
+      id: 'trunk',
+      name: '',
+      port_id: model.ports[0]!.id,
+      sub_ports: Array.from({ length: n + 1 }, (_, i) => ({
+        port_id: model.ports[500 + i]!.id,
+        segmentation_type: 'vlan',
+        segmentation_id: 10 + i,
+      })),
+    })),
+  },
+  {
+    what: 'an export row changed',
+    change: withBridge(({ ipfix }) => ({ ipfix: ipfix && { ...ipfix, sampling: 64 } })),
+  },
+  {
+    what: 'a host added',
+    change: (replica, n, model) =>
+      replica.putOvs(`new-${n}`, { ...model.ovs.get('c100')!, hostname: `new-${n}` }, Date.now()),
+  },
+]
+
+/** Each kind of change, told to published; none lays the model out anew. */
+async function changes(replica: Replica, { what, change }: Step): Promise<Figure> {
+  const tookMs: number[] = []
+  const cpuMs: number[] = []
+  for (let n = 0; n < CHANGES; n++) {
+    const { published, model } = replica
+    const cpuBefore = threadCpuMs()
     const before = performance.now()
-    const changed = toSections({ ...NOTHING, ports: [entry] })
-    await replica.putCloud(news(changed.sections, false))
+    await change(replica, n, model)
     replica.publish()
-    changes.push(performance.now() - before)
+    tookMs.push(performance.now() - before)
+    cpuMs.push(threadCpuMs() - cpuBefore)
+    assert.equal(replica.published, published + 1)
   }
-  assert.equal(replica.laidOut, 1)
+  assert.equal(replica.laidOut, 1, `${what} laid the model out anew`)
+  const longestCpu = Math.max(...cpuMs)
   return {
-    name: 'a port changed, told to published',
-    value: changes.toSorted((a, b) => a - b)[CHANGES >> 1]!,
+    name: `${what}, told to published`,
+    value: tookMs.toSorted((a, b) => a - b)[CHANGES >> 1]!,
     unit: 'ms',
     target: 100,
     atMost: true,
-    note: `median of ${CHANGES}, the longest ${Math.round(Math.max(...changes))} ms`,
+    note: `median of ${CHANGES} by the clock, the longest ${Math.round(Math.max(...tookMs))} ms, ${Math.round(longestCpu)} ms of it CPU`,
   }
 }
 
-/** A tenant more with a network: edited in, in one turn. */
-async function networkMore(replica: Replica): Promise<Figure> {
-  const [network, subnet, project] = [replica.model.networks[0]!, replica.model.subnets[0]!, replica.model.projects[0]!]
-  const sections = toSections({
-    ...NOTHING,
-    projects: [{ ...project, id: 'one-more', name: 'one-more' }],
-    networks: [{ ...network, id: 'one-more', name: 'one-more', 'provider:segmentation_id': 999 }],
-    subnets: [{ ...subnet, id: 'one-more', network_id: 'one-more' }],
-  }).sections
-  const clockMs = performance.now()
-  const startedMs = threadCpuMs()
-  await replica.putCloud(news(sections, false))
-  replica.publish()
-  const value = threadCpuMs() - startedMs
-  assert.equal(replica.laidOut, 1)
-  assert.ok(replica.snapshot.topology.networkIndex.has('one-more'))
-  const note = `CPU of the thread; ${(performance.now() - clockMs).toFixed(1)} ms by the clock`
-  return {
-    name: 'a network more, with its tenant, told to published',
-    value,
-    unit: 'ms',
-    target: 100,
-    atMost: true,
-    note,
-  }
-}
-
-/** A router more, so that the model is laid out anew: for how long others wait for their turn meanwhile. */
+/** A provider network more, so that the model is laid out anew: for how long others wait for their turn meanwhile. */
 async function longestPause(replica: Replica): Promise<Figure> {
   const before = replica.snapshot
-  const router = { id: 'one-more', name: 'one-more', project_id: '', routes: [] } as unknown as Entry
-  await replica.putCloud(news(toSections({ ...NOTHING, routers: [router] }).sections, false))
+  const network = { ...replica.model.networks[0]!, id: 'provider', 'provider:network_type': 'vlan' } as unknown as Entry
+  await replica.putCloud(news(toSections({ ...NOTHING, networks: [network] }).sections, false))
   let longestMs = 0
   let longestClockMs = 0
   const startedMs = performance.now()
@@ -140,7 +250,7 @@ async function longestPause(replica: Replica): Promise<Figure> {
   await published
   assert.equal(replica.laidOut, 2)
   return {
-    name: 'a router more, longest turn of the thread',
+    name: 'laid out anew (a provider network added), longest turn of the thread',
     value: longestMs,
     unit: 'ms',
     target: 100,

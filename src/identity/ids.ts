@@ -4,7 +4,7 @@
  * into a Map, so that whatever a file calls its ports is found.
  */
 import { LaneTable, type PackedLanes } from './lanes.ts'
-import { newWords } from './memory.ts'
+import { newWords, touchPages } from './memory.ts'
 
 const UUID_CHARS = 36
 const FIRST_SLOTS = 16
@@ -56,6 +56,11 @@ export class IdTable {
     while (slots < expected * 2) slots *= 2
     this.slots = newWords(slots * STRIDE)
     this.mask = slots - 1
+  }
+
+  /** Before anything is in it: see touchPages. */
+  touchPages(): Generator<void, void> {
+    return touchPages(this.slots)
   }
 
   /** The number of an id, 0 when it has none. */
@@ -130,6 +135,10 @@ export class PrefixTable {
 
   pack(): PackedLanes {
     return this.table.pack()
+  }
+
+  touchPages(): Generator<void, void> {
+    return this.table.touchPages()
   }
 
   /** Number of the one id that begins like the text, 0 when there is none or are several. */

@@ -8,7 +8,7 @@
  * Words are signed (`x | 0`): a number above 2^31 is not a small integer to V8, and would be allocated when it is passed to
  * a function that is not inlined. Several values under one key are all kept: that is what makes an end ambiguous.
  */
-import { newWords } from './memory.ts'
+import { newWords, touchPages } from './memory.ts'
 
 const FIRST_SLOTS = 16
 
@@ -52,6 +52,11 @@ export class LaneTable {
   pack(): PackedLanes {
     const { width, slots, used, lists } = this
     return { width, slots, used, lists }
+  }
+
+  /** Before anything is in it: see touchPages. */
+  touchPages(): Generator<void, void> {
+    return touchPages(this.slots)
   }
 
   /** How many keys it holds. */

@@ -8,6 +8,7 @@ import type * as Koffi from 'koffi'
 
 /** A page of 2 MB has to fit into it. */
 const LARGE_BYTES = 4 * 1024 * 1024
+const LARGE_PAGE = 2 * 1024 * 1024
 const PAGE = 4096n
 /** madvise(2). */
 const MADV_HUGEPAGE = 14
@@ -25,6 +26,19 @@ export function newWords(length: number): Int32Array {
 export function onLargePages<T extends Int32Array | Uint32Array | Float64Array>(array: T): T {
   if (array.byteLength >= LARGE_BYTES) advise(array)
   return array
+}
+
+/**
+ * Has the kernel give the pages of memory that was not touched yet, one a slice: clearing one of 2 MB takes up to milliseconds, and a few
+ * hundred keys of fresh tables touch them all. Measured: 190 ms in one slice of the layout of 200,000 ports without this.
+ */
+export function* touchPages(array: Int32Array | Float64Array): Generator<void, void> {
+  const step = LARGE_PAGE / array.BYTES_PER_ELEMENT
+  if (array.length < step) return
+  for (let at = 0; at < array.length; at += step) {
+    array[at] = 0
+    yield
+  }
 }
 
 /** The same elements with room for more behind them. */

@@ -10,6 +10,7 @@ import { KIND, type Endpoints } from './endpoints.ts'
 import { buildTopology, type GrowingTopology, type Topology } from './networks.ts'
 import { indexHosts, indexPorts, type PortIndexer } from './ports.ts'
 import { emptyTables, IdentitySnapshot, type SnapshotParts, type Tables } from './snapshot.ts'
+import type { TimedTable } from './timed.ts'
 import { IF_KIND, REPORTS, type Host, type Interfaces } from './vantage.ts'
 
 /** Tunnel types with a table of VNIs; the names are those of provider:network_type. */
@@ -73,7 +74,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   const topology = yield* buildTopology(cloud)
   yield
   const tables = emptyTables(cloud.ports.length)
-  yield
+  for (const table of Object.values(tables) as (LaneTable | TimedTable)[]) yield* table.touchPages()
   const { names, index: hostIndex } = yield* numberHosts(cloud)
   yield
   const indexer = yield* indexPorts(cloud, topology, hostIndex, tables, history, spare)
@@ -85,6 +86,7 @@ export function* layOut(cloud: CloudModel, asOfMs: number, history: History, spa
   // Most ports are plugged somewhere, and each host has some interfaces of its own.
   const interfaceRoom = cloud.ports.length + history.interfaces.length + 4 * names.length + spare + 64
   const devices = new Devices(names, topology, ports, tables, history, interfaceRoom)
+  yield* devices.interfaces.touchPages()
   devices.segments = indexSegments(cloud, topology, tables)
   yield
   const mappings = mappingsOf(cloud)

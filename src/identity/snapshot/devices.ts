@@ -242,6 +242,7 @@ export class Devices {
       network,
       host,
       project: this.ports.names.projectNumber(project),
+      server: this.ports.names.serverNumber(server),
       mac,
       provisional: true,
       texts: {

@@ -7,7 +7,6 @@
  */
 import type { CloudModel, FloatingIp, Network, Port, Project, Router, Server, Subnet } from '../cloud.ts'
 import type { History, HostHistory } from '../history.ts'
-import { IdTable } from '../ids.ts'
 import type { OvsHost } from '../sources/ovsdb/host.ts'
 import { layOut } from './build.ts'
 import { HostEditor, type Plugged } from './edit-hosts.ts'
@@ -36,7 +35,6 @@ export type Edit = { fromMs: number; toMs: number } & (
 
 /** Room for changes, beside a tenth of the model. */
 const SPARE = 4_096
-const SERVER_ID = TEXTS.indexOf('server_id')
 const SERVER = TEXTS.indexOf('server')
 const PROJECT = TEXTS.indexOf('project')
 
@@ -45,17 +43,12 @@ export class SnapshotEditor {
   private readonly routing: RoutingEditor
   private readonly ports: PortEditor
   private readonly hosts: HostEditor
-  /** Server id → its last endpoint, and endpoint → the one of the same server before it. */
-  private ofServer: IdTable | undefined
-  private readonly sameServer: Int32Array
-  private serversSeen = 0
 
   private constructor(bench: Workbench, legs: readonly Port[]) {
     this.bench = bench
     this.routing = new RoutingEditor(bench, legs)
     this.ports = new PortEditor(bench, this.routing)
     this.hosts = new HostEditor(bench)
-    this.sameServer = new Int32Array(bench.laid.parts.endpoints.room)
   }
 
   /** Lays a model out, a slice at a time. Nothing of it may change meanwhile. */
@@ -128,24 +121,8 @@ export class SnapshotEditor {
   private server(server: Server): boolean {
     const { indexer, parts } = this.bench.laid
     indexer.index.names.addServer(server)
-    for (const endpoint of this.endpointsOfServer(server.id))
+    for (const endpoint of this.bench.endpointsOfServer(indexer.index.names.serverNumber(server.id)))
       parts.endpoints.setText(endpoint, SERVER, server.name || server.id)
     return true
-  }
-
-  /** Endpoints of a server, by an index of all servers that is made when it is first needed. */
-  private endpointsOfServer(id: string): number[] {
-    const { endpoints } = this.bench.laid.parts
-    this.ofServer ??= new IdTable(endpoints.room)
-    for (; this.serversSeen < endpoints.count; this.serversSeen++) {
-      const server = endpoints.text(this.serversSeen, SERVER_ID)
-      if (server === '') continue
-      this.sameServer[this.serversSeen] = this.ofServer.get(server)
-      this.ofServer.set(server, this.serversSeen)
-    }
-    const found: number[] = []
-    for (let endpoint = this.ofServer.get(id); endpoint !== 0; endpoint = this.sameServer[endpoint] ?? 0)
-      found.push(endpoint)
-    return found
   }
 }

@@ -4,7 +4,7 @@
  * so a record is resolved as of its own time by `fromMs`/`toMs`. Index 0 is "not known".
  */
 import type { Lanes, Mac } from '../addresses.ts'
-import { longerTimes, longerWords, newWords } from '../memory.ts'
+import { longerTimes, longerWords, newWords, touchPages } from '../memory.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What an endpoint is. The names are those of END_KIND in the schema. */
@@ -53,6 +53,8 @@ export interface EndpointFacts {
   router?: number
   /** Small number of the project, 0 = none. */
   project?: number
+  /** Small number of the server, 0 = none. */
+  server?: number
   mac?: Mac | undefined
   addresses?: readonly Lanes[]
   /** OVSDB alone knows the port so far: its addresses, and perhaps its project, are still to come. */
@@ -83,6 +85,7 @@ const REPORTS = 7
 const ADDRESS = 8
 /** Last interface that it was plugged by. */
 const PLUGGED = 12
+const SERVER = 13
 // Beside the reports, in their word.
 const REPORTS_KNOWN = 0x100
 /** It holds for a span of time only. Most do not, and then the times, two more cache lines, need not be looked at. */
@@ -93,6 +96,9 @@ const TRUNK = 0x400
 const PROVISIONAL = 0x800
 
 const HOST_NAME = TEXTS.indexOf('host')
+
+/** More than there are in the beginning. */
+const FEW = 16
 
 /** Memory of endpoints, from which a copy is made. */
 export interface EndpointMemory {
@@ -134,18 +140,20 @@ export class Endpoints {
   /** Those that every snapshot has, with room for so many more. */
   static withRoom(more: number): Endpoints {
     const room = RESERVED.length + more
-    const endpoints = new Endpoints(
-      {
-        fromMs: new Float64Array(room),
-        toMs: new Float64Array(room),
-        words: newWords(room << STRIDE_BITS),
-        used: 0,
-        texts: undefined,
-      },
-      new Array<string>(room * TEXTS.length).fill(''),
-    )
+    const endpoints = new Endpoints({
+      fromMs: new Float64Array(room),
+      toMs: new Float64Array(room),
+      words: newWords(room << STRIDE_BITS),
+      used: 0,
+      texts: undefined,
+    })
     for (const fact of RESERVED) endpoints.append(fact)
     return endpoints
+  }
+
+  /** Before more than a few are in it: see touchPages. */
+  *touchPages(): Generator<void, void> {
+    yield* touchPages(this.words.subarray(FEW << STRIDE_BITS))
   }
 
   /** Makes room for `more` while the snapshot is built; later there is no more than there is. */
@@ -155,7 +163,6 @@ export class Endpoints {
     this.fromMs = longerTimes(this.fromMs, room)
     this.toMs = longerTimes(this.toMs, room)
     this.words = longerWords(this.words, room << STRIDE_BITS)
-    for (let at = this.texts.length; at < room * TEXTS.length; at++) this.texts.push('')
   }
 
   /** What a copy is made of: the own memory, to be copied on the way, and the texts, which copies share. */
@@ -217,6 +224,7 @@ export class Endpoints {
     own[at + HOST] = fact.host ?? 0
     own[at + ROUTER] = fact.router ?? 0
     own[at + PROJECT] = fact.project ?? 0
+    own[at + SERVER] = fact.server ?? 0
     if (mac !== undefined) {
       own[at + MAC_HIGH] = mac.high
       own[at + MAC_LOW] = mac.low
@@ -228,19 +236,19 @@ export class Endpoints {
     return i
   }
 
-  /** In the order of TEXTS; what there is not is '' already. */
+  /** In the order of TEXTS, behind those that are there. */
   private putTexts(at: number, from: EndpointTexts): void {
     const { texts } = this
-    if (from.project_id !== undefined) texts[at] = from.project_id
-    if (from.project !== undefined) texts[at + 1] = from.project
-    if (from.network_id !== undefined) texts[at + 2] = from.network_id
-    if (from.network !== undefined) texts[at + 3] = from.network
-    if (from.server_id !== undefined) texts[at + 4] = from.server_id
-    if (from.server !== undefined) texts[at + 5] = from.server
-    if (from.port_id !== undefined) texts[at + 6] = from.port_id
-    if (from.port !== undefined) texts[at + 7] = from.port
-    if (from.host !== undefined) texts[at + 8] = from.host
-    if (from.router_id !== undefined) texts[at + 9] = from.router_id
+    texts[at] = from.project_id ?? ''
+    texts[at + 1] = from.project ?? ''
+    texts[at + 2] = from.network_id ?? ''
+    texts[at + 3] = from.network ?? ''
+    texts[at + 4] = from.server_id ?? ''
+    texts[at + 5] = from.server ?? ''
+    texts[at + 6] = from.port_id ?? ''
+    texts[at + 7] = from.port ?? ''
+    texts[at + 8] = from.host ?? ''
+    texts[at + 9] = from.router_id ?? ''
   }
 
   /** It holds until `toMs`, no longer. */
@@ -321,6 +329,10 @@ export class Endpoints {
 
   project(endpoint: number): number {
     return this.words[(endpoint << STRIDE_BITS) + PROJECT]!
+  }
+
+  server(endpoint: number): number {
+    return this.words[(endpoint << STRIDE_BITS) + SERVER]!
   }
 
   macHigh(endpoint: number): number {

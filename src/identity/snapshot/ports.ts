@@ -55,7 +55,8 @@ export function* indexPorts(
   // Hosts are endpoints too, and so is what OVSDB alone knows, for which there is some room.
   const known = cloud.ports.length + history.ports.length + cloud.floatingips.length + hostIndex.size
   const indexer = new PortIndexer(cloud, topology, hostIndex, tables, history, names, known + spare + 64)
-  yield
+  const { byId, prefixes, endpoints } = indexer.index
+  for (const fresh of [byId, prefixes, endpoints]) yield* fresh.touchPages()
   yield* indexer.addAll(cloud, history)
   return indexer
 }
@@ -184,6 +185,7 @@ export class PortIndexer {
       host,
       router,
       project: names.projectNumber(projectId),
+      server: names.serverNumber(serverId),
       mac,
       addresses,
       fromMs: span.fromMs,
@@ -419,6 +421,16 @@ export class Names {
 
   serverHost(id: string): string {
     return this.find(id)?.['OS-EXT-SRV-ATTR:host'] ?? ''
+  }
+
+  /** Small number of a server, also of one that is not known yet; 0 for none. */
+  serverNumber(id: string): number {
+    if (id === '') return 0
+    const known = this.serverAt.get(id)
+    if (known !== 0) return known
+    const number = this.servers.push(undefined) - 1
+    this.serverAt.set(id, number)
+    return number
   }
 
   private find(id: string): Server | undefined {

@@ -55,6 +55,10 @@ export class TimedTable {
     return { keys: keys.pack(), values, fromMs, toMs }
   }
 
+  touchPages(): Generator<void, void> {
+    return this.keys.touchPages()
+  }
+
   get size(): number {
     return this.keys.size
   }

@@ -3,7 +3,7 @@
  * Index 0 is "not known" in each.
  */
 import { LaneTable, type PackedLanes } from '../lanes.ts'
-import { longerTimes, longerWords, newWords } from '../memory.ts'
+import { longerTimes, longerWords, newWords, touchPages } from '../memory.ts'
 import { packTexts, textAt, type PackedTexts } from './texts.ts'
 
 /** What reports the traffic of an interface; bits. A mirror covers the ports it selects, all others the whole bridge. */
@@ -90,6 +90,9 @@ const BEFORE = 2
 /** The interface by which the same endpoint was plugged before. */
 const PLUGGED_BEFORE = 3
 
+/** More than there are in the beginning. */
+const FEW = 16
+
 /** Memory of interfaces, from which a copy is made. */
 export interface InterfaceMemory {
   fromMs: Float64Array
@@ -147,6 +150,13 @@ export class Interfaces {
     )
     interfaces.append(NO_INTERFACE)
     return interfaces
+  }
+
+  /** Before more than a few are in it: see touchPages. */
+  *touchPages(): Generator<void, void> {
+    yield* touchPages(this.words.subarray(FEW << STRIDE_BITS))
+    yield* touchPages(this.more.subarray(FEW << MORE_BITS))
+    yield* this.byName.touchPages()
   }
 
   /** Makes room for `more` while the snapshot is built; later there is no more than there is. */

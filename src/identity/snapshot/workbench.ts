@@ -19,6 +19,7 @@ export class Workbench {
   private endpointsSeen: number
   private interfacesSeen: number
   private byNetwork: Chains | undefined
+  private byServer: Chains | undefined
 
   constructor(laid: LaidOut) {
     this.laid = laid
@@ -72,6 +73,13 @@ export class Workbench {
     const { endpoints } = this.laid.parts
     this.byNetwork ??= new Chains(endpoints.room, (endpoint) => endpoints.network(endpoint))
     return this.byNetwork.of(network, endpoints.count)
+  }
+
+  /** The same of a server, by its number. */
+  endpointsOfServer(server: number): number[] {
+    const { endpoints } = this.laid.parts
+    this.byServer ??= new Chains(endpoints.room, (endpoint) => endpoints.server(endpoint))
+    return this.byServer.of(server, endpoints.count)
   }
 
   /** Endpoints that were added since. */
