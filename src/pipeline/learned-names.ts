@@ -65,8 +65,7 @@ export class LearnedInterfaces implements LearnedNames {
   put(exporter: Uint32Array, counters: InterfaceCounters, nowMs: number): LearnedKey | undefined {
     const { ifIndex, ofport, datapathId, name } = counters
     if (name === '') return undefined
-    const text = exporter.join()
-    const key = this.exporters.get(text)?.key ?? text
+    const key = this.find(exporter, 0)?.key ?? exporter.join()
     this.tell({ exporter: key, ifIndex }, name, nowMs)
     if (ofport >= 0) this.tell({ exporter: key, ofport, datapathId }, name, nowMs)
     return { exporter: key, ifIndex, ofport, datapathId }

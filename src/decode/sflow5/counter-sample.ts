@@ -14,6 +14,7 @@
  *   ovs_dp       2207  hits | misses | lost | mask hits | flows | masks, u32
  */
 import type { Datagram, DecodeSink, InterfaceCounters } from '../decoder.ts'
+import { StringTable } from '../../schema/strings.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 
 const COMPACT_BYTES = 12
@@ -32,11 +33,17 @@ const MAX_NAME = 255
 /** Of a counter that the agent does not have (sFlow v5 §5.3). */
 const UNDEFINED = 0xffff_ffff
 
+/** Different names and datapath ids that are kept as texts; of more, a text is made each time. */
+const MOST_TEXTS = 4_096
+
 const decoder = new TextDecoder('utf-8', { fatal: false })
 
 export class CounterSampleDecoder {
   private readonly sink: DecodeSink
   private readonly counters: InterfaceCounters = newCounters()
+  /** The same names come with every sample: to find one known costs a tenth of making its text. */
+  private readonly names = new StringTable(MOST_TEXTS)
+  private readonly datapaths = new Map<number, string>()
 
   constructor(sink: DecodeSink) {
     this.sink = sink
@@ -73,8 +80,8 @@ export class CounterSampleDecoder {
     const { counters } = this
     counters.ifIndex = view.getUint32(at)
     counters.ofport = port < 0 ? -1 : view.getUint32(port + 8)
-    counters.datapathId = port < 0 ? '' : hex(view.getUint32(port)) + hex(view.getUint32(port + 4))
-    counters.name = name < 0 ? '' : text(bytes, name + 4, view.getUint32(name))
+    counters.datapathId = port < 0 ? '' : this.datapathId(view.getUint32(port), view.getUint32(port + 4))
+    counters.name = name < 0 ? '' : this.text(bytes, name + 4, Math.min(view.getUint32(name), MAX_NAME))
     counters.speed = u64(view, at + 8)
     counters.inOctets = u64(view, at + 24)
     counters.outOctets = u64(view, at + 56)
@@ -87,6 +94,22 @@ export class CounterSampleDecoder {
     counters.inErrors = sum(view, at + 48, 1)
     counters.outErrors = sum(view, at + 80, 1)
     this.sink.interfaceCounters(datagram, subAgent, counters)
+  }
+
+  private text(bytes: Uint8Array, at: number, length: number): string {
+    // The table takes NULs at the end for none of a text.
+    const code = length === 0 || bytes[at + length - 1] === 0 ? 0 : this.names.internBytes(bytes, at, length)
+    return code === 0 ? decoder.decode(bytes.subarray(at, at + length)) : this.names.values[code]!
+  }
+
+  private datapathId(high: number, low: number): string {
+    // Of a MAC address, below 2^53; any other has a text made.
+    const key = high * 0x1_0000_0000 + low
+    const known = high < 0x20_0000 ? this.datapaths.get(key) : undefined
+    if (known !== undefined) return known
+    const id = hex(high) + hex(low)
+    if (high < 0x20_0000 && this.datapaths.size < MOST_TEXTS) this.datapaths.set(key, id)
+    return id
   }
 }
 
@@ -108,10 +131,6 @@ function u64(view: DataView, at: number): number {
 
 function hex(word: number): string {
   return word.toString(16).padStart(8, '0')
-}
-
-function text(bytes: Uint8Array, at: number, length: number): string {
-  return decoder.decode(bytes.subarray(at, at + Math.min(length, MAX_NAME)))
 }
 
 function newCounters(): InterfaceCounters {
