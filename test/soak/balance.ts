@@ -75,7 +75,7 @@ export class Balance {
     return [
       `datagrams: ${traffic.datagrams} sent = ${this.received} received + ${this.kernelDrops} dropped by the kernel`,
       `  of those received: ${by('ovsight_datagrams_total', /status="(\w+)"/)}; not decoded: ${by('ovsight_datagrams_dropped_total', /reason="(\w+)"/) || 'none'}`, // prettier-ignore
-      `records: ${this.decoded} decoded = ${stored} stored + ${this.lostWithWorkers} lost with workers + ${this.lostInStore} lost on the way to the store`, // prettier-ignore
+      `records: ${this.decoded} decoded = ${stored} stored + ${this.lostWithWorkers} lost with workers + ${this.lostInStore} lost on the way to the store; ${this.acknowledged} acknowledged by it`, // prettier-ignore
       `  of known exporters: ${traffic.records} sent, ${this.known} decoded`,
     ]
   }
@@ -87,6 +87,7 @@ export class Balance {
       traffic.datagrams === this.received + this.kernelDrops ? '' : 'datagrams sent and received differ',
       this.received === judged ? '' : `of ${this.received} datagrams received ${judged} were decoded or dropped`,
       this.decoded === stored + this.lostWithWorkers + this.lostInStore ? '' : 'records decoded and stored differ',
+      this.acknowledged === stored ? '' : 'the store holds other records than it acknowledged',
       this.known === traffic.records || this.kernelDrops > 0 ? '' : 'records of known exporters are missing or doubled',
       sum(page, 'ovsight_rows_quarantined_total') === 0 ? '' : 'rows are in quarantine',
     ].filter((text) => text !== '')
@@ -109,6 +110,12 @@ export class Balance {
     const rows = 'ovsight_exporter_rows_total'
     const others = ['127.16.', MIRRORING].map((begin) => sum(this.page, rows, `exporter="${begin}`))
     return others.reduce((left, of) => left - of, sum(this.page, rows))
+  }
+
+  /** Records that the store took; those that took the place of others are those others. */
+  private get acknowledged(): number {
+    const taken = sum(this.page, 'ovsight_inserted_rows_total', 'table="flows"')
+    return taken - sum(this.page, 'ovsight_late_resolved_total')
   }
 
   private get lostInStore(): number {
