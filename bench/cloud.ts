@@ -85,6 +85,7 @@ export function syntheticCloud(size: CloudSize): CloudModel {
       device_id: uuid(5, n),
       device_owner: 'compute:nova',
       'binding:host_id': `c${port.host}`,
+      'binding:vnic_type': 'normal',
       fixed_ips: [{ subnet_id: uuid(4, port.network), ip_address: port.address }],
       allowed_address_pairs: [],
     })),

@@ -13,6 +13,8 @@ export const ADDRESS = {
 
 const MAPPED = 0xffff0000 | 0
 const METADATA = 0xfea9fea9 | 0
+/** fe80:: */
+const LINK_LOCAL = 0x80fe
 const ALL_ONES = 0xffffffff | 0
 
 export class Station {
@@ -43,9 +45,10 @@ export class Station {
     return this.hasMac && (this.high & 0x0100) !== 0
   }
 
-  /** 169.254.169.254: link-local by its form, but a service of the cloud. */
+  /** 169.254.169.254 or fe80::a9fe:a9fe: link-local by its form, but a service of the cloud. */
   get metadata(): boolean {
-    return this.a3 === METADATA && this.a2 === MAPPED
+    if (this.a3 !== METADATA) return false
+    return this.a2 === MAPPED || (this.a0 === LINK_LOCAL && (this.a1 | this.a2) === 0)
   }
 
   sameAddress(other: Station): boolean {

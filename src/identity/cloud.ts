@@ -76,6 +76,7 @@ const port = z.object({
   device_id: text,
   device_owner: text,
   'binding:host_id': text,
+  'binding:vnic_type': text,
   fixed_ips: listOf(fixedIp),
   allowed_address_pairs: listOf(z.object({ ip_address: range, mac_address: optionalMac })),
   updated_at: z.string().nullish(),

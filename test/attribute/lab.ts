@@ -196,6 +196,7 @@ export function port(name: string, on: string, address: string, host: string, ow
     device_id: deviceId,
     device_owner: owner,
     'binding:host_id': host,
+    'binding:vnic_type': 'normal',
     fixed_ips: [{ subnet_id: `sub-${on}`, ip_address: address }],
     allowed_address_pairs: [],
   }

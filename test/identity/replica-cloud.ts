@@ -120,6 +120,9 @@ export interface TestRecord {
   protocol?: 'netflow5' | 'ipfix' | 'sflow5'
   inIf?: number
   inName?: string
+  /** Seen where it left, by this interface. */
+  egress?: boolean
+  outName?: string
   src?: string
   dst?: string
   srcMac?: string
@@ -172,12 +175,13 @@ function write({ columns: c, strings }: FlowBatch, row: number, record: TestReco
   c.export_protocol[row] = PROTOCOL[record.protocol ?? 'netflow5']
   c.exporter.set(parseIp(HOST_ADDRESS[record.host ?? 'c0']!)!, row * 4)
   c.agent.set(c.exporter.subarray(row * 4, row * 4 + 4), row * 4)
-  c.flow_direction[row] = DIRECTION.ingress
+  c.flow_direction[row] = record.egress === true ? DIRECTION.egress : DIRECTION.ingress
   setTime(c.flow_end, row, record.atMs)
   setU64(c.packets, row, 1)
   setU64(c.bytes, row, 100)
   c.in_if[row] = record.inIf ?? 0
   c.in_if_name[row] = strings.intern(record.inName ?? '')
+  c.out_if_name[row] = strings.intern(record.outName ?? '')
   c.out_if[row] = record.outIf ?? 0
   if (record.src !== undefined) c.src_addr.set(parseIp(record.src)!, row * 4)
   if (record.dst !== undefined) c.dst_addr.set(parseIp(record.dst)!, row * 4)

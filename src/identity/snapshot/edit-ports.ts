@@ -145,7 +145,8 @@ export class PortEditor {
       for (const key of indexer.floatingKeys(floating)) parts.tables.byFloating.add(key, endpoint, span)
     this.bench.seeEndpoints()
     const host = parts.hosts[parts.endpoints.host(endpoint)]!
-    if (host.ovs) parts.endpoints.addReports(endpoint, host.reports)
+    if (host.ovs && !indexer.index.direct.has(endpoint)) parts.endpoints.addReports(endpoint, host.reports)
+    else if (indexer.index.direct.has(endpoint)) parts.endpoints.replaceReports(endpoint, 0)
   }
 
   /** What is plugged is the other endpoint's from `fromMs` on, or has been all along. */

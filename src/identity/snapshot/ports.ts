@@ -11,6 +11,9 @@ import { MANY, SLICE, type Slices } from './slices.ts'
 import type { Tables } from './snapshot.ts'
 import { ALWAYS, overlap, type Span } from './timed.ts'
 
+/** Types of virtual functions and whole devices: no bridge sees their frames, but for those that hardware offloads, which are plugged. */
+const DIRECT = /^(direct|macvtap|direct-physical|accelerator-direct|accelerator-direct-physical)$/
+
 /** What a port was for a time. */
 export interface Version extends Span {
   endpoint: number
@@ -30,6 +33,8 @@ export interface PortIndex {
   subports: Map<number, number[]>
   /** Addresses of endpoints that have several. */
   addresses: Map<number, readonly Lanes[]>
+  /** Endpoints of ports that pass Open vSwitch by (SR-IOV), unless they are plugged all the same. */
+  direct: Set<number>
   /** Endpoints of routers' gateway ports. */
   gateways: Set<number>
   /** Port id → floating IPs that lead to it now. */
@@ -95,6 +100,7 @@ export class PortIndexer {
       parents: new Map(),
       subports: new Map(),
       addresses: new Map(),
+      direct: new Set(),
       gateways: new Set(),
       floatingOf: new Map(),
       strange: new Set(),
@@ -205,6 +211,10 @@ export class PortIndexer {
     })
     if (addresses.length > 1) index.addresses.set(endpoint, addresses)
     if (port.device_owner === GATEWAY) index.gateways.add(endpoint)
+    if (DIRECT.test(port['binding:vnic_type'])) {
+      index.direct.add(endpoint)
+      index.endpoints.setReports(endpoint, 0)
+    }
     addKeys(tables, topology, endpoint, network, host, mac, addresses)
     if (port.allowed_address_pairs.length > 0) addPairs(tables, index.pairRanges, endpoint, network, port, mac)
     return endpoint

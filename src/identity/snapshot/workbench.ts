@@ -145,7 +145,10 @@ export class Workbench {
       const host = endpoints.host(endpoint)
       if (host === 0 || !this.hosts.has(host)) continue
       if (indexer.index.parents.has(endpoint)) subports.push(endpoint)
-      else if (hosts[host]!.ovs) this.report(endpoint, this.reportsAt(endpoint, host) ?? hosts[host]!.reports)
+      else if (hosts[host]!.ovs) {
+        const unplugged = indexer.index.direct.has(endpoint) ? 0 : hosts[host]!.reports
+        this.report(endpoint, this.reportsAt(endpoint, host) ?? unplugged)
+      }
     }
     for (const endpoint of subports) {
       const parent = indexer.index.parents.get(endpoint)!

@@ -68,6 +68,7 @@ export const LISTS = {
       'mac_address',
       'fixed_ips',
       'allowed_address_pairs',
+      'binding:vnic_type',
       'device_id',
       'device_owner',
     ]
