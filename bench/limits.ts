@@ -1,14 +1,14 @@
 /**
  * Where the CPU of receiving goes, and what of it is the kernel's and the FFI's: for each kind of traffic five collectors side by side, each
- * going a step further than the one before (load/rungs.ts), drained in turn. Takes minutes, so it runs only by name.
+ * going a step further than the one before (load/rungs.ts), drained in turn, with others' beside them. Takes minutes, so it runs only by name.
  *
- * What `receive` costs is the floor on this machine in this run: nothing that is done with the datagrams makes it less.
+ * The least of several drains counts. What `receive` costs is the floor on this machine in this run: nothing that is done with the datagrams makes it less.
  */
 import { slowReceiveReason } from '../src/receive/open.ts'
 import type { Bench, Figure } from './figure.ts'
-import { check, drainOnce, drained, median } from './load/drive.ts'
+import { check, drainOnce, drained } from './load/drive.ts'
 import { loads, type Load } from './load/loads.ts'
-import { startOwn, type Subject } from './load/processes.ts'
+import { peersFor, startOwn, startPeer, type Subject } from './load/processes.ts'
 import { RUNGS, type Rung } from './load/rungs.ts'
 import { Sender } from './load/sender.ts'
 
@@ -16,7 +16,8 @@ import { Sender } from './load/sender.ts'
 const DRAINS = { first: 4, counted: 5 }
 
 interface Climber {
-  rung: Rung
+  /** Undefined for another collector. */
+  rung: Rung | undefined
   subject: Subject
   sender: Sender
   /** CPU seconds a million records, of each drain. */
@@ -34,11 +35,15 @@ async function ladder(load: Load): Promise<Figure[]> {
   const climbers: Climber[] = []
   // The kernel gives a mirrored frame to every raw socket: one after the other there.
   for (const rungs of load.input === 'gre' ? RUNGS.map((rung) => [rung]) : [RUNGS])
-    climbers.push(...(await climbed(load, rungs)))
-  const floor = median(climbers[0]!.costs)
-  return climbers.map(({ rung, costs }, i) => {
-    const cost = median(costs)
-    const more = i === 0 ? cost : cost - median(climbers[i - 1]!.costs)
+    climbers.push(...(await climbed(load, rungs, peersFor(load))))
+  // What else the machine does can only add.
+  const least = ({ costs }: Climber) => Math.min(...costs)
+  const floor = least(climbers[0]!)
+  return climbers.map((climber, i) => {
+    const { rung, subject } = climber
+    const cost = least(climber)
+    if (rung === undefined) return { name: `${load.name}: ${subject.name}`, value: cost, unit: 'CPU s / M records' }
+    const more = i === 0 ? cost : cost - least(climbers[i - 1]!)
     const whole = `${(cost / floor).toFixed(1)} times receiving alone`
     return {
       name: `${load.name}: ${i === 0 ? 'receive alone' : `and ${rung === 'all' ? 'encode, all of it' : rung}`}`,
@@ -50,11 +55,13 @@ async function ladder(load: Load): Promise<Figure[]> {
 }
 
 /** Collectors that go so far, drained in turn. */
-async function climbed(load: Load, rungs: readonly Rung[]): Promise<Climber[]> {
+async function climbed(load: Load, rungs: readonly Rung[], peers: readonly string[] = []): Promise<Climber[]> {
   const climbers: Climber[] = []
   try {
-    for (const rung of rungs) {
-      const subject = await startOwn(load, 1, rung)
+    for (const rung of [...rungs, ...peers.map(() => undefined)]) {
+      const subject = await (rung === undefined
+        ? startPeer(peers[climbers.length - rungs.length]!)
+        : startOwn(load, 1, rung))
       const sender = new Sender(load, subject.port)
       climbers.push({ rung, subject, sender, costs: [] })
       sender.begin(subject.port)
