@@ -150,7 +150,8 @@ export async function startPeer(name: string): Promise<Subject> {
     port,
     queue: () => queueOf('netflow', port),
     async stop() {
-      child.kill('SIGTERM')
+      // What pmacct's daemons end by.
+      child.kill(name.endsWith('acctd') ? 'SIGINT' : 'SIGTERM')
       await ended(child)
       rmSync(directory, { recursive: true, force: true })
       return undefined
