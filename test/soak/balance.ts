@@ -77,6 +77,7 @@ export class Balance {
       `  of those received: ${by('ovsight_datagrams_total', /status="(\w+)"/)}; not decoded: ${by('ovsight_datagrams_dropped_total', /reason="(\w+)"/) || 'none'}`, // prettier-ignore
       `records: ${this.decoded} decoded = ${stored} stored + ${this.lostWithWorkers} lost with workers + ${this.lostInStore} lost on the way to the store; ${this.acknowledged} acknowledged by it`, // prettier-ignore
       `  of known exporters: ${traffic.records} sent, ${this.known} decoded`,
+      `workers replaced: ${sum(page, 'ovsight_worker_restarts_total')}; engines started again: ${sum(page, 'ovsight_engine_restarts_total')}`,
     ]
   }
 
