@@ -33,6 +33,9 @@ const KEYS: ReadonlySet<string> = new Set(ROLLUP_KEYS)
  * The records of the span as a table to select from: `time`, sums, and the columns named. Where the tables of sums have all of these
  * columns, whole minutes and hours are read from there, and only the ends of the span from the records: the answer is the same
  * to the byte. ClickHouse reads only those columns that the question around it uses.
+ *
+ * Days as a fourth table were tried: of 30 days a third of the rows is read, but planning the statement takes longer than that saves
+ * (the servers of a network: 167 and 230 ms of the engine's CPU time, over 15 minutes 157 and 183).
  */
 export function records(...columns: readonly ColumnName[]): string {
   return source(columns, '1', '1')
