@@ -45,11 +45,16 @@ export class EngineProcess {
   private crashes = 0
   private lastWords = ''
   private closing = false
+  private readonly mend: () => Promise<boolean>
 
-  /** `directory` is where the engine may write, `name` what messages call it. */
-  constructor(directory: string, name: string) {
+  /**
+   * `directory` is where the engine may write, `name` what messages call it. `mend` is called when the engine holds its files and nobody
+   * asks it yet; when it says that it changed them, the engine is started once more.
+   */
+  constructor(directory: string, name: string, mend: () => Promise<boolean>) {
     this.directory = directory
     this.name = name
+    this.mend = mend
   }
 
   /** Process id of the engine while it runs. */
@@ -62,7 +67,7 @@ export class EngineProcess {
     const endMs = performance.now() + ORPHAN_MS
     for (;;) {
       try {
-        return await this.spawn()
+        return await this.bringUp()
       } catch (error) {
         if (!HELD.test((error as Error).message) || performance.now() > endMs) throw error
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -120,7 +125,20 @@ export class EngineProcess {
     this.child?.send(message, () => {})
   }
 
-  private spawn(): Promise<void> {
+  private async bringUp(): Promise<void> {
+    let child = await this.spawn()
+    // Only now no engine of a process that was killed has the files.
+    if (await this.mend()) {
+      const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
+      child.kill('SIGKILL')
+      await ended
+      child = await this.spawn()
+    }
+    if (child.exitCode !== null || child.signalCode !== null) throw this.startFailure('it ended', false)
+    this.ready = true
+  }
+
+  private spawn(): Promise<ChildProcess> {
     const child = fork(CHILD, [], {
       cwd: this.directory,
       env: { ...process.env, UV_THREADPOOL_SIZE: '8' },
@@ -138,9 +156,8 @@ export class EngineProcess {
       const timer = setTimeout(() => child.kill('SIGKILL'), START_MS)
       child.on('message', (message: FromEngine) => {
         if ('ready' in message) {
-          this.ready = true
           clearTimeout(timer)
-          resolve()
+          resolve(child)
         } else if ('failed' in message) reject(this.startFailure(message.failed, message.missing))
         else this.settle(message)
       })
@@ -185,7 +202,7 @@ export class EngineProcess {
       if (this.closing) throw this.gone('is closed')
       this.restarts++
       try {
-        return await this.spawn()
+        return await this.bringUp()
       } catch (error) {
         if (this.closing) throw error
       }

@@ -12,6 +12,7 @@ import { type DdlTarget, identifier, quote } from '../schema/ddl.ts'
 import { ANSWER_FORMAT, ANSWER_SETTINGS, parseAnswer } from './answers.ts'
 import { ChdbAnswers, GRACE_MS, settingsClause } from './chdb-answers.ts'
 import { EngineProcess } from './chdb-process.ts'
+import { forgetTornTokens } from './chdb-tokens.ts'
 import { EngineError, insertFailure, queryFailure, statementFailure } from './engine-error.ts'
 import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Lock, lockDirectory } from './lock.ts'
@@ -73,7 +74,7 @@ export class ChdbStore implements Store {
   static async open(options: ChdbOptions): Promise<ChdbStore> {
     const directory = resolve(options.directory)
     const lock = await lockDirectory(directory)
-    const engine = new EngineProcess(directory, `embedded ${options.directory}`)
+    const engine = new EngineProcess(directory, `embedded ${options.directory}`, () => forgetTornTokens(directory))
     try {
       await removeLeftovers(directory)
       await Pipes.clear(directory)
