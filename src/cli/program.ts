@@ -43,6 +43,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   completion: async () => (await import('./completion.ts')).addCompletion,
 }
 
+/** Asked for by scripts, and of no command. */
+const VERSION_OPTIONS: ReadonlySet<string | undefined> = new Set(['-V', '--version'])
+
 /** The whole command line. Every mistake in it is thrown as an AppError; help and version go to standard output. */
 export function buildProgram(context: CliContext, version: string): Promise<Command> {
   return programOf(Object.keys(COMMANDS), context, version)
@@ -80,7 +83,8 @@ export async function runProgram(context: CliContext, version: string, words: re
   }
   const first = words[0] === 'help' ? words[1] : words[0]
   const known = first !== undefined && Object.hasOwn(COMMANDS, first)
-  const program = await (known ? programOf([first], context, version) : buildProgram(context, version))
+  const needed = known ? [first] : VERSION_OPTIONS.has(first) ? [] : Object.keys(COMMANDS)
+  const program = await programOf(needed, context, version)
   try {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
