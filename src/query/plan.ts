@@ -24,7 +24,7 @@ export interface Result {
 
 /** Whatever answers plans: a `Store` is one. Errors: query_failed, store_unreachable. */
 export interface Asker {
-  /** The project in whose name it is asked; then only its view of the table of flows may be asked, see scope.ts. */
+  /** The project in whose name it is asked; then only its views of flows and of their sums may be asked, see scope.ts. */
   readonly scope?: string
   query(plan: Plan): Promise<Result>
   /** On a cluster: asks a server of every shard, or every server, of itself; rows one after the other. */
