@@ -23,6 +23,8 @@ export interface BenchOptions {
   days?: number
   /** Rows a second of the first minute; without it that is looked for. */
   rate?: number
+  /** Which of LAB_LOADS is sent. */
+  load?: string
 }
 
 /** One bench. Checks that what it measures gives the right answer before it takes the time. */

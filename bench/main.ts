@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
- * `growth`, `limits`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000`); `--json FILE`
- * writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
+ * `growth`, `limits`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000 --load ipfix`);
+ * `--json FILE` writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
 import { writeFileSync } from 'node:fs'
@@ -45,13 +45,20 @@ const LONG: Readonly<Record<string, Bench>> = {
 const ALL = { ...BENCHES, ...LONG }
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'string' }, rows: { type: 'string' }, days: { type: 'string' }, rate: { type: 'string' } },
+  options: {
+    json: { type: 'string' },
+    rows: { type: 'string' },
+    days: { type: 'string' },
+    rate: { type: 'string' },
+    load: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const options = {
   ...(values.rows === undefined ? {} : { rows: Number(values.rows) }),
   ...(values.days === undefined ? {} : { days: Number(values.days) }),
   ...(values.rate === undefined ? {} : { rate: Number(values.rate) }),
+  ...(values.load === undefined ? {} : { load: values.load }),
 }
 const unknown = positionals.filter((name) => ALL[name] === undefined)
 if (unknown.length > 0) {

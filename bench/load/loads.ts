@@ -42,6 +42,13 @@ export async function loads(): Promise<Load[]> {
   return [netflow5(), packedIpfix(), await ovsIpfix(), await sflow(), gre()]
 }
 
+/** Exports of the lab over UDP, by protocol: each record has its servers, for a collector that is told the lab's identity. */
+export const LAB_LOADS: Readonly<Record<string, () => Promise<Load>>> = {
+  netflow5: labNetflow5,
+  ipfix: ovsIpfix,
+  sflow,
+}
+
 function from(exporter: number): string {
   return `127.0.${64 + Math.floor(exporter / EXPORTERS_A_NET)}.${(exporter % EXPORTERS_A_NET) + 1}`
 }
@@ -72,8 +79,8 @@ export function netflow5(cloud = CLOUD, exporters = EXPORTERS): Load {
   }
 }
 
-/** The lab's NetFlow v5 records, as many in a datagram as fit: for a collector that is told the lab's identity. */
-export async function labNetflow5(): Promise<Load> {
+/** The lab's NetFlow v5 records, as many in a datagram as fit. */
+async function labNetflow5(): Promise<Load> {
   const captured = await capturedDatagrams(`${PCAPS}netflow5/capture.pcap`, (port) => port === 2055)
   const sources = [...new Set(captured.map(({ source }) => source))]
   const records = sources.map((as) => {
