@@ -35,6 +35,7 @@ const MIRRORED: readonly number[] = [PROTOCOLS.indexOf('gre'), PROTOCOLS.indexOf
 
 export class HealthRecorder {
   private readonly exporters: ExporterTable
+  /** Of what was counted since the last write alone: a flood of domains takes nobody's place for longer. */
   private readonly table: KeyTable
   /** The place behind the last is nobody's. */
   private readonly counts: Float64Array
@@ -46,9 +47,9 @@ export class HealthRecorder {
   /** Place of the datagram being decoded, once its domain is known. */
   private current = -1
 
-  constructor(exporters: ExporterTable, max: number, idleMs: number) {
+  constructor(exporters: ExporterTable, max: number) {
     this.exporters = exporters
-    this.table = new KeyTable(max, idleMs)
+    this.table = new KeyTable(max, Infinity)
     this.counts = new Float64Array((max + 1) * COUNTS)
   }
 
@@ -134,36 +135,49 @@ export class HealthRecorder {
     if (rest > 0) this.addToNobody(count, rest)
   }
 
-  /** The rows of all that was counted since the last call, of the minute given. */
-  take(minuteMs: number, known: Known): HealthRow[] {
-    const rows: HealthRow[] = []
+  /**
+   * The rows of all that was counted since the last call, of the minute given. Made while they are asked for, and all of them have to be: of a flood
+   * there are many, and together they would be more memory than what is counted.
+   */
+  *take(minuteMs: number, known: Known): Generator<HealthRow> {
     const { table } = this
-    for (let place = 0; place < table.size; place++) this.takeCounts(place, minuteMs, known, rows)
-    this.takeCounts(table.max, minuteMs, known, rows)
+    for (let place = 0; place < table.size; place++)
+      if (this.isCounted(place)) yield this.takeCounts(place, minuteMs, known)
+    if (this.isCounted(table.max)) yield this.takeCounts(table.max, minuteMs, known)
     for (const [key, faults] of this.faults) {
-      const fault = DECODE_STATUS_NAMES[key % STATUSES]!
-      rows.push({ ...this.keyOf(Math.floor(key / STATUSES), minuteMs, known), fault, faults })
+      const row = this.keyOf(Math.floor(key / STATUSES), minuteMs, known)
+      row.fault = DECODE_STATUS_NAMES[key % STATUSES]!
+      row.faults = faults
+      yield row
     }
     this.faults.clear()
-    return rows
+    table.clear()
+    this.lastExporter = this.current = -1
   }
 
-  private takeCounts(place: number, minuteMs: number, known: Known, rows: HealthRow[]): void {
-    const own = this.counts.subarray(place * COUNTS, (place + 1) * COUNTS)
-    if (own.every((value) => value === 0)) return
-    const counts: Partial<Record<HealthCount, number>> = {}
-    for (const [i, name] of HEALTH_COUNTS.entries()) if (own[i] !== 0) counts[name] = own[i]!
-    rows.push({ ...this.keyOf(place, minuteMs, known), ...counts, ...this.gaugesOf(place, known) })
-    own.fill(0)
+  private isCounted(place: number): boolean {
+    for (let at = place * COUNTS, end = at + COUNTS; at < end; at++) if (this.counts[at] !== 0) return true
+    return false
   }
 
-  private gaugesOf(place: number, known: Known): Pick<HealthRow, 'clock_offset' | 'templates'> {
-    if (place === this.table.max) return {}
+  private takeCounts(place: number, minuteMs: number, known: Known): HealthRow {
+    const row = this.keyOf(place, minuteMs, known)
+    for (let i = 0, at = place * COUNTS; i < COUNTS; i++, at++) {
+      if (this.counts[at] === 0) continue
+      row[HEALTH_COUNTS[i]!] = this.counts[at]!
+      this.counts[at] = 0
+    }
+    if (place < this.table.max) this.addGauges(row, place, known)
+    return row
+  }
+
+  private addGauges(row: HealthRow, place: number, known: Known): void {
     const [id, protocol] = [this.table.word(place, 0), this.table.word(place, 1)]
     const at = this.exporters.placeOfId(id)
     const offset = at < 0 ? 0 : Math.round(known.clockOffset(at)) || 0
     const templates = TEMPLATED.includes(protocol) ? known.templates(id) : 0
-    return { ...(offset === 0 ? {} : { clock_offset: offset }), ...(templates === 0 ? {} : { templates }) }
+    if (offset !== 0) row.clock_offset = offset
+    if (templates !== 0) row.templates = templates
   }
 
   private keyOf(place: number, minute: number, known: Known): HealthRow {

@@ -45,11 +45,11 @@ export class InterfaceCounterRows {
     else this.dropped++
   }
 
-  /** The rows of all readings since the last call. */
-  take(snapshot: IdentitySnapshot): CounterRow[] {
-    const rows = this.readings.map((reading) => rowOf(snapshot, reading))
+  /** The rows of all readings since the last call, made while they are asked for. */
+  *take(snapshot: IdentitySnapshot): Generator<CounterRow> {
+    const { readings } = this
     this.readings = []
-    return rows
+    for (const reading of readings) yield rowOf(snapshot, reading)
   }
 }
 

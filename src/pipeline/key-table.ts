@@ -77,6 +77,13 @@ export class KeyTable {
     return this.keys[place * 4 + index]!
   }
 
+  /** Forgets all keys: places are given from 0 on again. */
+  clear(): void {
+    if (this.size > 0) this.slots.fill(0)
+    this.size = 0
+    this.hand = 0
+  }
+
   /** The slot that holds the key, or the free one where it belongs. */
   private slotOf(a: number, b: number, c: number, d: number): number {
     const { keys, slots, mask } = this

@@ -57,7 +57,7 @@ export class Observations implements DecodeSink {
     this.names = names
     const { maxExporters, maxStreams, maxInterfaces, idleMs } = options
     this.exporters = exporters
-    this.health = new HealthRecorder(exporters, maxStreams, idleMs)
+    this.health = new HealthRecorder(exporters, maxStreams)
     this.counters = new InterfaceCounterRows(maxInterfaces)
     this.countersEveryMs = options.countersEveryMs ?? 0
     this.lost = new Float64Array(maxExporters * PROTOCOLS.length)

@@ -1,11 +1,13 @@
 /** What is counted beside the flows, as rows of their tables: asked for every few seconds, written like flows. */
 import type { IdentitySnapshot } from '../identity/snapshot/snapshot.ts'
-import { encodeRows, type RowBlock } from '../schema/rows.ts'
+import { blocksOfRows, RowEncoder, type RowBlock } from '../schema/rows.ts'
 import { COUNTERS_TABLE, HEALTH_TABLE } from '../schema/side-tables.ts'
 import type { BuiltPipeline } from './build.ts'
 import { type Input, PROTOCOL } from './demultiplex.ts'
 
 const MINUTE_MS = 60_000
+/** Rows of a block. A flood makes as many as there are places for streams: in one block they and their columns took 150 MiB at a time. */
+const BLOCK_ROWS = 8_192
 
 /** Whose datagrams a listener drops. */
 const PROTOCOLS_OF: Readonly<Record<Input, readonly number[]>> = {
@@ -28,6 +30,8 @@ export class SideRows {
   private readonly built: BuiltPipeline
   private readonly sources: SideSources
   private readonly everyMs: number
+  private readonly health = new RowEncoder(HEALTH_TABLE)
+  private readonly counters = new RowEncoder(COUNTERS_TABLE)
   private readonly lastDrops = new Map<Input, number>()
   private lastRowsDropped = 0
   private minuteMs = -1
@@ -80,8 +84,9 @@ export class SideRows {
       clockOffset: (place) => clocks.offsetMs[place]!,
       templates: (exporterId) => this.built.ipfix.templates.countOf(exporterId),
     })
-    return [encodeRows(HEALTH_TABLE, rows), encodeRows(COUNTERS_TABLE, counters.take(snapshot))].filter(
-      (block) => block.rows > 0,
-    )
+    return [
+      ...blocksOfRows(this.health, rows, BLOCK_ROWS),
+      ...blocksOfRows(this.counters, counters.take(snapshot), BLOCK_ROWS),
+    ]
   }
 }

@@ -52,7 +52,7 @@ async function times(rule: ClockRule, records: readonly Buffer[]) {
       receivedMs: NOW,
     })
   await pipeline.flush()
-  return { found, clocks, health: pipeline.parts.observations.health.take(0, { ...NOTHING_KNOWN, clockOffset: (place) => clocks.offsetMs[place]! }) } // prettier-ignore
+  return { found, clocks, health: [...pipeline.parts.observations.health.take(0, { ...NOTHING_KNOWN, clockOffset: (place) => clocks.offsetMs[place]! })] } // prettier-ignore
 }
 
 const RIGHT = { began: 5_000, ended: 1_000, moved: false }

@@ -14,8 +14,8 @@ const MINUTE = 60_000
 const LIMITS = { maxExporters: 8, maxStreams: 16, maxInterfaces: 8, idleMs: 1e9 }
 
 /** Rows in words, addresses as text, what is empty left out. */
-const seen = (rows: HealthRow[]) =>
-  rows.map(({ exporter, exporter_host, ...rest }) => ({
+const seen = (rows: Iterable<HealthRow>) =>
+  [...rows].map(({ exporter, exporter_host, ...rest }) => ({
     ...(exporter === undefined ? {} : { exporter: formatAddress(exporter) }),
     ...(exporter_host === undefined || exporter_host === '' ? {} : { exporter_host }),
     ...rest,
@@ -24,7 +24,7 @@ const seen = (rows: HealthRow[]) =>
 function recorder(max = 16) {
   const exporters = new ExporterTable({ max: 8, idleMs: 1e9 })
   const idOf = (address: string) => exporters.idAt(exporters.placeOf(lanesOf(address), 0, 0))
-  return { health: new HealthRecorder(exporters, max, 1e9), idOf }
+  return { health: new HealthRecorder(exporters, max), idOf }
 }
 const code = (protocol: Protocol) => PROTOCOLS.indexOf(protocol)
 
@@ -72,7 +72,7 @@ describe('the health of exporters', () => {
       { minute: MINUTE, exporter: '10.0.0.1', exporter_host: 'c0', protocol: 'ipfix', domain: 6, datagrams: 1, bytes: 900 }, // prettier-ignore
       { minute: MINUTE, exporter: '10.0.0.2', protocol: 'gre', domain: 0, datagrams: 1, bytes: 120, records: 1 },
     ])
-    assert.deepEqual(health.take(2 * MINUTE, NOTHING_KNOWN), [])
+    assert.deepEqual([...health.take(2 * MINUTE, NOTHING_KNOWN)], [])
   })
 
   it('has a row for each reason why datagrams were not decoded', () => {
@@ -120,6 +120,15 @@ describe('the health of exporters', () => {
       rows.reduce((sum, { faults = 0 }) => sum + faults, 0),
       5,
     )
+  })
+
+  it('has room for others after each write, whoever had filled it', () => {
+    const { health, idOf } = recorder(2)
+    for (let domain = 0; domain < 5; domain++) health.sequenced(idOf('10.0.0.1'), code('ipfix'), domain, 1, false, 0)
+    assert.deepEqual(seen(health.take(0, NOTHING_KNOWN)).map(({ expected }) => expected), [1, 1, 3]) // prettier-ignore
+    health.sequenced(idOf('10.0.0.2'), code('ipfix'), 9, 4, false, 0)
+    const [row, ...others] = seen(health.take(0, NOTHING_KNOWN))
+    assert.deepEqual([row!.exporter, row!.domain, row!.expected, others], ['10.0.0.2', 9, 4, []])
   })
 })
 

@@ -29,7 +29,7 @@ const READING: CounterReading = {
 function rows(reading: Partial<CounterReading>, snapshot = new Lab().snapshot()) {
   const counters = new InterfaceCounterRows(8)
   counters.add({ ...READING, ...reading })
-  return counters.take(snapshot).map(({ host, bridge, interface: name, ofport, port_id, server, project }) => ({
+  return [...counters.take(snapshot)].map(({ host, bridge, interface: name, ofport, port_id, server, project }) => ({
     host,
     bridge,
     name,
@@ -61,9 +61,9 @@ describe('a reading of interface counters', () => {
   it('waits with no more than its bound of others', () => {
     const counters = new InterfaceCounterRows(2)
     for (let i = 0; i < 5; i++) counters.add(READING)
-    assert.equal(counters.take(EMPTY_SNAPSHOT).length, 2)
+    assert.equal([...counters.take(EMPTY_SNAPSHOT)].length, 2)
     assert.equal(counters.dropped, 3)
-    assert.deepEqual(counters.take(EMPTY_SNAPSHOT), [])
+    assert.deepEqual([...counters.take(EMPTY_SNAPSHOT)], [])
   })
 })
 
@@ -91,7 +91,7 @@ describe('counter samples of sFlow', () => {
     const limits = { maxExporters: 4, maxStreams: 4, maxInterfaces: 64, idleMs: 1e9, countersEveryMs: everyMs }
     const observations = new Observations(new ExporterTable({ max: 4, idleMs: 1e9 }), limits)
     for (const ms of times) sample(observations, ms)
-    return observations.counters.take(new Lab().snapshot()).map(({ time, in_bytes }) => [time, in_bytes])
+    return [...observations.counters.take(new Lab().snapshot())].map(({ time, in_bytes }) => [time, in_bytes])
   }
   const POLLS = [1000, 31_000, 60_990, 91_000, 121_000]
 

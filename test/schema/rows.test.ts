@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { createDatabase, createTable } from '../../src/schema/ddl.ts'
 import { enumValues } from '../../src/schema/enums.ts'
-import { encodeRows, type SideRow } from '../../src/schema/rows.ts'
+import { blocksOfRows, encodeRows, RowEncoder, type SideRow } from '../../src/schema/rows.ts'
 import { HEALTH_TABLE, SIDE_TABLES, sideTableSpec, type SideTable } from '../../src/schema/side-tables.ts'
 import { NO_ENGINE, openEngine, type Engine } from '../store/engine.ts'
 
@@ -50,6 +50,29 @@ describe('rows of the side tables, read back by the engine', { skip: NO_ENGINE }
         assert.equal(empty![i], nothing ?? (of === undefined ? '0' : enumValues(of)[0]), name)
       }
     })
+
+  it('many rows are several blocks, of the columns that one of their rows has, and nothing of one is in the next', async () => {
+    const many = Array.from({ length: 301 }, (_, i) => ({
+      minute: i,
+      ...(i < 200 ? { lost: i } : { datagrams: 1, exporter_host: `c${i}`, protocol: 'ipfix' }),
+    }))
+    const blocks = [...blocksOfRows(new RowEncoder(HEALTH_TABLE), many, 100)]
+    assert.deepEqual(
+      blocks.map(({ rows, columns }) => [rows, columns]),
+      [
+        [100, ['minute', 'lost']],
+        [100, ['minute', 'lost']],
+        [100, ['minute', 'exporter_host', 'protocol', 'datagrams']],
+        [1, ['minute', 'exporter_host', 'protocol', 'datagrams']],
+      ],
+    )
+    await engine.run('TRUNCATE TABLE sides.exporter_health')
+    for (const { columns, bytes } of blocks) await engine.insertNative('sides.exporter_health', columns, bytes)
+    const read = await engine.rows(
+      "SELECT count(), sum(toUnixTimestamp64Milli(minute)), sum(lost), sum(datagrams), uniqExact(exporter_host), countIf(protocol = 'ipfix' AND exporter = toIPv6('::')) FROM sides.exporter_health",
+    )
+    assert.deepEqual(read[0]!.map(Number), [301, (300 * 301) / 2, (199 * 200) / 2, 101, 102, 101])
+  })
 
   it('no rows are a block without data', async () => {
     const block = encodeRows(HEALTH_TABLE, [])

@@ -15,6 +15,10 @@ export const LAYOUT_KIND = { records: 0, options: 1 } as const
 
 const STANDING = { unproven: 0, proven: 1, pinned: 2, gone: 3 } as const
 
+/** Uses of a layout that a flood brings. */
+export const SELDOM = 2
+let lastPlanned: { layout: Layout; plan: Plan } | undefined
+
 export class Layout {
   readonly spec: Spec
   /** Dense number, given to another when this one is gone. */
@@ -48,7 +52,15 @@ export class Layout {
   }
 
   get plan(): Plan {
-    return (this.planned ??= planRecords(this.spec))
+    return this.planned ?? this.makePlan()
+  }
+
+  /** Of a layout that is seldom used the plan is only at hand while it is used: a flood brings one after the other, and they would be garbage of long life. */
+  private makePlan(): Plan {
+    if (lastPlanned?.layout !== this) lastPlanned = { layout: this, plan: planRecords(this.spec) }
+    const { plan } = lastPlanned
+    if (this.uses > SELDOM || this.standing === STANDING.pinned) this.planned = plan
+    return plan
   }
 
   get optionsPlan(): OptionsPlan {

@@ -7,6 +7,7 @@
  * is seldom used and this entry not since the hand last passed.
  */
 import { hash4, KeyIndex } from './key-index.ts'
+import { SELDOM } from './layouts.ts'
 
 /** Words of an entry. The key: */
 export const EXPORTER = 0
@@ -28,8 +29,6 @@ export const TAKEN = 1
 export const USED = 2
 export const PROVEN = 4
 
-/** Uses of a layout that a flood brings. */
-const SELDOM = 2
 /** Entries looked at when one has to go. More than an exporter's own templates, which stand together; 5 µs where none is better than another. */
 const LOOKED_AT = 256
 
