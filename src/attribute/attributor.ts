@@ -30,11 +30,14 @@ import { SOURCE, type Source } from './precedence.ts'
 import { finishLimited } from './rate-limit.ts'
 import { finishSampling, isScaled } from './sampling.ts'
 import { Repeats } from './repeats.ts'
+import { SLICE, Slice } from './slice.ts'
 import type { Station } from './station.ts'
 import { answerStraight } from './straight-answers.ts'
 import { BY, Straight } from './straight.ts'
 import { UNSURE, unsureBy, type OnUnsure } from './unsure.ts'
 
+/** Higher sampling rates are not remembered. */
+const MOST_RATE = 0x7fff_ffff
 /** Where TEXTS has the port's id. */
 const PORT_ID = TEXTS.indexOf('port_id')
 
@@ -87,6 +90,7 @@ export class Attributor {
   private names = new Names(EMPTY_SNAPSHOT, new StringTable(16))
   private index = new AnswerIndex(new Answers())
   private readonly repeats = new Repeats()
+  private readonly slice = new Slice()
   private readonly remembers: boolean
   /** Whether all that is done for the row at hand follows from what `Repeats` compares. */
   private repeatable = true
@@ -127,41 +131,66 @@ export class Attributor {
     this.batch = batch
     for (let row = from; row < batch.rows; row += CHUNK) {
       const n = Math.min(CHUNK, batch.rows - row)
+      if ((row - from) % SLICE === 0) this.slice.look(batch, row, Math.min(row + SLICE, batch.rows))
       if (snapshot.empty) this.findNobody(batch, row, n)
       else this.find(batch, row, n)
-      this.names.writeInterfaces(batch.memory, batch.base + row, n, this.found)
+      if (this.slice.limited) for (let i = row; i < row + n; i++) finishLimited(batch.columns, i)
     }
   }
 
   /** Who the ends of rows `row … row + n − 1` are: as before where they come again, else they are looked for. */
   private find(batch: FlowBatch, row: number, n: number): void {
     const { straight, repeats, found, snapshot, names } = this
-    const { numbers, known } = repeats
-    const c = batch.columns
-    straight.findHosts(c, row, n, snapshot)
-    repeats.find(batch, row, n, straight.host, snapshot, found)
+    const { numbers } = repeats
+    straight.findHosts(batch.columns, row, n, snapshot)
+    repeats.find(batch, row, n, straight.host, this.slice, snapshot, found)
     this.repeatedRows += n - repeats.missing
+    const missing = repeats.missing > 0
+    if (missing) this.findMissing(batch.columns, row, n)
+    this.finishKnown(batch, row, n)
+    if (missing) this.index.numbersOf(found, n, names, numbers)
+    batch.answer.set(numbers.subarray(0, n), row)
+    if (missing) repeats.keep(batch, row, n, found, names)
+    if (missing || repeats.kinds.longs > 0) names.writeInterfaces(batch.memory, batch.base + row, n, found)
+  }
+
+  /** Looks for those rows of the chunk that are not known again. */
+  private findMissing(c: Columns, row: number, n: number): void {
+    const { straight, repeats, found, snapshot, names } = this
+    const { numbers, known, rates } = repeats
     // Few rows are resolved one by one with less effort than a chunk in steps; of a timed model only rows of the common case are remembered.
     const steps = this.straightAway && repeats.missing * 8 > (snapshot.timed ? 0 : n)
     if (steps) straight.find(c, row, n, snapshot, names, numbers)
     for (let i = 0; i < n; i++) {
-      if (numbers[i] === 0) {
-        this.repeatable = true
-        if (!steps || straight.own[i] === 0) this.resolve(c, row + i, i)
-        else if (!this.answerRow(c, row + i, i)) this.resolveStraight(c, row + i, i)
-        known[i] = this.repeatable && this.remembers ? 1 : 0
-        // Something new was seen: rows that are known may count otherwise from now on.
-        if (this.counting.news !== this.newsSeen) this.forget(i + 1, n)
-      } else {
-        known[i] = 0
-        if (c.export_protocol[row + i] === PROTOCOL.ipfix)
-          finishSampling(c, row + i, this.ipfixRate(c, row + i, found.bridges[i]!))
+      known[i] = 0
+      if (numbers[i] !== 0) continue
+      this.repeatable = this.remembers
+      if (!steps || straight.own[i] === 0) this.resolve(c, row + i, i)
+      else if (!this.answerRow(c, row + i, i)) this.resolveStraight(c, row + i, i)
+      if (this.repeatable) {
+        const rate = this.bridges.ipfixRate(found.bridges[i]!, c.observation_domain[row + i]!, c.observation_point[row + i]!) // prettier-ignore
+        known[i] = rate > MOST_RATE ? 0 : 1
+        rates[i] = rate
       }
-      if (c.kept_one_in[row + i] !== 0) finishLimited(c, row + i)
+      // Something new was seen: rows that are known may count otherwise from now on.
+      if (this.counting.news !== this.newsSeen) this.forget(i + 1, n)
     }
-    this.index.numbersOf(found, n, names, numbers)
-    batch.answer.set(numbers.subarray(0, n), row)
-    repeats.keep(n, found)
+  }
+
+  /** Writes what is left of the rows that are known again: names of interfaces, and what follows from the sampling rate. */
+  private finishKnown(batch: FlowBatch, row: number, n: number): void {
+    const { repeats, slice, ipfixSampling } = this
+    const { numbers, rates, kinds } = repeats
+    const c = batch.columns
+    repeats.writeNames(batch, row, n, this.found)
+    for (let i = 0; i < n; i++) {
+      if (kinds.protocol(i) !== PROTOCOL.ipfix || numbers[i] === 0) continue
+      const rate = rates[i]!
+      // A count that is not scaled has nothing else to be finished.
+      if (rate > 1 || slice.sampled || (rate < 0 && ipfixSampling !== 0))
+        finishSampling(c, row + i, rate >= 0 ? rate : this.otherRate(c, row + i))
+      else if (rate === 1 && c.sampling_rate[row + i] === 0) c.sampling_rate[row + i] = 1
+    }
   }
 
   /** What is remembered holds no more, nor what was found of it for rows `i … n − 1` of the chunk. */
@@ -176,6 +205,7 @@ export class Attributor {
     for (let i = 0; i < n; i++) this.withoutModel(batch, row + i, i)
     this.index.numbersOf(this.found, n, this.names, numbers.fill(0))
     batch.answer.set(numbers.subarray(0, n), row)
+    this.names.writeInterfaces(batch.memory, batch.base + row, n, this.found)
   }
 
   private withoutModel(batch: FlowBatch, row: number, i: number): void {
@@ -190,7 +220,6 @@ export class Attributor {
     counting.unattributed(c.flow_direction[row] === DIRECTION.egress)
     this.keep(c, row, i)
     if (c.export_protocol[row] === PROTOCOL.ipfix) finishSampling(c, row, isScaled(c, row) ? this.ipfixSampling : 0)
-    if (c.kept_one_in[row] !== 0) finishLimited(c, row)
   }
 
   private use(snapshot: IdentitySnapshot, { strings, answers }: FlowBatch): void {
@@ -508,7 +537,10 @@ export class Attributor {
   /** Rate of the bridge's IPFIX; the configured one where the bridge is not known, or the record is of another sampler. */
   private ipfixRate(c: Columns, row: number, bridge: number): number {
     const rate = this.bridges.ipfixRate(bridge, c.observation_domain[row]!, c.observation_point[row]!)
-    if (rate >= 0) return rate
+    return rate >= 0 ? rate : this.otherRate(c, row)
+  }
+
+  private otherRate(c: Columns, row: number): number {
     return this.ipfixSampling !== 0 && isScaled(c, row) ? this.ipfixSampling : 0
   }
 

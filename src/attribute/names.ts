@@ -171,7 +171,9 @@ export class Names {
     return this.bridges[bridge]! || (this.bridges[bridge] = this.strings.intern(this.snapshot.bridges[bridge]!.name))
   }
 
-  private device(item: number): number {
+  /** Code of an interface's name; 0 for interface 0. */
+  device(item: number): number {
+    if (item === 0) return 0
     return this.devices[item]! || (this.devices[item] = this.strings.intern(this.snapshot.interfaces.name(item)))
   }
 

@@ -9,17 +9,31 @@ import type * as Koffi from 'koffi'
 /** A page of 2 MB has to fit into it. */
 const LARGE_BYTES = 4 * 1024 * 1024
 const LARGE_PAGE = 2 * 1024 * 1024
+/** Words of a cache line. */
+const LINE_WORDS = 16
+const LINE_BYTES = 64n
 const PAGE = 4096n
 /** madvise(2). */
 const MADV_HUGEPAGE = 14
 
-type Advise = (array: Int32Array | Uint32Array | Float64Array) => void
+type Words = Int32Array | Uint32Array | Float64Array
+interface Memory {
+  advise: (array: Words) => void
+  addressOf: (array: Words) => bigint
+}
 
-const advise = findAdvise()
+const { advise, addressOf } = findMemory()
 
 /** Signed words, all zero. */
 export function newWords(length: number): Int32Array {
   return onLargePages(new Int32Array(length))
+}
+
+/** Signed words, all zero, the first of them at the start of a cache line: entries of a line each are read with one. */
+export function newLines(length: number): Int32Array {
+  const words = newWords(length + LINE_WORDS)
+  const skipped = (LINE_WORDS - (Number(addressOf(words) % LINE_BYTES) >> 2)) % LINE_WORDS
+  return words.subarray(skipped, skipped + length)
 }
 
 /** Asks for large pages for memory that was not touched yet. It is a wish: what cannot be had is done without. */
@@ -54,8 +68,10 @@ export function longerTimes(from: Float64Array, length: number): Float64Array {
   return to
 }
 
-function findAdvise(): Advise {
-  if (process.platform !== 'linux') return () => {}
+function findMemory(): Memory {
+  // Where large memory of the C library begins, whose own words come first.
+  const unknown: Memory = { advise: () => {}, addressOf: () => 16n }
+  if (process.platform !== 'linux') return unknown
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
     const madvise = koffi.load(null).func('int madvise(uintptr_t, size_t, int)') as (
@@ -63,13 +79,16 @@ function findAdvise(): Advise {
       length: bigint,
       advice: number,
     ) => number
-    return (array) => {
-      const from = koffi.address(array)
-      const first = (from + PAGE - 1n) & -PAGE
-      const end = (from + BigInt(array.byteLength)) & -PAGE
-      if (end > first) madvise(first, end - first, MADV_HUGEPAGE)
+    return {
+      addressOf: (array) => koffi.address(array),
+      advise: (array) => {
+        const from = koffi.address(array)
+        const first = (from + PAGE - 1n) & -PAGE
+        const end = (from + BigInt(array.byteLength)) & -PAGE
+        if (end > first) madvise(first, end - first, MADV_HUGEPAGE)
+      },
     }
   } catch {
-    return () => {}
+    return unknown
   }
 }

@@ -88,7 +88,7 @@ export class NativeEncoder {
       throw new Error('batches of one block are answered from one table, or none of them')
     if (answered) this.answers.read(batches, rows)
     const isZeroIn = (name: ColumnName) =>
-      answered && isAnswerColumn(name) ? this.answers.isZero(name) : batches.every((batch) => isZero(batch, name))
+      answered && isAnswerColumn(name) ? this.answers.isZero(name) : batches.every((batch) => batch.isZero(name))
     return { rows, columns: COLUMN_NAMES.filter((name) => name === ALWAYS || !isZeroIn(name)) }
   }
 
@@ -162,16 +162,4 @@ function isSame(values: Uint8Array, count: number): boolean {
 function used(batch: FlowBatch, name: ColumnName): Uint8Array {
   const array = batch.columns[name]
   return new Uint8Array(array.buffer, array.byteOffset, (array.byteLength / batch.capacity) * batch.rows)
-}
-
-// Measured: memcmp against zeros costs a twentieth of a loop over the typed array (0.03 ns a byte-sized row).
-const ZEROS = new Uint8Array(1 << 16)
-
-function isZero(batch: FlowBatch, name: ColumnName): boolean {
-  const bytes = used(batch, name)
-  for (let at = 0; at < bytes.length; at += ZEROS.length) {
-    const part = bytes.subarray(at, at + ZEROS.length)
-    if (Buffer.compare(part, ZEROS.subarray(0, part.length)) !== 0) return false
-  }
-  return true
 }

@@ -1,0 +1,248 @@
+/**
+ * Repeated records of IPv4 without a tunnel, which most are: an entry is one cache line.
+ *
+ *   entry   16 words: kinds and epoch | host, VLAN | interfaces in, out | source, destination | observation domain | number of the answer
+ *           | names of the interfaces in, out | sampling rate | high words of both MACs | source MAC | destination MAC | observation point
+ *
+ * The last four, and an exported name, are read and compared only where a slice has any (`wide`, a bit of the kinds). What a row has to
+ * agree with is in the columns still, so no key is made of it but when it is put.
+ *
+ * Two entries beside each other may hold a record. One is spared once each time it comes: else records that come in turn would displace
+ * each other for ever.
+ */
+import { newLines } from '../identity/memory.ts'
+import type { BatchMemory } from '../schema/batch.ts'
+import { CHUNK, type Found } from './found.ts'
+import type { Names } from './names.ts'
+import type { RowKinds } from './row-kinds.ts'
+
+const ENTRY_BITS = 4
+/** From an entry to the other one that may hold the record. */
+const OTHER = 1 << ENTRY_BITS
+const WHERE = 1
+const IN_IF = 2
+const OUT_IF = 3
+const SOURCE = 4
+const DESTINATION = 5
+const DOMAIN = 6
+const NUMBER = 7
+const IN_NAME = 8
+const OUT_NAME = 9
+const RATE = 10
+const MACS = 11
+const SOURCE_MAC = 12
+const DESTINATION_MAC = 13
+const POINT = 14
+/** Beside the number: no other has wanted the place since the record last came. */
+const WANTED = 0x8000_0000 | 0
+const FIRST_BITS = 11
+/** 16 MiB a thread. */
+const MOST_BITS = 18
+/** So many entries stay in the cache by themselves. */
+const TOUCHED_BITS = 12
+
+export class ShortRepeats {
+  /** Names of the interfaces of the rows that are known. */
+  readonly inNames = new Uint32Array(CHUNK)
+  readonly outNames = new Uint32Array(CHUNK)
+  private bits = FIRST_BITS
+  private entries: Int32Array = new Int32Array(0)
+  private displaced = 0
+  private readonly places = new Uint32Array(CHUNK)
+  /** The entry of a row that is put. */
+  private readonly line = new Int32Array(1 << ENTRY_BITS)
+  /** So that no compiler finds the reads of `touch` useless. */
+  touched = 0
+
+  /** Nothing that was put is of an epoch to come. */
+  clear(): void {
+    this.entries.fill(0)
+  }
+
+  /**
+   * Looks for the short rows of the chunk, which begins at row `first` of the memory: numbers of their answers, sampling rates and names; how
+   * many are known.
+   */
+  find(
+    memory: BatchMemory,
+    first: number,
+    n: number,
+    kinds: RowKinds,
+    numbers: Uint32Array,
+    rates: Int32Array,
+  ): number {
+    if (this.entries.length === 0 || (this.displaced > 1 << this.bits && this.bits < MOST_BITS)) this.grow()
+    this.hash(memory, first, n, kinds)
+    if (this.bits > TOUCHED_BITS) this.touch(n, kinds)
+    return this.compare(memory, first, n, kinds, numbers, rates)
+  }
+
+  private hash({ u32, layout }: BatchMemory, first: number, n: number, kinds: RowKinds): void {
+    const { places } = this
+    const { short, kind, where, wide } = kinds
+    const shift = 32 - this.bits
+    const source = layout.first.src_addr + first * 4 + 3
+    const destination = layout.first.dst_addr + first * 4 + 3
+    const inIf = layout.first.in_if + first
+    const outIf = layout.first.out_if + first
+    const inName = layout.first.in_if_name + first
+    const sourceMac = layout.first.src_mac + first * 2
+    const destinationMac = layout.first.dst_mac + first * 2
+    for (let i = 0; i < n; i++) {
+      if (short[i] === 0) continue
+      let hash =
+        Math.imul(u32[source + i * 4]!, 0x9e3779b1) +
+        Math.imul(u32[destination + i * 4]!, 0x85ebca77) +
+        Math.imul(u32[inIf + i]! ^ (u32[outIf + i]! << 16), 0xc2b2ae3d) +
+        Math.imul(where[i]! ^ (kind[i]! << 24), 0x297a2d39)
+      if (wide)
+        hash +=
+          Math.imul(u32[sourceMac + i * 2]!, 0x165667b1) +
+          Math.imul(u32[destinationMac + i * 2]!, 0x2c1b3c6d) +
+          Math.imul(u32[inName + i]!, 0x27d4eb2f)
+      places[i] = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> shift) << ENTRY_BITS
+    }
+  }
+
+  /** Reads the line of each entry, so that the processor waits for many at once. */
+  private touch(n: number, { short }: RowKinds): void {
+    const { entries, places } = this
+    let touched = 0
+    for (let i = 0; i < n; i++) if (short[i] === 1) touched ^= entries[places[i]!]!
+    this.touched = touched
+  }
+
+  private compare(
+    { u32, layout }: BatchMemory,
+    first: number,
+    n: number,
+    kinds: RowKinds,
+    numbers: Uint32Array,
+    rates: Int32Array,
+  ): number {
+    const { entries, places, inNames, outNames } = this
+    const { short, kind, where, wide } = kinds
+    const sources = layout.first.src_addr + first * 4 + 3
+    const destinations = layout.first.dst_addr + first * 4 + 3
+    const inIfs = layout.first.in_if + first
+    const outIfs = layout.first.out_if + first
+    const domains = layout.first.observation_domain + first
+    const points = layout.first.observation_point + first
+    const inNamesAt = layout.first.in_if_name + first
+    const outNamesAt = layout.first.out_if_name + first
+    const sourceMacs = layout.first.src_mac + first * 2
+    const destinationMacs = layout.first.dst_mac + first * 2
+    let found = 0
+    for (let i = 0; i < n; i++) {
+      if (short[i] === 0) continue
+      const inIf = u32[inIfs + i]! | 0
+      const outIf = u32[outIfs + i]! | 0
+      const source = u32[sources + i * 4]! | 0
+      const destination = u32[destinations + i * 4]! | 0
+      const domain = u32[domains + i]! | 0
+      for (let at = places[i]!, way = 0; way < 2; way++, at ^= OTHER) {
+        const differ =
+          (entries[at]! ^ kind[i]!) |
+          (entries[at + WHERE]! ^ where[i]!) |
+          (entries[at + IN_IF]! ^ inIf) |
+          (entries[at + OUT_IF]! ^ outIf) |
+          (entries[at + SOURCE]! ^ source) |
+          (entries[at + DESTINATION]! ^ destination) |
+          (entries[at + DOMAIN]! ^ domain)
+        if (differ !== 0) continue
+        if (wide) {
+          const sourceMac = sourceMacs + i * 2
+          const destinationMac = destinationMacs + i * 2
+          const inName = u32[inNamesAt + i]! | 0
+          const outName = u32[outNamesAt + i]! | 0
+          const more =
+            (entries[at + MACS]! ^ (u32[sourceMac + 1]! | (u32[destinationMac + 1]! << 16))) |
+            (entries[at + SOURCE_MAC]! ^ u32[sourceMac]!) |
+            (entries[at + DESTINATION_MAC]! ^ u32[destinationMac]!) |
+            (entries[at + POINT]! ^ u32[points + i]!) |
+            // The kinds tell whether a name was exported; where none was, it is that of the model.
+            (inName === 0 ? 0 : entries[at + IN_NAME]! ^ inName) |
+            (outName === 0 ? 0 : entries[at + OUT_NAME]! ^ outName)
+          if (more !== 0) continue
+        }
+        const number = entries[at + NUMBER]!
+        if (number >= 0) entries[at + NUMBER] = number | WANTED
+        numbers[i] = number & ~WANTED
+        rates[i] = entries[at + RATE]!
+        inNames[i] = entries[at + IN_NAME]!
+        outNames[i] = entries[at + OUT_NAME]!
+        found++
+        break
+      }
+    }
+    return found
+  }
+
+  /** Puts row `i` of the chunk, a short one, which is row `row` of the memory. */
+  put(
+    { u32, layout: { first } }: BatchMemory,
+    row: number,
+    i: number,
+    { kind, where }: RowKinds,
+    number: number,
+    rate: number,
+    found: Found,
+    names: Names,
+  ): void {
+    const { line } = this
+    line[0] = kind[i]!
+    line[WHERE] = where[i]!
+    line[IN_IF] = u32[first.in_if + row]!
+    line[OUT_IF] = u32[first.out_if + row]!
+    line[SOURCE] = u32[first.src_addr + row * 4 + 3]!
+    line[DESTINATION] = u32[first.dst_addr + row * 4 + 3]!
+    line[DOMAIN] = u32[first.observation_domain + row]!
+    line[NUMBER] = number | WANTED
+    line[IN_NAME] = u32[first.in_if_name + row]! || names.device(found.inIfs[i]!)
+    line[OUT_NAME] = u32[first.out_if_name + row]! || names.device(found.outIfs[i]!)
+    line[RATE] = rate
+    line[MACS] = u32[first.src_mac + row * 2 + 1]! | (u32[first.dst_mac + row * 2 + 1]! << 16)
+    line[SOURCE_MAC] = u32[first.src_mac + row * 2]!
+    line[DESTINATION_MAC] = u32[first.dst_mac + row * 2]!
+    line[POINT] = u32[first.observation_point + row]!
+    const at = this.placeFor(this.places[i]!)
+    if (at >= 0) for (let word = 0; word <= POINT; word++) this.entries[at + word] = line[word]!
+  }
+
+  /** Which of two entries `line` may take: -1 when both are spared, or it is there already. */
+  private placeFor(place: number): number {
+    const { entries } = this
+    const other = place ^ OTHER
+    if (this.holds(place) || this.holds(other)) return -1
+    if (this.isFree(place)) return place
+    if (this.isFree(other)) return other
+    this.displaced++
+    if (entries[place + NUMBER]! > 0) return place
+    if (entries[other + NUMBER]! > 0) return other
+    entries[place + NUMBER]! &= ~WANTED
+    entries[other + NUMBER]! &= ~WANTED
+    return -1
+  }
+
+  /** Whether an entry holds nothing, or what holds no more. */
+  private isFree(at: number): boolean {
+    return this.entries[at + NUMBER] === 0 || (this.entries[at]! ^ this.line[0]!) >>> 16 !== 0
+  }
+
+  /** Whether an entry is of the row in `line`: another of its chunk put it. */
+  private holds(at: number): boolean {
+    const { entries, line } = this
+    for (let word = 0; word <= POINT; word++) {
+      if (word === NUMBER) word = MACS
+      if (entries[at + word] !== line[word]) return false
+    }
+    return true
+  }
+
+  /** Twice the room, and nothing in it: it is filled again by the next rows. */
+  private grow(): void {
+    if (this.entries.length > 0) this.bits++
+    this.displaced = 0
+    this.entries = newLines(1 << (this.bits + ENTRY_BITS))
+  }
+}
