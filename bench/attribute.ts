@@ -24,7 +24,7 @@ const TARGET = 3
 const RUN = 16
 const ROWS = 16_448
 /** A collector's pipeline gives answers up when there are more. */
-const MAX_ANSWERS = 1 << 16
+const MAX_ANSWERS = 1 << 17
 
 /** Which pairs talk. */
 type Pairs = 'again' | 'runs' | 'skewed' | 'random'

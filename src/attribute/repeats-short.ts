@@ -14,7 +14,7 @@ import { newLines } from '../identity/memory.ts'
 import type { BatchMemory } from '../schema/batch.ts'
 import { CHUNK, type Found } from './found.ts'
 import type { Names } from './names.ts'
-import type { RowKinds } from './row-kinds.ts'
+import { IN_NAMED, type RowKinds } from './row-kinds.ts'
 
 const ENTRY_BITS = 4
 /** From an entry to the other one that may hold the record. */
@@ -71,7 +71,7 @@ export class ShortRepeats {
     numbers: Uint32Array,
     rates: Int32Array,
   ): number {
-    if (this.entries.length === 0 || (this.displaced > 1 << this.bits && this.bits < MOST_BITS)) this.grow()
+    if (this.entries.length === 0 || (this.displaced > 1 << (this.bits - 1) && this.bits < MOST_BITS)) this.grow()
     this.hash(memory, first, n, kinds)
     if (this.bits > TOUCHED_BITS) this.touch(n, kinds)
     return this.compare(memory, first, n, kinds, numbers, rates)
@@ -90,17 +90,11 @@ export class ShortRepeats {
     const destinationMac = layout.first.dst_mac + first * 2
     for (let i = 0; i < n; i++) {
       if (short[i] === 0) continue
-      let hash =
-        Math.imul(u32[source + i * 4]!, 0x9e3779b1) +
-        Math.imul(u32[destination + i * 4]!, 0x85ebca77) +
-        Math.imul(u32[inIf + i]! ^ (u32[outIf + i]! << 16), 0xc2b2ae3d) +
-        Math.imul(where[i]! ^ (kind[i]! << 24), 0x297a2d39)
-      if (wide)
-        hash +=
-          Math.imul(u32[sourceMac + i * 2]!, 0x165667b1) +
-          Math.imul(u32[destinationMac + i * 2]!, 0x2c1b3c6d) +
-          Math.imul(u32[inName + i]!, 0x27d4eb2f)
-      places[i] = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> shift) << ENTRY_BITS
+      const interfaces = u32[inIf + i]! ^ (u32[outIf + i]! << 16)
+      const hash =
+        hashOf(u32[source + i * 4]! | 0, u32[destination + i * 4]! | 0, interfaces, where[i]! ^ (kind[i]! << 24)) +
+        (wide ? hashOfWide(u32[sourceMac + i * 2]! | 0, u32[destinationMac + i * 2]! | 0, u32[inName + i]! | 0) : 0)
+      places[i] = placed(hash | 0, shift)
     }
   }
 
@@ -239,10 +233,45 @@ export class ShortRepeats {
     return true
   }
 
-  /** Twice the room, and nothing in it: it is filled again by the next rows. */
+  /** Twice the room; what is known moves to its new places. */
   private grow(): void {
-    if (this.entries.length > 0) this.bits++
+    const { entries } = this
+    if (entries.length > 0) this.bits++
     this.displaced = 0
     this.entries = newLines(1 << (this.bits + ENTRY_BITS))
+    for (let from = 0; from < entries.length; from += 1 << ENTRY_BITS) {
+      if (entries[from + NUMBER] === 0) continue
+      const place = this.placeOf(entries, from)
+      const at = this.entries[place + NUMBER] === 0 ? place : place ^ OTHER
+      for (let word = 0; word <= POINT; word++) this.entries[at + word] = entries[from + word]!
+    }
   }
+
+  /** The first place of the record of an entry: the same as `hash` says. */
+  private placeOf(entries: Int32Array, at: number): number {
+    const kind = entries[at]!
+    const inName = (kind & IN_NAMED) === 0 ? 0 : entries[at + IN_NAME]!
+    const outIf = entries[at + OUT_IF]!
+    const hash =
+      hashOf(entries[at + SOURCE]!, entries[at + DESTINATION]!, entries[at + IN_IF]! ^ (outIf << 16), entries[at + WHERE]! ^ (kind << 24)) + // prettier-ignore
+      hashOfWide(entries[at + SOURCE_MAC]!, entries[at + DESTINATION_MAC]!, inName)
+    return placed(hash | 0, 32 - this.bits)
+  }
+}
+
+function hashOf(source: number, destination: number, interfaces: number, where: number): number {
+  return (
+    Math.imul(source, 0x9e3779b1) +
+    Math.imul(destination, 0x85ebca77) +
+    Math.imul(interfaces, 0xc2b2ae3d) +
+    Math.imul(where, 0x297a2d39)
+  )
+}
+
+function hashOfWide(sourceMac: number, destinationMac: number, inName: number): number {
+  return Math.imul(sourceMac, 0x165667b1) + Math.imul(destinationMac, 0x2c1b3c6d) + Math.imul(inName, 0x27d4eb2f)
+}
+
+function placed(hash: number, shift: number): number {
+  return (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> shift) << ENTRY_BITS
 }

@@ -16,10 +16,10 @@ import type { Slice } from './slice.ts'
 
 const EPOCHS = 1 << 16
 /**
- * Where fewer than one in LEAST of WINDOW rows come again, none are looked for in the next RESTS windows. Twice what can be
+ * Where fewer than one in LEAST of WINDOW rows come again, none are looked for in the next RESTS windows. Four times what can be
  * remembered: rows that come again only after all others have to be seen to.
  */
-const WINDOW = 1 << 19
+const WINDOW = 1 << 20
 const LEAST = 16
 const RESTS = 7
 

@@ -17,7 +17,7 @@ const VLAN_BITS = 12
 const MAPPED = 0xffff0000 | 0
 /** In the kinds of a short row: wide (slice.ts), and whether names of the interfaces in and out were exported. */
 const WIDE = 1 << 12
-const IN_NAMED = 1 << 13
+export const IN_NAMED = 1 << 13
 const OUT_NAMED = 1 << 14
 const EPOCH_SHIFT = 16
 

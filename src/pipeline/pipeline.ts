@@ -25,7 +25,7 @@ const ROWS_PER_BATCH = 16_448
 /** A table with more strings than this is replaced after a block, so that names from the network do not pile up. */
 const MAX_STRINGS = 200_000
 /** More answers of attribution than this are given up after a block: 150 bytes each, and the next block has its own again. */
-const MAX_ANSWERS = 1 << 16
+const MAX_ANSWERS = 1 << 17
 /** Faults by exporter, protocol and status that are told apart. */
 const MAX_FAULTS = 16_384
 
