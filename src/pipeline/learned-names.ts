@@ -6,119 +6,90 @@
  */
 import type { LearnedNames } from '../attribute/learned.ts'
 import type { InterfaceCounters } from '../decode/decoder.ts'
+import { type Before, NameSlots } from './name-slots.ts'
 
 /** Bridges of one exporter that have the same OpenFlow port; a host has a few. Of more, none of the further ones is known by it. */
 const MOST_DATAPATHS = 64
+/** In place of the thread that told a name: this one. */
+const HERE = -1
 
 interface Told {
   name: string
   fromMs: number
   lastMs: number
   /** What had the number before. */
-  before: { name: string; lastMs: number } | undefined
-  /** Which other thread told it; undefined = it was told here. */
-  by: number | undefined
+  before: Before | undefined
 }
 
-/** Of one datapath. */
-interface ToldOf extends Told {
-  datapathId: string
-}
-
-interface Exporter {
-  /** Its own, so that there is one such text however many refer to it. */
-  key: string
-  byIfIndex: Map<number, Told>
-  /** OpenFlow port → of each datapath, few of them: a list takes a fifth of what a Map does. */
-  byOfport: Map<number, ToldOf[]>
-}
-
-/** A number of an exporter's. */
-type Slot = { exporter: string } & ({ ifIndex: number } | { ofport: number; datapathId: string })
+/** A number of the exporter with these four lanes. */
+type Slot = { exporter: Uint32Array } & ({ ifIndex: number } | { ofport: number; datapathId: string })
 
 /** What one thread learned, for the others; without `told` the name is forgotten. Plain data. */
 export interface LearnedNews {
   at: Slot
-  told: Omit<Told, 'by'> | undefined
+  told: Told | undefined
 }
 
 /** What was put, for taking it out again. */
-export interface LearnedKey {
-  exporter: string
-  ifIndex: number
-  ofport: number
-  datapathId: string
-}
+export type LearnedKey = Pick<InterfaceCounters, 'ifIndex' | 'ofport' | 'datapathId'>
 
 export class LearnedInterfaces implements LearnedNames {
   /** Names that were new. */
   changes = 0
   /** Told of what is learned and forgotten here, not of what was heard. */
   onNews: ((news: LearnedNews) => void) | undefined
-  private readonly exporters = new Map<string, Exporter>()
-  /** The last exporter asked for: rows of one come together. */
-  private readonly last = new Uint32Array(4)
-  private lastExporter: Exporter | undefined
-  private stale = true
+  /** By ifIndex, which is of no datapath, and by OpenFlow port. */
+  private readonly ifIndexes = new NameSlots()
+  private readonly ofports = new NameSlots()
 
-  /** Takes over what a counter sample tells; undefined when it tells no name. */
-  put(exporter: Uint32Array, counters: InterfaceCounters, nowMs: number): LearnedKey | undefined {
-    const { ifIndex, ofport, datapathId, name } = counters
-    if (name === '') return undefined
-    const key = this.find(exporter, 0)?.key ?? exporter.join()
-    this.tell({ exporter: key, ifIndex }, name, nowMs)
-    if (ofport >= 0) this.tell({ exporter: key, ofport, datapathId }, name, nowMs)
-    return { exporter: key, ifIndex, ofport, datapathId }
+  /** Takes over what a counter sample of an exporter tells; false when it tells no name. */
+  put(exporter: Uint32Array, { ifIndex, ofport, datapathId, name }: InterfaceCounters, nowMs: number): boolean {
+    if (name === '') return false
+    this.tell(this.ifIndexes, exporter, ifIndex, '', name, nowMs)
+    if (ofport >= 0) this.tell(this.ofports, exporter, ofport, datapathId, name, nowMs)
+    return true
   }
 
-  remove({ exporter, ifIndex, ofport, datapathId }: LearnedKey): void {
-    for (const at of [
-      { exporter, ifIndex },
-      { exporter, ofport, datapathId },
-    ]) {
-      if (this.get(at) === undefined) continue
-      this.set(at, undefined)
-      this.onNews?.({ at, told: undefined })
-    }
+  /** Forgets what was put for the exporter whose lanes lie at `at`. */
+  remove(exporter: Uint32Array, at: number, { ifIndex, ofport, datapathId }: LearnedKey): void {
+    this.drop(this.ifIndexes, find(this.ifIndexes, exporter, at, ifIndex, ''))
+    if (ofport >= 0) this.drop(this.ofports, find(this.ofports, exporter, at, ofport, datapathId))
   }
 
   /** Takes over what thread `by` learned or forgot. What was told here goes before it. */
   hear({ at, told }: LearnedNews, by: number): void {
-    const known = this.get(at)
-    if (known !== undefined && known.by === undefined && told?.name === known.name) return
-    if (told === undefined && known?.by !== by) return
-    this.set(at, told && { ...told, by })
+    const [slots, number, datapath] = this.placeOf(at)
+    const known = find(slots, at.exporter, 0, number, datapath)
+    if (known > 0 && slots.by[known] === HERE && told?.name === slots.name[known]) return
+    if (told !== undefined) this.set(slots, known || this.add(slots, at.exporter, number, datapath), told, by)
+    else if (known > 0 && slots.by[known] === by) slots.remove(known)
+    else return
     this.changes++
   }
 
   /** Forgets what thread `by` told: it is gone, and its counters with it. */
   forget(by: number): void {
-    for (const [{ at, told }] of [...this.heard()].filter((one) => one[1] === by))
-      if (told !== undefined) this.set(at, undefined)
+    for (const slots of [this.ifIndexes, this.ofports])
+      for (const entry of slots.entries()) if (slots.by[entry] === by) slots.remove(entry)
   }
 
   /** All that other threads told, and which. */
   *heard(): Generator<[news: LearnedNews, by: number]> {
-    for (const [exporter, { byIfIndex, byOfport }] of this.exporters) {
-      for (const [ifIndex, { by, ...told }] of byIfIndex)
-        if (by !== undefined) yield [{ at: { exporter, ifIndex }, told }, by]
-      for (const [ofport, datapaths] of byOfport)
-        for (const { datapathId, by, ...told } of datapaths)
-          if (by !== undefined) yield [{ at: { exporter, ofport, datapathId }, told }, by]
-    }
+    for (const slots of [this.ifIndexes, this.ofports])
+      for (const entry of slots.entries())
+        if (slots.by[entry] !== HERE) yield [this.newsOf(slots, entry), slots.by[entry]!]
   }
 
   byIfIndex(exporter: Uint32Array, row: number, ifIndex: number, atMs: number): string {
-    const told = this.find(exporter, row)?.byIfIndex.get(ifIndex)
-    return told === undefined ? '' : nameAt(told, atMs)
+    const entry = this.ifIndexes.first(exporter, row * 4, ifIndex)
+    return entry === 0 ? '' : nameAt(this.ifIndexes, entry, atMs)
   }
 
   byOfport(exporter: Uint32Array, row: number, ofport: number, atMs: number): string {
-    const datapaths = this.find(exporter, row)?.byOfport.get(ofport)
-    if (datapaths === undefined) return ''
+    const { ofports } = this
     let found = ''
-    for (const told of datapaths) {
-      const name = nameAt(told, atMs)
+    for (let entry = ofports.first(exporter, row * 4, ofport); entry !== 0; entry = ofports.next(entry)) {
+      const name = nameAt(ofports, entry, atMs)
       if (name === '' || name === found) continue
       if (found !== '') return ''
       found = name
@@ -126,70 +97,69 @@ export class LearnedInterfaces implements LearnedNames {
     return found
   }
 
-  private tell(at: Slot, name: string, nowMs: number): void {
-    const known = this.get(at)
-    if (known?.name === name) {
-      known.lastMs = nowMs
-      known.by = undefined
+  private tell(slots: NameSlots, exporter: Uint32Array, number: number, datapath: string, name: string, nowMs: number) {
+    const known = find(slots, exporter, 0, number, datapath)
+    if (slots.name[known] === name) {
+      slots.lastMs[known] = nowMs
+      slots.by[known] = HERE
       return
     }
-    const before = known === undefined ? undefined : { name: known.name, lastMs: known.lastMs }
-    const told = { name, fromMs: nowMs, lastMs: nowMs, before }
-    this.set(at, { ...told, by: undefined })
+    const before = known === 0 ? undefined : { name: slots.name[known]!, lastMs: slots.lastMs[known]! }
+    const entry = known || this.add(slots, exporter, number, datapath)
+    this.set(slots, entry, { name, fromMs: nowMs, lastMs: nowMs, before }, HERE)
     this.changes++
-    this.onNews?.({ at, told })
+    if (entry !== 0) this.onNews?.(this.newsOf(slots, entry))
   }
 
-  private get(at: Slot): Told | undefined {
-    const known = this.exporters.get(at.exporter)
-    if ('ifIndex' in at) return known?.byIfIndex.get(at.ifIndex)
-    return known?.byOfport.get(at.ofport)?.find(({ datapathId }) => datapathId === at.datapathId)
+  /** A new entry; 0 where there are too many of the number. */
+  private add(slots: NameSlots, exporter: Uint32Array, number: number, datapath: string): number {
+    let others = 0
+    for (let at = slots.first(exporter, 0, number); at !== 0; at = slots.next(at)) others++
+    if (others >= MOST_DATAPATHS) return 0
+    const entry = slots.add(exporter, 0, number)
+    slots.datapath[entry] = datapath
+    return entry
   }
 
-  private set(at: Slot, told: Told | undefined): void {
-    let known = this.exporters.get(at.exporter)
-    if (known === undefined) {
-      known = { key: at.exporter, byIfIndex: new Map(), byOfport: new Map() }
-      this.exporters.set(at.exporter, known)
-      this.stale = true
-    }
-    if ('ifIndex' in at) put(known.byIfIndex, at.ifIndex, told)
-    else {
-      const { datapathId } = at
-      const others = known.byOfport.get(at.ofport)?.filter((one) => one.datapathId !== datapathId) ?? []
-      if (told !== undefined && others.length >= MOST_DATAPATHS) return
-      const datapaths = told === undefined ? others : [...others, { ...told, datapathId }]
-      put(known.byOfport, at.ofport, datapaths.length === 0 ? undefined : datapaths)
-    }
-    if (known.byIfIndex.size > 0 || known.byOfport.size > 0) return
-    this.exporters.delete(at.exporter)
-    this.stale = true
+  private set(slots: NameSlots, entry: number, { name, fromMs, lastMs, before }: Told, by: number): void {
+    if (entry === 0) return
+    slots.name[entry] = name
+    slots.fromMs[entry] = fromMs
+    slots.lastMs[entry] = lastMs
+    slots.before[entry] = before
+    slots.by[entry] = by
   }
 
-  private find(lanes: Uint32Array, row: number): Exporter | undefined {
-    const { last } = this
-    const at = row * 4
-    const same =
-      !this.stale &&
-      last[3] === lanes[at + 3] &&
-      last[2] === lanes[at + 2] &&
-      last[1] === lanes[at + 1] &&
-      last[0] === lanes[at]
-    if (same) return this.lastExporter
-    for (let i = 0; i < 4; i++) last[i] = lanes[at + i]!
-    this.stale = false
-    this.lastExporter = this.exporters.size === 0 ? undefined : this.exporters.get(last.join())
-    return this.lastExporter
+  private drop(slots: NameSlots, entry: number): void {
+    if (entry === 0) return
+    const { at } = this.newsOf(slots, entry)
+    slots.remove(entry)
+    this.onNews?.({ at, told: undefined })
+  }
+
+  private placeOf(at: Slot): [slots: NameSlots, number: number, datapath: string] {
+    return 'ifIndex' in at ? [this.ifIndexes, at.ifIndex, ''] : [this.ofports, at.ofport, at.datapathId]
+  }
+
+  private newsOf(slots: NameSlots, entry: number): LearnedNews {
+    const exporter = slots.exporterOf(entry)
+    const number = slots.numberOf(entry)
+    const told = { name: slots.name[entry]!, fromMs: slots.fromMs[entry]!, lastMs: slots.lastMs[entry]!, before: slots.before[entry] } // prettier-ignore
+    if (slots === this.ifIndexes) return { at: { exporter, ifIndex: number }, told }
+    return { at: { exporter, ofport: number, datapathId: slots.datapath[entry]! }, told }
   }
 }
 
-function put<K, V>(into: Map<K, V>, key: K, value: V | undefined): void {
-  if (value === undefined) into.delete(key)
-  else into.set(key, value)
+/** The entry of a number and a datapath; 0 = there is none. */
+function find(slots: NameSlots, exporter: Uint32Array, at: number, number: number, datapath: string): number {
+  let entry = slots.first(exporter, at, number)
+  while (entry !== 0 && slots.datapath[entry] !== datapath) entry = slots.next(entry)
+  return entry
 }
 
 /** A number whose first name was told after the record has had it all along, as far as anybody knows. */
-function nameAt({ name, fromMs, before }: Told, atMs: number): string {
-  if (before === undefined || atMs >= fromMs) return name
+function nameAt(slots: NameSlots, entry: number, atMs: number): string {
+  const before = slots.before[entry]
+  if (before === undefined || atMs >= slots.fromMs[entry]!) return slots.name[entry]!
   return atMs <= before.lastMs ? before.name : ''
 }

@@ -10,7 +10,7 @@ import type { HealthCount } from '../schema/side-tables.ts'
 import { HealthRecorder } from './health.ts'
 import { InterfaceCounterRows } from './interface-counters.ts'
 import { KeyTable } from './key-table.ts'
-import { LearnedInterfaces, type LearnedKey } from './learned-names.ts'
+import { LearnedInterfaces } from './learned-names.ts'
 import { SequenceTracker } from './sequence.ts'
 
 export interface ObservationOptions {
@@ -46,7 +46,11 @@ export class Observations implements DecodeSink {
   private readonly exporters: ExporterTable
   private readonly interfaces: KeyTable
   /** By place of the interface: what its names are known by, and when its counters were kept as a row. Its counters are not kept. */
-  private readonly learned: (LearnedKey | undefined)[] = []
+  private readonly namedOf: Uint32Array
+  private readonly namedAs: Uint32Array
+  private readonly ofports: Int32Array
+  /** Undefined where no name is known. */
+  private readonly datapaths: (string | undefined)[] = []
   private readonly keptMs: Float64Array
   private readonly totals: KeyTable
   private readonly lastTotal: Float64Array
@@ -88,6 +92,9 @@ export class Observations implements DecodeSink {
       },
     })
     this.interfaces = new KeyTable(maxInterfaces, idleMs)
+    this.namedOf = new Uint32Array(maxInterfaces * 4)
+    this.namedAs = new Uint32Array(maxInterfaces)
+    this.ofports = new Int32Array(maxInterfaces)
     this.keptMs = new Float64Array(maxInterfaces)
     this.totals = new KeyTable(maxStreams, idleMs)
     this.lastTotal = new Float64Array(maxStreams)
@@ -126,17 +133,31 @@ export class Observations implements DecodeSink {
     const place = this.interfaces.place(exporterId, 0, subAgent, counters.ifIndex, receivedMs)
     if (place < 0) return
     const { fresh } = this.interfaces
-    const known = this.learned[place]
     // The place was another interface's, or this one's port or bridge has changed.
-    const other = fresh || known?.ofport !== counters.ofport || known.datapathId !== counters.datapathId
-    if (known !== undefined && other) this.names.remove(known)
+    if (fresh || this.ofports[place] !== counters.ofport || this.datapaths[place] !== counters.datapathId)
+      this.forgetName(place)
     // A sample without names leaves those told before, and with them the way to take them out again.
-    this.learned[place] = this.names.put(datagram.exporter, counters, receivedMs) ?? (other ? undefined : known)
+    if (this.names.put(datagram.exporter, counters, receivedMs)) this.rememberName(place, datagram.exporter, counters)
     if (fresh) this.keptMs[place] = -Infinity
     // A poll is never quite as late as it should be.
     if (this.countersEveryMs === 0 || receivedMs - this.keptMs[place]! < this.countersEveryMs * 0.9) return
     this.keptMs[place] = receivedMs
     this.keepCounters(datagram, counters)
+  }
+
+  private rememberName(place: number, exporter: Uint32Array, { ifIndex, ofport, datapathId }: InterfaceCounters): void {
+    this.namedOf.set(exporter, place * 4)
+    this.namedAs[place] = ifIndex
+    this.ofports[place] = ofport
+    this.datapaths[place] = datapathId
+  }
+
+  private forgetName(place: number): void {
+    const datapathId = this.datapaths[place]
+    if (datapathId === undefined) return
+    const key = { ifIndex: this.namedAs[place]!, ofport: this.ofports[place]!, datapathId }
+    this.names.remove(this.namedOf, place * 4, key)
+    this.datapaths[place] = undefined
   }
 
   private keepCounters({ exporter, receivedMs }: Datagram, counters: InterfaceCounters): void {

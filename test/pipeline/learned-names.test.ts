@@ -116,9 +116,10 @@ describe('names that exporters told', () => {
     const names = new LearnedInterfaces()
     names.put(one, COUNTERS, 0)
     assert.equal(names.byOfport(one, 0, 2, 0), 'tap1')
-    const second = names.put(one, { ...COUNTERS, ifIndex: 8, datapathId: '02', name: 'eth1' }, 0)!
+    const second = { ...COUNTERS, ifIndex: 8, datapathId: '02', name: 'eth1' }
+    names.put(one, second, 0)
     assert.equal(names.byOfport(one, 0, 2, 0), '')
-    names.remove(second)
+    names.remove(one, 0, second)
     assert.equal(names.byOfport(one, 0, 2, 0), 'tap1')
     assert.equal(names.byIfIndex(one, 0, 8, 0), '')
   })
@@ -128,7 +129,7 @@ describe('names that exporters told', () => {
     here.onNews = (news) => there.hear(structuredClone(news), 1)
     here.put(one, COUNTERS, 1_000)
     here.put(one, COUNTERS, 31_000)
-    const key = here.put(one, { ...COUNTERS, name: 'tap2' }, 61_000)!
+    here.put(one, { ...COUNTERS, name: 'tap2' }, 61_000)
     for (const names of [here, there]) {
       const at = (ms: number) => names.byIfIndex(one, 0, 7, ms)
       assert.deepEqual([at(31_000), at(45_000), at(61_000)], ['tap1', '', 'tap2'])
@@ -137,7 +138,7 @@ describe('names that exporters told', () => {
     assert.equal([...there.heard()].length, 2)
     there.put(other, COUNTERS, 0)
     here.put(other, COUNTERS, 0)
-    here.remove(key)
+    here.remove(one, 0, COUNTERS)
     assert.deepEqual([...there.heard()], [])
     assert.equal(there.byIfIndex(one, 0, 7, 61_000), '')
     here.put(one, COUNTERS, 0)
@@ -147,7 +148,7 @@ describe('names that exporters told', () => {
 
   it('that are empty, or of interfaces without a port, are passed over', () => {
     const names = new LearnedInterfaces()
-    assert.equal(names.put(one, { ...COUNTERS, name: '' }, 0), undefined)
+    assert.equal(names.put(one, { ...COUNTERS, name: '' }, 0), false)
     names.put(one, { ...COUNTERS, ofport: -1 }, 0)
     assert.equal(names.byOfport(one, 0, 2, 0), '')
     assert.equal(names.byIfIndex(one, 0, 7, 0), 'tap1')
