@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { learnTemplates, readTemplates, writeTemplates, type ReadTemplate } from '../decode/ipfix/saved.ts'
+import { learnTemplates, readTemplates, templateTexts, type ReadTemplate } from '../decode/ipfix/saved.ts'
 import { parseIp } from '../identity/addresses.ts'
 import type { BuiltPipeline } from './build.ts'
 import { formatAddress } from './exporters.ts'
@@ -51,7 +51,7 @@ export class TemplateFile {
     await this.writing
     if (this.built.ipfix.templates.changes === this.written) return
     try {
-      writeFileSync(`${this.path}.tmp`, this.text())
+      writeFileSync(`${this.path}.tmp`, [...this.texts()].join(''))
       renameSync(`${this.path}.tmp`, this.path)
     } catch (error) {
       this.complain(error)
@@ -70,7 +70,7 @@ export class TemplateFile {
 
   private async write(): Promise<void> {
     try {
-      await writeFile(`${this.path}.tmp`, this.text())
+      await writeFile(`${this.path}.tmp`, this.texts())
       await rename(`${this.path}.tmp`, this.path)
       this.failed = false
     } catch (error) {
@@ -78,11 +78,12 @@ export class TemplateFile {
     }
   }
 
-  private text(): string {
+  /** Piece by piece, so that receiving goes on between them and the whole is never in memory. */
+  private texts(): Iterable<string> {
     const { ipfix, pipeline } = this.built
     const { exporters } = pipeline.parts
     this.written = ipfix.templates.changes
-    return writeTemplates(ipfix.templates, (id) => {
+    return templateTexts(ipfix.templates, (id) => {
       const source = exporters.sourceOf(id)
       return source && formatAddress(source)
     })

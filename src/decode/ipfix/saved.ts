@@ -2,9 +2,9 @@
  * Templates as text, to be written down and read at the next start: JSON, each layout and each exporter once.
  *
  *   { "ovsight_templates": 1,
+ *     "templates": [[exporter, port, domain, id, layout, learned s, proven], …],
  *     "layouts":   [[version, scopes, "specifiers as hex", uses], …],
- *     "exporters": ["10.0.0.1", …],
- *     "templates": [[exporter, port, domain, id, layout, learned s, proven], …] }
+ *     "exporters": ["10.0.0.1", …] }
  */
 import { MOST_USES } from './layouts.ts'
 import { readTemplate, IPFIX, NETFLOW9, type Spec, type TemplateRecord, type Version } from './template.ts'
@@ -20,35 +20,61 @@ interface State {
   templates: number[][]
 }
 
-/** All templates of exporters whose address `addressOf` tells. */
-export function writeTemplates(templates: Templates, addressOf: (exporterId: number) => string | undefined): string {
-  const state: State = { ovsight_templates: FORMAT, layouts: [], exporters: [], templates: [] }
-  const layouts = new Map<string, number>()
-  const exporters = new Map<number, number>()
+/** Length of a piece of the text. */
+const PIECE = 1 << 16
+
+/**
+ * All templates of exporters whose address `addressOf` tells, piece by piece. Between two pieces templates may come and go: each that is
+ * written is right, and what is missing was a change.
+ */
+export function* templateTexts(
+  templates: Templates,
+  addressOf: (exporterId: number) => string | undefined,
+): Generator<string> {
+  const layouts = new Numbers()
+  const exporters = new Numbers()
+  let text = `{"ovsight_templates":${FORMAT},"templates":[`
+  let between = ''
   for (const entry of templates.entries()) {
-    let exporter = exporters.get(entry.exporterId)
-    if (exporter === undefined) {
+    const exporter = exporters.of(entry.exporterId, () => {
       const address = addressOf(entry.exporterId)
-      exporter = address === undefined ? -1 : state.exporters.push(address) - 1
-      exporters.set(entry.exporterId, exporter)
-    }
+      return address === undefined ? undefined : JSON.stringify(address)
+    })
     if (exporter < 0) continue
-    const key = `${entry.version} ${entry.scopes} ${entry.fields}`
-    let layout = layouts.get(key)
-    if (layout === undefined) {
-      layout =
-        state.layouts.push([
-          entry.version,
-          entry.scopes,
-          Buffer.from(entry.fields, 'latin1').toString('hex'),
-          entry.uses,
-        ]) - 1
-      layouts.set(key, layout)
-    }
+    const layout = layouts.of(entry.layout, () => layoutText(entry))
     const { exporterPort, domain, id, learnedS, proven } = entry
-    state.templates.push([exporter, exporterPort, domain, id, layout, learnedS, proven ? 1 : 0])
+    text += `${between}[${exporter},${exporterPort},${domain},${id},${layout},${learnedS},${proven ? 1 : 0}]`
+    between = ','
+    if (text.length < PIECE) continue
+    yield text
+    text = ''
   }
-  return JSON.stringify(state)
+  yield `${text}],"layouts":[${layouts.texts.join(',')}],"exporters":[${exporters.texts.join(',')}]}`
+}
+
+/** The same as one text. */
+export function writeTemplates(templates: Templates, addressOf: (exporterId: number) => string | undefined): string {
+  return [...templateTexts(templates, addressOf)].join('')
+}
+
+function layoutText({ version, scopes, fields, uses }: SavedTemplate): string {
+  return `[${version},${scopes},"${Buffer.from(fields, 'latin1').toString('hex')}",${uses}]`
+}
+
+/** Numbers things in the order they come, and keeps a text of each. */
+class Numbers {
+  readonly texts: string[] = []
+  private readonly known = new Map<number, number>()
+
+  /** Number of a thing; -1 when it has no text. */
+  of(thing: number, textOf: () => string | undefined): number {
+    let number = this.known.get(thing)
+    if (number !== undefined) return number
+    const text = textOf()
+    number = text === undefined ? -1 : this.texts.push(text) - 1
+    this.known.set(thing, number)
+    return number
+  }
 }
 
 /** A template of an exporter at an address. */

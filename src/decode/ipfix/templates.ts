@@ -249,8 +249,8 @@ export class Templates {
     this.nowS = Math.max(0, this.nowS + seconds)
   }
 
-  /** All templates, to write them down. */
-  *entries(): Generator<SavedTemplate> {
+  /** All templates, to write them down; those of one layout have one number of it. */
+  *entries(): Generator<SavedTemplate & { layout: number }> {
     const { table } = this
     for (const entry of table.entries()) {
       const layout = this.layoutOf(entry)
@@ -258,6 +258,7 @@ export class Templates {
       const { version, scopes, fields } = layout.spec
       const { uses } = layout
       yield {
+        layout: layout.serial,
         uses,
         exporterId: table.word(entry, EXPORTER),
         exporterPort: Math.floor(table.word(entry, SESSION) / 16),
