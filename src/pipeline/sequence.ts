@@ -16,6 +16,7 @@
 import type { Protocol } from '../decode/decoder.ts'
 import { PROTOCOL } from './demultiplex.ts'
 import { KeyTable } from './key-table.ts'
+import { RecentStreams } from './recent-streams.ts'
 
 /** A gap is final after this many further datagrams of the stream, or after GAP_MS. */
 const GAP_DATAGRAMS = 32
@@ -31,9 +32,18 @@ const HOLD = 16
 /** A stream out of order this often (4 up for each, 1 down for each in order) is two counters mixed. */
 const MIXED = 64
 
+/** Words of `last`, four a place: the last number and by how much the counter rose with it, -1 = not known, the next number proves nothing; … */
+const LAST_SHIFT = 2
+const RECORDS = 1
+/** … 1 where a stream goes on as it should: nothing is missing, nothing came late, its last number is known; the last datagram's tag. */
+const CALM = 2
+const TAG = 3
+
 /** Tells the IPFIX counter of a session from the one of a domain, in the key word of the protocol. */
 const SESSION = 0x80
 const PROTOCOL_MASK = 0x7f
+// V8 folds numbers of the module itself into compiled code; properties of an imported object it reads each time.
+const { ipfix: IPFIX, netflow5: NETFLOW5 } = PROTOCOL
 
 export interface SequenceOptions {
   maxStreams: number
@@ -58,10 +68,7 @@ export class SequenceTracker {
   private readonly onLost: SequenceOptions['onLost']
   private readonly onLate: NonNullable<SequenceOptions['onLate']>
   private readonly onRestart: NonNullable<SequenceOptions['onRestart']>
-  private readonly tags: Uint32Array
-  private readonly previous: Uint32Array
-  /** Records of the previous datagram; -1 = not known, the next number proves nothing. */
-  private readonly previousRecords: Int32Array
+  private readonly last: Int32Array
   /** > 0 speaks for the first reading, < 0 for the second. */
   private readonly score: Int8Array
   /** Records missing since `gapMs`, not yet given up. */
@@ -73,6 +80,7 @@ export class SequenceTracker {
   private readonly lateRecords: Int32Array
   private readonly lateRun: Uint8Array
   private readonly disorder: Uint8Array
+  private readonly recent: RecentStreams
   /** How many streams have something missing. */
   private open = 0
 
@@ -81,9 +89,7 @@ export class SequenceTracker {
     this.onLost = onLost
     this.onLate = onLate
     this.onRestart = onRestart
-    this.tags = new Uint32Array(maxStreams)
-    this.previous = new Uint32Array(maxStreams)
-    this.previousRecords = new Int32Array(maxStreams)
+    this.last = new Int32Array(maxStreams << LAST_SHIFT)
     this.score = new Int8Array(maxStreams)
     this.missing = new Float64Array(maxStreams)
     this.gapMs = new Float64Array(maxStreams)
@@ -92,6 +98,7 @@ export class SequenceTracker {
     this.lateRecords = new Int32Array(maxStreams)
     this.lateRun = new Uint8Array(maxStreams)
     this.disorder = new Uint8Array(maxStreams)
+    this.recent = new RecentStreams(this.table)
   }
 
   get streams(): number {
@@ -124,21 +131,78 @@ export class SequenceTracker {
     nowMs: number,
     tag = stream,
   ): void {
-    const code = PROTOCOL[protocol]
-    const port = protocol === 'ipfix' ? exporterPort : 0
     this.lastMixed = false
     this.lastAgain = false
+    const code = protocol === 'ipfix' ? IPFIX : PROTOCOL[protocol]
+    const port = code === IPFIX ? exporterPort : 0
+    const { recent } = this
+    const known = recent.find(exporterId, stream, port, code)
+    if (known >= 0 && this.goesOn(recent.placeAt(known), recent.sessionAt(known), sequence, records, tag, nowMs)) return
     const place = this.table.place(exporterId, code, stream, port, nowMs)
     if (place < 0) return
-    this.tags[place] = tag
+    this.last[(place << LAST_SHIFT) + TAG] = tag
     this.lastMixed = this.disorder[place]! >= MIXED
     const fresh = this.table.fresh
     if (fresh) this.clear(place)
-    if (protocol === 'ipfix') this.observeIpfix(place, fresh, exporterId, code, exporterPort, sequence, records, nowMs)
-    else if (fresh) this.begin(place, sequence, records)
-    else if (protocol === 'netflow5')
-      this.follow(place, this.netflow5Gap(place, sequence, records), sequence, records, nowMs)
+    if (code === IPFIX) {
+      const session = this.observeIpfix(place, fresh, exporterId, code, exporterPort, sequence, records, nowMs)
+      if (session >= 0) recent.put(exporterId, stream, port, code, place, session)
+      return
+    }
+    if (fresh) this.begin(place, sequence, records)
+    else if (code === NETFLOW5) this.follow(place, this.netflow5Gap(place, sequence, records), sequence, records, nowMs)
     else this.follow(place, this.gap(place, sequence), sequence, records, nowMs)
+    this.settleDown(place)
+    // Both readings of NetFlow v5 are weighed with each datagram, of thirty records.
+    if (code !== NETFLOW5) recent.put(exporterId, stream, port, code, place, place)
+  }
+
+  /**
+   * A number that is the next by what is believed of a stream, so that nothing but the number changes; false when it is not, and nothing is
+   * done then. `session` is `place` but for IPFIX.
+   */
+  private goesOn(
+    place: number,
+    session: number,
+    sequence: number,
+    records: number,
+    tag: number,
+    nowMs: number,
+  ): boolean {
+    const { last } = this
+    const a = (place << LAST_SHIFT) | 0
+    const b = (session << LAST_SHIFT) | 0
+    const ofPlace = (sequence - last[a]! - last[a + RECORDS]!) | 0
+    const ofSession = (sequence - last[b]! - last[b + RECORDS]!) | 0
+    if ((ofPlace | ofSession) === 0) {
+      if ((last[a + CALM]! & last[b + CALM]!) === 0) return false
+    } else if (!this.otherReading(place, session, ofPlace, ofSession)) return false
+    if (records < 0) return false
+    const { seenMs } = this.table
+    last[a] = last[b] = sequence
+    last[a + RECORDS] = last[b + RECORDS] = records
+    last[a + TAG] = last[b + TAG] = tag
+    seenMs[place] = seenMs[session] = nowMs
+    return true
+  }
+
+  /** Whether one of two readings is held as firmly as it can be, and goes on: the other does not count. */
+  private otherReading(place: number, session: number, ofPlace: number, ofSession: number): boolean {
+    if (ofSession === 0) return this.isCalm(session) && this.score[session] === HOLD && this.lateRun[place] === 0
+    return ofPlace === 0 && this.isCalm(place) && this.score[session] === -HOLD && this.lateRun[session] === 0
+  }
+
+  private isCalm(place: number): boolean {
+    return this.last[(place << LAST_SHIFT) + CALM] === 1
+  }
+
+  private settleDown(place: number): void {
+    const calm =
+      this.missing[place] === 0 &&
+      this.disorder[place] === 0 &&
+      this.lateRun[place] === 0 &&
+      this.last[(place << LAST_SHIFT) + RECORDS]! >= 0
+    this.last[(place << LAST_SHIFT) + CALM] = calm ? 1 : 0
   }
 
   /** Gives up what has been missing for long: call once a second. */
@@ -148,6 +212,7 @@ export class SequenceTracker {
       if (this.missing[place]! > 0 && Math.abs(nowMs - this.gapMs[place]!) > GAP_MS) this.giveUp(place)
   }
 
+  /** Returns the place of the session, -1 when there is none. */
   private observeIpfix(
     domain: number,
     domainFresh: boolean,
@@ -157,12 +222,27 @@ export class SequenceTracker {
     sequence: number,
     records: number,
     nowMs: number,
-  ): void {
+  ): number {
     const session = this.table.place(exporterId, code + SESSION, 0, port, nowMs)
-    if (session < 0) return
-    this.tags[session] = this.tags[domain]!
+    if (session < 0) return -1
+    this.last[(session << LAST_SHIFT) + TAG] = this.last[(domain << LAST_SHIFT) + TAG]!
     const sessionFresh = this.table.fresh
     if (sessionFresh) this.clear(session)
+    this.followIpfix(domain, domainFresh, session, sessionFresh, sequence, records, nowMs)
+    this.settleDown(domain)
+    this.settleDown(session)
+    return session
+  }
+
+  private followIpfix(
+    domain: number,
+    domainFresh: boolean,
+    session: number,
+    sessionFresh: boolean,
+    sequence: number,
+    records: number,
+    nowMs: number,
+  ): void {
     if (sessionFresh || domainFresh) {
       // A new domain: only the session's counter can say something, once it is believed.
       if (domainFresh) this.begin(domain, sequence, records)
@@ -185,8 +265,8 @@ export class SequenceTracker {
 
   private netflow5Gap(place: number, sequence: number, records: number): number {
     const first = this.gap(place, sequence)
-    if (this.previousRecords[place]! < 0) return first
-    const last = (sequence - this.previous[place]! - records) | 0
+    if (this.last[(place << LAST_SHIFT) + RECORDS]! < 0) return first
+    const last = (sequence - this.last[place << LAST_SHIFT]! - records) | 0
     this.weigh(place, first, last)
     const score = this.score[place]!
     if (Math.abs(score) >= LATCH) return score > 0 ? first : last
@@ -195,8 +275,8 @@ export class SequenceTracker {
 
   /** Signed distance to the number that was expected next. */
   private gap(place: number, sequence: number): number {
-    const records = this.previousRecords[place]!
-    return records < 0 ? 0 : (sequence - this.previous[place]! - records) | 0
+    const records = this.last[(place << LAST_SHIFT) + RECORDS]!
+    return records < 0 ? 0 : (sequence - this.last[place << LAST_SHIFT]! - records) | 0
   }
 
   private weigh(place: number, first: number, second: number): void {
@@ -265,14 +345,14 @@ export class SequenceTracker {
         this.table.word(place, 0),
         this.table.word(place, 1) & PROTOCOL_MASK,
         this.missing[place]!,
-        this.tags[place]!,
+        this.tagOf(place),
       )
     this.missing[place] = 0
     this.open--
   }
 
   private tell(whom: NonNullable<SequenceOptions['onLate']>, place: number, again: boolean): void {
-    whom(this.table.word(place, 0), this.table.word(place, 1) & PROTOCOL_MASK, this.tags[place]!, again)
+    whom(this.table.word(place, 0), this.table.word(place, 1) & PROTOCOL_MASK, this.tagOf(place), again)
   }
 
   private upset(place: number): void {
@@ -285,8 +365,12 @@ export class SequenceTracker {
   }
 
   private advance(place: number, sequence: number, records: number): void {
-    this.previous[place] = sequence
-    this.previousRecords[place] = records
+    this.last[place << LAST_SHIFT] = sequence
+    this.last[(place << LAST_SHIFT) + RECORDS] = records
+  }
+
+  private tagOf(place: number): number {
+    return this.last[(place << LAST_SHIFT) + TAG]! >>> 0
   }
 
   private clear(place: number): void {
