@@ -43,6 +43,10 @@ export class Clocks {
   /** An offset that was told lately and is not believed yet, and by how many. */
   private readonly told: Float64Array
   private readonly agreed: Uint8Array
+  /** The last header that agreed with what is known of its place: of a second header with the same time nothing is learned. */
+  private lastPlace = -1
+  private lastSeconds = 0
+  private lastReceivedMs = 0
 
   constructor(options: ClockOptions, maxExporters: number) {
     this.options = options
@@ -61,6 +65,14 @@ export class Clocks {
   forget(place: number): void {
     this.offsetMs[place] = NaN
     this.agreed[place] = 0
+    this.lastPlace = -1
+  }
+
+  /** Whether `read` would learn nothing from this header: one of the same exporter, with the same time, was the last. */
+  knows(place: number, protocol: number, view: DataView, start: number, receivedMs: number): boolean {
+    const at = TIME_AT[protocol]!
+    if (at < 0) return true
+    return place === this.lastPlace && receivedMs === this.lastReceivedMs && view.getUint32(start + at) === this.lastSeconds // prettier-ignore
   }
 
   /** Reads the time in the header of a sound datagram at `start`; true when the clock is found to be off, anew. */
@@ -75,8 +87,12 @@ export class Clocks {
     if (Math.abs(offset - known) <= TOLERANCE_MS) {
       this.offsetMs[place] = known + (offset - known) * SMOOTH
       this.agreed[place] = 0
+      this.lastPlace = place
+      this.lastSeconds = seconds
+      this.lastReceivedMs = receivedMs
       return false
     }
+    this.lastPlace = -1
     const same = this.agreed[place]! > 0 && Math.abs(offset - this.told[place]!) <= TOLERANCE_MS
     this.told[place] = offset
     this.agreed[place] = same ? this.agreed[place]! + 1 : 1

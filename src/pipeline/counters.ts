@@ -69,8 +69,11 @@ export class PipelineCounters {
     this.rows[CAME_BY[exportProtocol]!]!++
   }
 
-  count(protocol: number, status: number): void {
-    this.decoded[protocol * STATUSES + status]!++
+  /** Datagrams of a protocol with a status, their bytes and rows. */
+  count(protocol: number, status: number, datagrams: number, bytes: number, rows: number): void {
+    this.decoded[protocol * STATUSES + status]! += datagrams
+    this.bytes[protocol]! += bytes
+    this.rows[protocol]! += rows
   }
 }
 

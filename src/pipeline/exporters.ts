@@ -20,7 +20,6 @@ export class ExporterTable {
   readonly generation: Uint32Array
   /** By place, over all exporters that had it: totals that only rise, as metrics need them. */
   readonly datagrams: Float64Array
-  readonly bytes: Float64Array
   readonly rows: Float64Array
   /** Datagrams whose status was not ok. */
   readonly faults: Float64Array
@@ -44,7 +43,6 @@ export class ExporterTable {
     this.address = new Uint32Array(max * 4)
     this.generation = new Uint32Array(max)
     this.datagrams = new Float64Array(max)
-    this.bytes = new Float64Array(max)
     this.rows = new Float64Array(max)
     this.faults = new Float64Array(max)
     this.aliases = new Map(

@@ -9,9 +9,13 @@ import { HEALTH_COUNTS, type HEALTH_TABLE, type HealthCount } from '../schema/si
 import { isFault } from './counters.ts'
 import type { ExporterTable } from './exporters.ts'
 import { KeyTable } from './key-table.ts'
+import { RecentStreams } from './recent-streams.ts'
 
 const COUNTS = HEALTH_COUNTS.length
 const AT = Object.fromEntries(HEALTH_COUNTS.map((name, i) => [name, i])) as Readonly<Record<HealthCount, number>>
+
+// V8 folds numbers of the module itself into compiled code; properties of an object it reads each time.
+const { datagrams: DATAGRAMS, bytes: BYTES, records: RECORDS, expected: EXPECTED, mixed: MIXED } = AT
 
 /** Places and reasons told apart between two writes; beyond it a fault counts without its exporter. */
 const MAX_FAULTS = 16_384
@@ -31,7 +35,7 @@ export interface Known {
 /** Protocols whose data needs templates. */
 const TEMPLATED: readonly number[] = [PROTOCOLS.indexOf('netflow9'), PROTOCOLS.indexOf('ipfix')]
 /** Frames that are held back as flows: each is a record when it is read. */
-const MIRRORED: readonly number[] = [PROTOCOLS.indexOf('gre'), PROTOCOLS.indexOf('vxlan')]
+const MIRRORED = PROTOCOLS.map((protocol) => protocol === 'gre' || protocol === 'vxlan')
 
 export class HealthRecorder {
   private readonly exporters: ExporterTable
@@ -40,16 +44,14 @@ export class HealthRecorder {
   /** The place behind the last is nobody's. */
   private readonly counts: Float64Array
   private readonly faults = new Map<number, number>()
-  private lastPlace = -1
-  private lastExporter = -1
-  private lastProtocol = -1
-  private lastDomain = 0
+  private readonly recent: RecentStreams
   /** Place of the datagram being decoded, once its domain is known. */
   private current = -1
 
   constructor(exporters: ExporterTable, max: number) {
     this.exporters = exporters
     this.table = new KeyTable(max, Infinity)
+    this.recent = new RecentStreams(this.table)
     this.counts = new Float64Array((max + 1) * COUNTS)
   }
 
@@ -74,24 +76,29 @@ export class HealthRecorder {
   ): void {
     this.current = this.placeOf(exporterId, protocol, domain, nowMs)
     const at = this.current * COUNTS
-    this.counts[at + AT.expected]! += records < 0 ? 1 : records
-    if (mixed) this.counts[at + AT.mixed]! += 1
+    this.counts[at + EXPECTED]! += records < 0 ? 1 : records
+    if (mixed) this.counts[at + MIXED]! += 1
   }
 
-  /** A datagram was decoded. Returns where `addAt` adds to the counts of its exporter and domain. */
-  decoded(exporterId: number, protocol: number, bytes: number, rows: number, status: number, nowMs: number): number {
+  /** The place of the datagram that was just decoded, for what is counted of its exporter and domain. */
+  ofDecoded(exporterId: number, protocol: number, nowMs: number): number {
     const place = this.current >= 0 ? this.current : this.placeOf(exporterId, protocol, 0, nowMs)
     this.current = -1
-    const at = place * COUNTS
-    this.counts[at + AT.datagrams]! += 1
-    this.counts[at + AT.bytes]! += bytes
-    const fault = isFault(status)
-    this.counts[at + AT.records]! += MIRRORED.includes(protocol) ? (fault ? 0 : 1) : rows
-    if (fault) this.countFault(place, status)
     return place
   }
 
-  /** Adds to a count at a place that `decoded` gave for the datagram at hand. */
+  /** `datagrams` were decoded, of `bytes` and `rows`, that `ofDecoded` gave this place for; those of a fault one by one. */
+  decoded(place: number, protocol: number, datagrams: number, bytes: number, rows: number, status: number): void {
+    const { counts } = this
+    const at = place * COUNTS
+    counts[at + DATAGRAMS]! += datagrams
+    counts[at + BYTES]! += bytes
+    const fault = isFault(status)
+    counts[at + RECORDS]! += MIRRORED[protocol] === true ? (fault ? 0 : datagrams) : rows
+    if (fault) this.countFault(place, status)
+  }
+
+  /** Adds to a count at a place that `ofDecoded` gave. */
   addAt(place: number, count: HealthCount, by: number): void {
     this.counts[place * COUNTS + AT[count]]! += by
   }
@@ -194,18 +201,17 @@ export class HealthRecorder {
     }
   }
 
-  /** Datagrams of one stream come together, so the last place is mostly this one. */
   private placeOf(exporterId: number, protocol: number, domain: number, nowMs: number): number {
-    if (exporterId === this.lastExporter && protocol === this.lastProtocol && domain === this.lastDomain) {
-      this.table.seenMs[this.lastPlace] = nowMs
-      return this.lastPlace
+    const { recent, table } = this
+    const known = recent.find(exporterId, domain, 0, protocol)
+    if (known >= 0) {
+      const place = recent.placeAt(known)
+      table.seenMs[place] = nowMs
+      return place
     }
-    const place = this.table.place(exporterId, protocol, domain, 0, nowMs)
-    if (place < 0) return this.table.max
-    this.lastPlace = place
-    this.lastExporter = exporterId
-    this.lastProtocol = protocol
-    this.lastDomain = domain
+    const place = table.place(exporterId, protocol, domain, 0, nowMs)
+    if (place < 0) return table.max
+    recent.put(exporterId, domain, 0, protocol, place, place)
     return place
   }
 }

@@ -13,6 +13,7 @@ import { StringTable } from '../schema/strings.ts'
 import type { SampledLog } from '../telemetry/sampled-log.ts'
 import type { Admission } from './admission.ts'
 import { PipelineCounters, cameBy, isFault } from './counters.ts'
+import { DatagramRun } from './datagram-run.ts'
 import { type Decoders, type Input, demultiplex } from './demultiplex.ts'
 import { type ExporterTable, formatAddress } from './exporters.ts'
 import type { Observations } from './observations.ts'
@@ -28,6 +29,9 @@ const MAX_STRINGS = 200_000
 const MAX_ANSWERS = 1 << 17
 /** Faults by exporter, protocol and status that are told apart. */
 const MAX_FAULTS = 16_384
+
+/** In place of the place of an exporter. */
+const NOT_ALLOWED = -2
 
 /** Protocols whose rows come out of a flow cache, by index. */
 const MIRRORED = PROTOCOLS.map((protocol) => protocol === 'gre' || protocol === 'vxlan')
@@ -89,6 +93,7 @@ export class Pipeline {
   /** By index into PROTOCOLS. */
   private readonly decoders: readonly Decoder[]
   private readonly datagram: Datagram
+  private readonly run = new DatagramRun()
   private batches: FlowBatch[]
   /** Index of the batch being filled; all before it are full. */
   private filling = 0
@@ -139,33 +144,43 @@ export class Pipeline {
   /** Decodes the datagrams of a batch, which came to a listener for `input`. Keeps no reference to it. Never throws on input. */
   feed(input: Input, batch: DatagramBatch): void {
     const { datagram } = this
-    const { admission, exporters } = this.parts
-    const { start, end, source, sourcePort, receivedMs } = batch
+    const { count, start, end, source, sourcePort, receivedMs } = batch
     datagram.bytes = batch.bytes
     datagram.view = batch.view
     datagram.receivedMs = receivedMs
-    for (let i = 0; i < batch.count; i++) {
-      if (!admission.admits(source, i * 4)) {
-        this.refuse(source, i * 4, receivedMs)
-        continue
-      }
-      const place = exporters.placeOf(source, i * 4, receivedMs)
+    let place = -1
+    for (let i = 0; i < count; i++) {
+      const lane = i * 4
+      // Bursts come from one.
+      if (place < 0 || !sameAddress(source, lane - 4, lane)) place = this.senderAt(source, lane, receivedMs)
       if (place < 0) {
-        this.counters.dropped.exporters++
-        this.parts.observations.health.addToNobody('refused_drops', 1)
+        this.turnAway(place, source, lane, receivedMs)
         continue
       }
       datagram.start = start[i]!
       datagram.end = end[i]!
-      datagram.exporterId = exporters.idAt(place)
       datagram.exporterPort = sourcePort[i]!
-      const lane = place * 4
-      datagram.exporter[0] = exporters.address[lane]!
-      datagram.exporter[1] = exporters.address[lane + 1]!
-      datagram.exporter[2] = exporters.address[lane + 2]!
-      datagram.exporter[3] = exporters.address[lane + 3]!
       this.decode(input, place)
     }
+    this.endRun()
+  }
+
+  /** Place of the exporter at `source[at .. at+4)`, from now on that of `datagram`; NOT_ALLOWED, or -1 when there is none left. */
+  private senderAt(source: Uint32Array, at: number, nowMs: number): number {
+    const { admission, exporters } = this.parts
+    if (!admission.admits(source, at)) return NOT_ALLOWED
+    const place = exporters.placeOf(source, at, nowMs)
+    if (place < 0) return -1
+    const { exporter } = this.datagram
+    this.datagram.exporterId = exporters.idAt(place)
+    for (let lane = 0; lane < 4; lane++) exporter[lane] = exporters.address[place * 4 + lane]!
+    return place
+  }
+
+  private turnAway(place: number, source: Uint32Array, at: number, nowMs: number): void {
+    if (place === NOT_ALLOWED) return this.refuse(source, at, nowMs)
+    this.counters.dropped.exporters++
+    this.parts.observations.health.addToNobody('refused_drops', 1)
   }
 
   /** To be called often with the clock: writes flows that timed out, and a block whose time has come. */
@@ -205,14 +220,14 @@ export class Pipeline {
   }
 
   private decode(input: Input, place: number): void {
-    const { datagram, counters } = this
-    const { exporters, observations } = this.parts
+    const { datagram, run } = this
+    const { observations, clocks } = this.parts
     const { view, start, end, receivedMs, exporterId } = datagram
     const length = end - start
     const code = demultiplex(input, view, start, end)
     const out = this.room(rowsBound(length))
     if (out === undefined) {
-      counters.dropped.overload++
+      this.counters.dropped.overload++
       observations.health.add('overload_drops', exporterId, code, 0, 1, receivedMs)
       return
     }
@@ -220,27 +235,43 @@ export class Pipeline {
     const status = this.decoders[code]!.decode(datagram, out)
     const rows = out.rows - before
     if (rows > 0 && this.firstRowMs === 0) this.firstRowMs = receivedMs
-    counters.count(code, status)
-    counters.bytes[code]! += length
-    counters.rows[code]! += rows
-    exporters.datagrams[place]!++
-    exporters.bytes[place]! += length
-    exporters.rows[place]! += rows
-    const health = observations.health.decoded(exporterId, code, length, rows, status, receivedMs)
-    if (isFault(status)) this.fault(place, code, status)
-    else if (this.parts.clocks.read(place, code, view, start, receivedMs)) this.warnOfClock(place, receivedMs)
-    if (rows === 0) return
+    const health = observations.health.ofDecoded(exporterId, code, receivedMs)
     // What a flow cache writes meanwhile may be of anybody.
-    if (MIRRORED[code] === true) this.lookAtHeld(out, before, receivedMs)
-    else this.look(out, before, place, health, receivedMs)
+    const ofOthers = rows > 0 && MIRRORED[code] === true
+    const known = clocks.knows(place, code, view, start, receivedMs)
+    if (known && !ofOthers && run.goesOn(place, code, status, health, out)) {
+      run.datagrams++
+      run.bytes += length
+      run.rows += rows
+      return
+    }
+    this.endRun()
+    if (isFault(status)) this.fault(place, code, status)
+    else if (!known && clocks.read(place, code, view, start, receivedMs)) this.warnOfClock(place, receivedMs)
+    run.begin(place, code, status, health, out, rows, length)
+    if (isFault(status) || ofOthers) this.endRun()
   }
 
-  /** Moves impossible times of rows from `from` on, all of one exporter, and marks those beyond its rate limit. */
-  private look(out: FlowBatch, from: number, place: number, healthAt: number, nowMs: number): void {
+  /** Counts the datagrams of the run, and looks at their rows. */
+  private endRun(): void {
+    const { run } = this
+    if (run.datagrams === 0) return
+    const { exporters, observations } = this.parts
+    const { place, protocol, out, from, rows } = run
+    const { receivedMs } = this.datagram
+    run.count(this.counters, exporters, observations.health)
+    run.datagrams = 0
+    if (rows === 0 || out === undefined) return
+    if (MIRRORED[protocol] === true) this.lookAtHeld(out, from, receivedMs)
+    else this.look(out, from, from + rows, place, run.health, receivedMs)
+  }
+
+  /** Moves impossible times of rows `from … to − 1`, all of one exporter, and marks those beyond its rate limit. */
+  private look(out: FlowBatch, from: number, to: number, place: number, healthAt: number, nowMs: number): void {
     const { clocks, recordLimit, observations } = this.parts
-    const moved = clocks.check(out.columns, from, out.rows, place)
+    const moved = clocks.check(out.columns, from, to, place)
     if (moved > 0) observations.health.addAt(healthAt, 'clock_moved', moved)
-    const leftOut = recordLimit.mark(out.columns, from, out.rows, place, nowMs)
+    const leftOut = recordLimit.mark(out.columns, from, to, place, nowMs)
     if (leftOut === 0) return
     this.marked = true
     observations.health.addAt(healthAt, 'limited', leftOut)
@@ -333,6 +364,7 @@ export class Pipeline {
   private room(rows: number): FlowBatch | undefined {
     const current = this.batches[this.filling]!
     if (current.free >= rows) return current
+    this.endRun()
     if (this.marked) {
       current.removeRows('kept_one_in', LEFT_OUT)
       if (current.free >= rows) return current
@@ -400,6 +432,16 @@ export class Pipeline {
   private taken(): Promise<void> {
     return this.waiting === 0 ? Promise.resolve() : new Promise((resolve) => void this.wake.push(resolve))
   }
+}
+
+/** Whether two addresses of four lanes are the same. The last lane is where those of IPv4 differ. */
+function sameAddress(lanes: Uint32Array, a: number, b: number): boolean {
+  return (
+    lanes[a + 3] === lanes[b + 3] &&
+    lanes[a + 2] === lanes[b + 2] &&
+    lanes[a + 1] === lanes[b + 1] &&
+    lanes[a] === lanes[b]
+  )
 }
 
 function newBatches(rows: number, maxNames?: number): FlowBatch[] {

@@ -28,6 +28,18 @@ function recorder(max = 16) {
 }
 const code = (protocol: Protocol) => PROTOCOLS.indexOf(protocol)
 
+function decoded(
+  health: HealthRecorder,
+  exporterId: number,
+  protocol: number,
+  bytes: number,
+  rows: number,
+  status: number,
+  nowMs: number,
+): void {
+  health.decoded(health.ofDecoded(exporterId, protocol, nowMs), protocol, 1, bytes, rows, status)
+}
+
 /** NetFlow v5 of Open vSwitch: `sequence` is the number of the last record. */
 function netflow5(sequence: number, count: number): Uint8Array {
   const bytes = Buffer.alloc(24 + 48 * count)
@@ -62,10 +74,10 @@ describe('the health of exporters', () => {
   it('tells what each delivered by protocol and domain, and once only', () => {
     const { health, idOf } = recorder()
     health.sequenced(idOf('10.0.0.1'), code('ipfix'), 5, 1, false, 0)
-    health.decoded(idOf('10.0.0.1'), code('ipfix'), 300, 1, STATUS.ok, 0)
+    decoded(health, idOf('10.0.0.1'), code('ipfix'), 300, 1, STATUS.ok, 0)
     health.sequenced(idOf('10.0.0.1'), code('ipfix'), 6, 0, false, 0)
-    health.decoded(idOf('10.0.0.1'), code('ipfix'), 900, 0, STATUS.ok_no_rows, 0)
-    health.decoded(idOf('10.0.0.2'), code('gre'), 120, 0, STATUS.ok_no_rows, 0)
+    decoded(health, idOf('10.0.0.1'), code('ipfix'), 900, 0, STATUS.ok_no_rows, 0)
+    decoded(health, idOf('10.0.0.2'), code('gre'), 120, 0, STATUS.ok_no_rows, 0)
     const known = { ...NOTHING_KNOWN, host: (lanes: Uint32Array) => (formatAddress(lanes) === '10.0.0.1' ? 'c0' : '') }
     assert.deepEqual(seen(health.take(MINUTE, known)), [
       { minute: MINUTE, exporter: '10.0.0.1', exporter_host: 'c0', protocol: 'ipfix', domain: 5, datagrams: 1, bytes: 300, records: 1, expected: 1 }, // prettier-ignore
@@ -78,7 +90,7 @@ describe('the health of exporters', () => {
   it('has a row for each reason why datagrams were not decoded', () => {
     const { health, idOf } = recorder()
     for (const status of [STATUS.template_missing, STATUS.template_missing, STATUS.bad_length])
-      health.decoded(idOf('10.0.0.1'), code('ipfix'), 100, 0, status, 0)
+      decoded(health, idOf('10.0.0.1'), code('ipfix'), 100, 0, status, 0)
     assert.deepEqual(
       seen(health.take(0, NOTHING_KNOWN)).map(({ fault, faults, datagrams }) => [fault, faults, datagrams]),
       [
@@ -97,8 +109,8 @@ describe('the health of exporters', () => {
       ['10.0.0.3', 1],
     ] as const)
       // prettier-ignore
-      for (let i = 0; i < datagrams; i++) health.decoded(idOf(address), code('ipfix'), 1, 1, STATUS.ok, 0)
-    health.decoded(idOf('10.0.0.4'), code('sflow5'), 1, 1, STATUS.ok, 0)
+      for (let i = 0; i < datagrams; i++) decoded(health, idOf(address), code('ipfix'), 1, 1, STATUS.ok, 0)
+    decoded(health, idOf('10.0.0.4'), code('sflow5'), 1, 1, STATUS.ok, 0)
     health.share('kernel_drops', [code('ipfix')], 101)
     health.share('kernel_drops', [code('netflow5')], 7)
     const drops = seen(health.take(0, NOTHING_KNOWN)).map(({ exporter, kernel_drops = 0 }) => [exporter, kernel_drops])
@@ -109,7 +121,7 @@ describe('the health of exporters', () => {
     const { health, idOf } = recorder(2)
     for (let domain = 0; domain < 5; domain++) {
       health.sequenced(idOf('10.0.0.1'), code('ipfix'), domain, 1, false, 0)
-      health.decoded(idOf('10.0.0.1'), code('ipfix'), 10, 1, STATUS.bad_length, 0)
+      decoded(health, idOf('10.0.0.1'), code('ipfix'), 10, 1, STATUS.bad_length, 0)
     }
     const rows = seen(health.take(0, NOTHING_KNOWN))
     assert.deepEqual(
