@@ -24,9 +24,11 @@ export const HEAD = {
   stoppedAt: 15,
   /** Out: OR of the fields that a program watches. */
   seen: 16,
+  /** Agent of an sFlow datagram. */
+  agent: 17,
 } as const
 
-export const HEAD_WORDS = 17
+export const HEAD_WORDS = 21
 
 /** `stoppedAt` of a program that met a length reaching outside the set. */
 export const FAILED = 0xffff_ffff

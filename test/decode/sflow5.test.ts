@@ -113,7 +113,12 @@ describe('sFlow v5 of Open vSwitch', () => {
   })
 
   it('gives the same rows the short and the general way, of damaged datagrams too', () => {
-    const ways = [true, false].map((short) => ({ decoder: new Sflow5Decoder(NO_SINK, short), out: new FlowBatch(512) }))
+    const ways = [{ bindAfterDatagrams: 0, compileAfterRecords: 0 }, { bindAfterDatagrams: Infinity }].map(
+      (limits) => ({
+        decoder: new Sflow5Decoder(NO_SINK, limits),
+        out: new FlowBatch(512),
+      }),
+    )
     const [short, general] = ways as [(typeof ways)[0], (typeof ways)[0]]
     for (const file of ['sflow5/capture.pcap', 'openvswitch/ovs-sflow.pcap'])
       for (const payload of readPayloads(PCAPS + file, 0)) {
@@ -132,6 +137,8 @@ describe('sFlow v5 of Open vSwitch', () => {
         }
       }
     assert.ok(same(short.out, general.out))
+    assert.ok(short.decoder.programs.compiled > 0)
+    assert.equal(general.decoder.programs.compiled, 0)
   })
 
   it('decodes a million samples in the same memory', () => {

@@ -11,10 +11,14 @@
 import type { FlowBatch } from '../../schema/batch.ts'
 import { enumCodes } from '../../schema/enums.ts'
 import type { Datagram, Decoder, DecodeSink } from '../decoder.ts'
+import { HEAD, HEAD_WORDS, setSource } from '../head.ts'
+import { Programs, type ProgramLimits } from '../programs.ts'
+import type { Program } from '../source.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import { CounterSampleDecoder } from './counter-sample.ts'
 import type { FlowColumns } from './flow-columns.ts'
 import { FlowSampleDecoder } from './flow-sample.ts'
+import { usualSource } from './usual.ts'
 
 const VERSION = 5
 /** From the agent's address type on, without the address. */
@@ -31,6 +35,12 @@ const ADDRESS_BYTES = [0, 4, 16] as const
 const IPV4_MAPPED = 0xffff_0000
 const PROTOCOL = enumCodes('export_protocol').sflow5
 const OK = STATUS.ok
+// V8 folds numbers of the module itself into compiled code; properties of an imported object it reads each time.
+const { domain: DOMAIN, sequence: SEQUENCE, agent: AGENT, stoppedAt: STOPPED_AT } = HEAD
+/** More samples than a datagram has do not make it worth more to compile. */
+const MOST_SAMPLES = 64
+/** Number of the one program there is. */
+const USUAL = 0
 
 /**
  * One row for each flow sample, scaled by its own sampling rate. A sample at fault costs no other: its row is taken back, the rest of
@@ -41,18 +51,20 @@ export class Sflow5Decoder implements Decoder {
   private readonly sink: DecodeSink
   private readonly flows: FlowSampleDecoder
   private readonly counters: CounterSampleDecoder
-  private readonly agent = new Uint32Array(4)
+  private readonly head = new Uint32Array(HEAD_WORDS)
+  readonly programs: Programs
   private status: DecodeStatus = OK
   /** The run of flow samples of one source whose sequence numbers follow each other; empty when `runLength` is 0. */
   private runSource = 0
   private runStart = 0
   private runLength = 0
 
-  /** Without `shortcut` every sample goes the general, slower way to the same rows: for tests. */
-  constructor(sink: DecodeSink, shortcut = true) {
+  /** `limits` say when the program for usual samples is made; until then all go the general, slower way to the same rows. */
+  constructor(sink: DecodeSink, limits: Partial<ProgramLimits> = {}) {
     this.sink = sink
-    this.flows = new FlowSampleDecoder(shortcut)
+    this.flows = new FlowSampleDecoder()
     this.counters = new CounterSampleDecoder(sink)
+    this.programs = new Programs(this.head, limits)
   }
 
   decode(datagram: Datagram, out: FlowBatch): DecodeStatus {
@@ -63,23 +75,31 @@ export class Sflow5Decoder implements Decoder {
     if (addressBytes === undefined) return STATUS.bad_version
     const at = start + 8 + addressBytes
     if (end - at < FIXED_BYTES - 4) return STATUS.short_header
-    this.readAgent(datagram, addressBytes)
     const subAgent = view.getUint32(at)
     const sequence = view.getUint32(at + 4)
+    this.readHead(datagram, addressBytes, subAgent, sequence)
     const first = out.rows
     this.sink.sequence(datagram, 'sflow5', subAgent, sequence, 1)
-    this.flows.bind(out)
     this.status = OK
     this.samples(datagram, out, at + FIXED_BYTES - 4, view.getUint32(at + 12), subAgent)
     this.endRun(datagram, subAgent)
-    fillHeader(datagram, this.agent, subAgent, sequence, this.flows.columns, first, out.rows)
     return this.status === OK && out.rows === first ? STATUS.ok_no_rows : this.status
   }
 
   /** A flow sample is forty bytes at least, so that even 64 KiB of them stay far below MAX_ROWS_PER_DATAGRAM. */
   private samples(datagram: Datagram, out: FlowBatch, at: number, count: number, subAgent: number): void {
     const { view, end } = datagram
+    const program = this.program(datagram, out, count)
     for (; count > 0; count--) {
+      const usual = program === undefined ? 0 : program(out.base + out.rows, at, end, count, 0)
+      if (usual > 0) {
+        // Their content begins after the header: sequence, then source.
+        this.follow(datagram, subAgent, view.getUint32(at + 12), view.getUint32(at + 8), usual)
+        out.rows += usual
+        count -= usual
+        at = this.head[STOPPED_AT]!
+        if (count === 0) break
+      }
       if (end - at < SAMPLE_HEADER) return this.fault(STATUS.truncated)
       const format = view.getUint32(at)
       const length = view.getUint32(at + 4)
@@ -94,24 +114,37 @@ export class Sflow5Decoder implements Decoder {
     if (at < end) this.fault(STATUS.bad_count)
   }
 
+  private program({ view }: Datagram, { memory }: FlowBatch, samples: number): Program | undefined {
+    const { programs } = this
+    programs.select(memory, view)
+    return programs.find(USUAL) ?? programs.want(USUAL, Math.min(samples, MOST_SAMPLES), usualSource)
+  }
+
   private flow(datagram: Datagram, out: FlowBatch, at: number, end: number, expanded: boolean, subAgent: number): void {
     const { flows } = this
     const row = out.rows
+    flows.bind(out)
     const status = flows.decode(datagram.view, at, end, expanded, row)
     if (status !== OK) {
       this.fault(status)
       if (status === STATUS.bad_length || status === STATUS.bad_count) return out.truncate(row, row + 1)
     }
     out.rows = row + 1
+    fillHeader(this.head, flows.columns, row)
+    this.follow(datagram, subAgent, flows.source, flows.sequence, 1)
+  }
+
+  /** Flow samples of one source, whose sequence numbers follow each other from `sequence` on. */
+  private follow(datagram: Datagram, subAgent: number, source: number, sequence: number, samples: number): void {
     const next = (this.runStart + this.runLength) >>> 0
-    if (this.runLength > 0 && flows.source === this.runSource && flows.sequence === next) {
-      this.runLength++
+    if (this.runLength > 0 && source === this.runSource && sequence === next) {
+      this.runLength += samples
       return
     }
     this.endRun(datagram, subAgent)
-    this.runSource = flows.source
-    this.runStart = flows.sequence
-    this.runLength = 1
+    this.runSource = source
+    this.runStart = sequence
+    this.runLength = samples
   }
 
   private endRun(datagram: Datagram, subAgent: number): void {
@@ -125,56 +158,36 @@ export class Sflow5Decoder implements Decoder {
     if (this.status === OK) this.status = status
   }
 
-  /** The agent's address into four lanes, the exporter's where the agent gives none. */
-  private readAgent({ view, start, exporter }: Datagram, addressBytes: number): void {
-    const { agent } = this
+  /** Into the head what is the same in all rows. The agent's address is the exporter's where the agent gives none. */
+  private readHead(datagram: Datagram, addressBytes: number, subAgent: number, sequence: number): void {
+    const { head } = this
+    const { view, start, exporter } = datagram
+    setSource(head, datagram)
+    head[DOMAIN] = subAgent
+    head[SEQUENCE] = sequence
     if (addressBytes === 4) {
-      agent[0] = agent[1] = 0
-      agent[2] = IPV4_MAPPED
-      agent[3] = view.getUint32(start + 8, true)
+      head[AGENT] = head[AGENT + 1] = 0
+      head[AGENT + 2] = IPV4_MAPPED
+      head[AGENT + 3] = view.getUint32(start + 8, true)
     } else {
       for (let lane = 0; lane < 4; lane++)
-        agent[lane] = addressBytes === 0 ? exporter[lane]! : view.getUint32(start + 8 + lane * 4, true)
+        head[AGENT + lane] = addressBytes === 0 ? exporter[lane]! : view.getUint32(start + 8 + lane * 4, true)
     }
   }
 }
 
-/** What is the same in all rows from `first` on. Written out: loops over columns and lanes took a third of all the time. */
-function fillHeader(
-  { receivedMs, exporter: source }: Datagram,
-  from: Uint32Array,
-  subAgent: number,
-  number: number,
-  columns: FlowColumns,
-  first: number,
-  rows: number,
-): void {
+/** What is the same in all rows of a datagram, into one of them. */
+function fillHeader(head: Uint32Array, columns: FlowColumns, row: number): void {
   const { u8, u32 } = columns
-  const low = receivedMs >>> 0
-  const high = Math.floor(receivedMs / 0x1_0000_0000)
-  const [e0, e1, e2, e3] = [source[0]!, source[1]!, source[2]!, source[3]!]
-  const [a0, a1, a2, a3] = [from[0]!, from[1]!, from[2]!, from[3]!]
-  const wide = (e0 | e1 | a0 | a1) !== 0
-  for (let row = first; row < rows; row++) {
-    const end = columns.flowEnd + row * 2
-    const start = columns.flowStart + row * 2
-    const received = columns.timeReceived + row * 2
-    const exporter = columns.exporter + row * 4
-    const agent = columns.agent + row * 4
-    u32[end] = u32[start] = u32[received] = low
-    u32[end + 1] = u32[start + 1] = u32[received + 1] = high
-    u8[columns.protocol + row] = PROTOCOL
-    u32[columns.domain + row] = subAgent
-    u32[columns.sequence + row] = number
-    u32[exporter + 2] = e2
-    u32[exporter + 3] = e3
-    u32[agent + 2] = a2
-    u32[agent + 3] = a3
-    // Zero already where both are IPv4.
-    if (!wide) continue
-    u32[exporter] = e0
-    u32[exporter + 1] = e1
-    u32[agent] = a0
-    u32[agent + 1] = a1
+  for (const time of [columns.flowEnd, columns.flowStart, columns.timeReceived]) {
+    u32[time + row * 2] = head[HEAD.receivedLow]!
+    u32[time + row * 2 + 1] = head[HEAD.receivedHigh]!
+  }
+  u8[columns.protocol + row] = PROTOCOL
+  u32[columns.domain + row] = head[DOMAIN]!
+  u32[columns.sequence + row] = head[SEQUENCE]!
+  for (let lane = 0; lane < 4; lane++) {
+    u32[columns.exporter + row * 4 + lane] = head[HEAD.exporter + lane]!
+    u32[columns.agent + row * 4 + lane] = head[AGENT + lane]!
   }
 }

@@ -12,9 +12,8 @@ import { CORRECTIONS } from '../../schema/enums.ts'
 import { layer3Octets, PacketDissector } from '../packet.ts'
 import { STATUS, type DecodeStatus } from '../status.ts'
 import { FlowColumns } from './flow-columns.ts'
-import { BIT, FLOW_RECORDS, FlowRecords, SLOT } from './flow-records.ts'
+import { BIT, FlowRecords, SLOT } from './flow-records.ts'
 import { directionOf, writeOutput } from './interfaces.ts'
-import { writeUsual } from './usual.ts'
 import { TUNNEL_BITS, writeIpv4, writeIpv6, writeTunnel } from './tunnel.ts'
 
 const COMPACT_BYTES = 32
@@ -34,9 +33,6 @@ const HEADER = SLOT.header
 const HEADER_BIT = BIT.header
 const SWITCH = SLOT.switch
 const SWITCH_BIT = BIT.switch
-const RECORD_HEADER = 8
-const { format: HEADER_FORMAT, bytes: HEADER_BYTES } = FLOW_RECORDS.header
-const { format: SWITCH_FORMAT, bytes: SWITCH_BYTES } = FLOW_RECORDS.switch
 const USUAL = HEADER_BIT | SWITCH_BIT
 const OK = STATUS.ok
 const TRUNCATED = STATUS.truncated
@@ -49,18 +45,12 @@ export class FlowSampleDecoder {
   source = 0
 
   readonly columns = new FlowColumns()
-  private readonly shortcut: boolean
   private readonly records = new FlowRecords()
   private bound: FlowBatch | undefined = undefined
   private packet: PacketDissector | undefined = undefined
   /** Octets of the sampled packet. */
   private layer2 = 0
   private layer3 = 0
-
-  /** Without `shortcut` usual samples go the general way too, which tests compare. */
-  constructor(shortcut: boolean) {
-    this.shortcut = shortcut
-  }
 
   /** From here on rows of `batch` are written. */
   bind(batch: FlowBatch): void {
@@ -76,7 +66,6 @@ export class FlowSampleDecoder {
    * headers are not to be understood; `bad_length`/`bad_count` when the sample is at fault and the row must be taken back.
    */
   decode(view: DataView, at: number, end: number, expanded: boolean, row: number): DecodeStatus {
-    if (this.shortcut && !expanded && this.usual(view, at, end, row)) return OK
     const records = at + (expanded ? EXPANDED_BYTES : COMPACT_BYTES)
     if (records > end) return BAD_LENGTH
     const found = this.records.find(view, records, end, view.getUint32(records - 4))
@@ -88,25 +77,6 @@ export class FlowSampleDecoder {
     if ((seen & ~USUAL) !== 0) this.others(view, row)
     this.counts(rate, row)
     return status
-  }
-
-  /** Records as OVS orders them: an extended_switch and the sampled_header, or the sampled_header alone. */
-  private usual(view: DataView, at: number, end: number, row: number): boolean {
-    let header = at + COMPACT_BYTES + RECORD_HEADER
-    if (header + SWITCH_BYTES > end) return false
-    const count = view.getUint32(at + COMPACT_BYTES - 4)
-    let vlan = 0
-    if (count === 2 && view.getUint32(header - 8) === SWITCH_FORMAT && view.getUint32(header - 4) === SWITCH_BYTES) {
-      vlan = header
-      header += SWITCH_BYTES + RECORD_HEADER
-    } else if (count !== 1) return false
-    if (header + HEADER_BYTES > end || view.getUint32(header - 8) !== HEADER_FORMAT) return false
-    const length = view.getUint32(header - 4)
-    if (length < HEADER_BYTES || length > end - header) return false
-    if (!writeUsual(this.columns, view, at, header, header + length, vlan, row)) return false
-    this.sequence = view.getUint32(at)
-    this.source = view.getUint32(at + 4)
-    return true
   }
 
   /** Returns the sampling rate. */
