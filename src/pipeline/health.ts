@@ -159,7 +159,8 @@ export class HealthRecorder {
     }
     this.faults.clear()
     table.clear()
-    this.lastExporter = this.current = -1
+    this.recent.clear()
+    this.current = -1
   }
 
   private isCounted(place: number): boolean {

@@ -50,6 +50,11 @@ export class RecentStreams {
     return this.entries[entry + SESSION]!
   }
 
+  /** Forgets all of them: places are given to others. */
+  clear(): void {
+    this.entries.fill(0)
+  }
+
   /** Keeps the places of a stream. */
   put(exporterId: number, stream: number, port: number, protocol: number, place: number, session: number): void {
     const { entries } = this
