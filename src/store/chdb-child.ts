@@ -4,6 +4,7 @@
  */
 import type { Session } from 'chdb'
 import type { EngineRequest, FromEngine, Lane, ToEngine } from './chdb-protocol.ts'
+import { PLAN_LESS } from './planning.ts'
 
 const DIRECTORY = 'db'
 const DATABASE = 'ovsight'
@@ -62,9 +63,14 @@ async function start(): Promise<void> {
     await session.queryAsync(`USE ${DATABASE}`)
     return session
   }
+  const openToRead = async (): Promise<Session> => {
+    const session = await open()
+    await session.queryAsync(PLAN_LESS)
+    return session
+  }
   const lanes = {
     write: new Sessions(SESSIONS.write, open),
-    read: new Sessions(SESSIONS.read, open),
+    read: new Sessions(SESSIONS.read, openToRead),
     door: new Sessions(SESSIONS.door, open),
     stream: new Sessions(SESSIONS.stream, open),
   }

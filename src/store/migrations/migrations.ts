@@ -18,6 +18,7 @@ import {
 } from '../../schema/ddl.ts'
 import { IDENTITY_TABLE, IMPORTS_TABLE, identityViews } from '../../schema/identity-tables.ts'
 import {
+  DAY_SETTINGS,
   MINUTES,
   ROLLUP_COLUMNS,
   ROLLUP_NAMES,
@@ -83,22 +84,32 @@ export const MIGRATIONS: readonly Migration[] = [
     statements: (target) => [...createTable(rollupTable('flows_1d'), target), rollupView('flows_1d', target)],
     fill: (target) => [daysFromHours(target)],
   },
+  // Tables that are there already keep their granules.
+  {
+    version: 12,
+    name: 'days a file a column',
+    statements: (target) => [modifySettings('flows_1d', DAY_SETTINGS, target)],
+  },
 ]
 
 /** Records that are there already are summed once: what a migration that was cut had summed is thrown away. */
 function sumsByMinuteAndHour(target: DdlTarget): string[] {
-  const settings = Object.entries(MERGE_SETTINGS).map(([name, value]) => `${name} = ${value}`)
   const make = (name: RollupName) => createTable(rollupTable(name), target)
   // No cluster is older than the sums: there are no records to sum, and another collector may be storing the first already.
   const names = ['flows_1m', 'flows_1h'] as const
   const view = rollupView('flows_1h', target)
   if (target.cluster !== undefined) return [...names.flatMap(make), view]
   return [
-    `${alterStored(target, FLOWS)} MODIFY SETTING ${settings.join(', ')}`,
+    modifySettings(FLOWS, MERGE_SETTINGS, target),
     ...names.flatMap((name) => [...make(name), `TRUNCATE TABLE ${qualified(target, name)}`]),
     view,
     `INSERT INTO ${qualified(target, MINUTES)} (${ROLLUP_COLUMNS.join(', ')}) ${sumsSelect(target)}`,
   ]
+}
+
+function modifySettings(table: string, settings: Readonly<Record<string, number>>, target: DdlTarget): string {
+  const values = Object.entries(settings).map(([name, value]) => `${name} = ${value}`)
+  return `${alterStored(target, table)} MODIFY SETTING ${values.join(', ')}`
 }
 
 /** Where the migrations done are recorded. */
