@@ -13,7 +13,8 @@ export class BlockAnswers {
   /** By number in the batches' table: number here + `base`, below it when it is not met yet, so that nothing is cleared between blocks. */
   private marks = new Uint32Array(0)
   private base = 1
-  private used = new Uint32Array(0)
+  /** By that number: the one that the batches know it by. */
+  used = new Uint32Array(0)
 
   /** Reads the answered batches of a block of `rows` rows. */
   read(batches: readonly FlowBatch[], rows: number): void {

@@ -1,6 +1,13 @@
 /** How records of one group are found, and hashed as they are stored: see native-sums.ts. */
 import type { ColumnArray, Kind } from './kinds.ts'
+import { ROLLUP_KEYS } from './rollups.ts'
 import type { StringTable } from './strings.ts'
+
+/**
+ * Odd constants of what is hashed, low and high in turn. Multiples of one number would not do: values that differ by +1, -1, -1, +1 in
+ * four columns would leave both sums as they were.
+ */
+export const LANES = Int32Array.from({ length: (ROLLUP_KEYS.length + 16) * 2 }, (_, i) => scattered(i) | 1)
 
 /** Two hashes of every string of a table, by code. */
 export class TextHashes {
@@ -22,6 +29,7 @@ export class TextHashes {
     for (; this.known < strings.size; this.known++) {
       let low = 0
       let high = 0
+      if (this.known === 0) continue
       for (let at = strings.starts[this.known]!; at < strings.starts[this.known + 1]!; at++) {
         const byte = strings.bytes[at]!
         low = Math.imul(low ^ (byte + 1), 0x0100_0193)
@@ -79,13 +87,40 @@ function mixWords(low: Uint32Array, high: Uint32Array, values: Uint32Array, rows
   }
 }
 
+/** Mixes columns into hashes, with the constants from `lane` on. Four at a time: else most of the time goes into reading and writing the hashes. */
+export function mixColumns(
+  low: Uint32Array,
+  high: Uint32Array,
+  columns: readonly ColumnArray<Kind>[],
+  rows: number,
+  lane: number,
+): void {
+  const words = columns.filter((values) => values instanceof Uint32Array)
+  const bytes = columns.filter((values) => values instanceof Uint8Array)
+  reserveZeros(rows)
+  for (let i = 0; i < words.length; i += 4, lane += 4)
+    mixFourWords(low, high, fourOf(words, i, noWords), rows, LANES.subarray(lane * 2))
+  for (let i = 0; i < bytes.length; i += 4, lane++)
+    mixFourBytes(low, high, fourOf(bytes, i, noBytes), rows, LANES[lane * 2]!, LANES[lane * 2 + 1]!)
+}
+
+/** Columns of zeros, which change no hash. */
+let noWords = new Uint32Array(0)
+let noBytes = new Uint8Array(0)
+
+function reserveZeros(rows: number): void {
+  if (rows <= noWords.length) return
+  noWords = new Uint32Array(rows * 2)
+  noBytes = new Uint8Array(noWords.buffer)
+}
+
 /** Four columns from the `i`-th on; `none` where there are no more. */
-export function fourOf<T>(columns: readonly T[], i: number, none: T): Four<T> {
+function fourOf<T>(columns: readonly T[], i: number, none: T): Four<T> {
   return [columns[i]!, columns[i + 1] ?? none, columns[i + 2] ?? none, columns[i + 3] ?? none]
 }
 
 /** Mixes four columns into two lanes. `lanes`: the odd constants of the first column, low and high, then those of the next. */
-export function mixFourWords(
+function mixFourWords(
   low: Uint32Array,
   high: Uint32Array,
   [a, b, c, d]: Four<Uint32Array>,
@@ -104,7 +139,7 @@ export function mixFourWords(
 }
 
 /** The same of four columns of bytes: four bytes are one word. */
-export function mixFourBytes(
+function mixFourBytes(
   low: Uint32Array,
   high: Uint32Array,
   [a, b, c, d]: Four<Uint8Array>,

@@ -6,24 +6,16 @@
  * Two groups of a block share one in about 1 of 10^19 pairs. A text is its code there, which is of this block; the hash that is stored
  * is made of the texts themselves, and not of the minute: it is the same in every bucket.
  */
-import { type AnswerColumn, isAnswerColumn } from './answers.ts'
-import { type FlowBatch, getU64 } from './batch.ts'
+import { isAnswerColumn } from './answers.ts'
+import type { FlowBatch } from './batch.ts'
 import type { BlockAnswers } from './block-answers.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
 import { KINDS, type ColumnArray, type Kind } from './kinds.ts'
 import { NativeOutput } from './native-output.ts'
 import { TextColumnWriter } from './native-text.ts'
-import {
-  TextHashes,
-  fourOf,
-  longer,
-  mix,
-  mixFourBytes,
-  mixFourWords,
-  mixTexts,
-  mixed,
-  scattered,
-} from './native-sums-hash.ts'
+import { AnswerHashes } from './native-sums-answers.ts'
+import { Groups } from './native-sums-groups.ts'
+import { LANES, TextHashes, mix, mixColumns, mixTexts } from './native-sums-hash.ts'
 import { Scratch, type Values } from './native-sums-scratch.ts'
 import { ROLLUP_KEYS, ROLLUP_SUM_NAMES } from './rollups.ts'
 import type { StringTable } from './strings.ts'
@@ -43,11 +35,8 @@ const MINUTE_MS = 60_000
 const KEY_SET: ReadonlySet<string> = new Set(ROLLUP_KEYS)
 type Key = (typeof ROLLUP_KEYS)[number]
 const SUMS = ROLLUP_SUM_NAMES.length
-/**
- * Odd constants of what is hashed, low and high in turn. Multiples of one number would not do: values that differ by +1, -1, -1, +1 in
- * four columns would leave both sums as they were.
- */
-const LANES = Int32Array.from({ length: (ROLLUP_KEYS.length + 16) * 2 }, (_, i) => scattered(i) | 1)
+/** What is other than zero where a record is of samples, or stands for others. */
+const ESTIMATES: ReadonlySet<string> = new Set<ColumnName>(['samples', 'kept_one_in', 'bytes_variance', 'l2_bytes_variance']) // prettier-ignore
 const MINUTE_LOW = 0xc2b2_ae3d
 const MINUTE_HIGH = 0x1656_67b1
 
@@ -61,20 +50,10 @@ export class SumsEncoder {
   private low = new Uint32Array(0)
   private high = new Uint32Array(0)
   private minutes = new Uint32Array(0)
-  /** Hashes of what the answers of an answered block have of the keys. */
-  private readonly ofAnswers = { low: new Uint32Array(0), high: new Uint32Array(0) }
-  /** Columns of zeros, which change no hash. */
-  private noWords = new Uint32Array(0)
-  private noBytes = new Uint8Array(0)
-  /** Open addressing: group + 1, 0 = free. */
-  private slots = new Uint32Array(1 << 10)
-  private groups = 0
-  /** Of each group: its first row in the block, its hash and minute, its sums. */
-  private first = new Uint32Array(1 << 9)
-  private lows = new Uint32Array(1 << 9)
-  private highs = new Uint32Array(1 << 9)
-  private times = new Uint32Array(1 << 9)
-  private sums = new Float64Array((1 << 9) * SUMS)
+  private readonly ofAnswers = new AnswerHashes()
+  private readonly groups = new Groups()
+  /** Answer of each group. */
+  private answerOf = new Uint32Array(0)
 
   /** With `shared` the bytes of blocks are memory that threads share. */
   constructor(shared = false) {
@@ -89,17 +68,17 @@ export class SumsEncoder {
     answers?: BlockAnswers,
   ): MadeSums {
     const keys = columns.filter((name): name is Key => KEY_SET.has(name))
-    const ofRows = answers === undefined ? keys : keys.filter((name) => !isAnswerColumn(name))
+    const estimated = columns.some((name) => ESTIMATES.has(name))
+    const { groups } = this
     this.texts.learn(strings)
-    this.reserve(Math.max(answers?.count ?? 0, ...batches.map(({ rows }) => rows)))
-    this.slots.fill(0)
-    this.groups = 0
-    if (answers !== undefined) this.hashAnswers(answers, keys.filter((name): name is Key & AnswerColumn => isAnswerColumn(name)), ofRows.length) // prettier-ignore
+    this.reserve(Math.max(0, ...batches.map(({ rows }) => rows)))
+    groups.clear()
+    if (answers !== undefined) this.ofAnswers.learn(batches[0]!.answers, this.texts)
     let before = 0
     for (const batch of batches) {
-      this.hash(batch, ofRows)
-      if (answers !== undefined) this.mixAnswers(answers.ofRow, before, batch.rows)
-      this.add(batch, before)
+      if (answers === undefined) this.hash(batch, keys)
+      else this.hashAnswered(batch)
+      groups.add(batch.columns, batch.rows, before, this.low, this.high, this.minutes, estimated)
       before += batch.rows
     }
     return this.write(batches, keys, strings, answers)
@@ -110,29 +89,6 @@ export class SumsEncoder {
     this.low = new Uint32Array(rows)
     this.high = new Uint32Array(rows)
     this.minutes = new Uint32Array(rows)
-    this.noWords = new Uint32Array(rows)
-    this.noBytes = new Uint8Array(rows)
-  }
-
-  private hashAnswers({ columns, count }: BlockAnswers, keys: readonly AnswerColumn[], lane: number): void {
-    const { ofAnswers } = this
-    if (ofAnswers.low.length < count) {
-      ofAnswers.low = new Uint32Array(count * 2)
-      ofAnswers.high = new Uint32Array(count * 2)
-    }
-    ofAnswers.low.fill(0, 0, count)
-    ofAnswers.high.fill(0, 0, count)
-    // Other constants than those of what is hashed row by row.
-    this.mixColumns(ofAnswers.low, ofAnswers.high, keys.map((name) => columns[name]), count, lane + 8) // prettier-ignore
-  }
-
-  private mixAnswers(ofRow: Uint32Array, before: number, rows: number): void {
-    const { low, high, ofAnswers } = this
-    for (let row = 0; row < rows; row++) {
-      const answer = ofRow[before + row]!
-      low[row] = (low[row]! + ofAnswers.low[answer]!) | 0
-      high[row] = (high[row]! + ofAnswers.high[answer]!) | 0
-    }
   }
 
   /** Hashes of the batch's rows, a column at a time. */
@@ -145,88 +101,33 @@ export class SumsEncoder {
       low[row] = Math.imul(minute, MINUTE_LOW)
       high[row] = Math.imul(minute, MINUTE_HIGH)
     }
-    this.mixColumns(low, high, keys.map((name) => columns[name]), rows, 0) // prettier-ignore
+    mixColumns(low, high, keys.map((name) => columns[name]), rows, 0) // prettier-ignore
   }
 
-  /** Mixes columns into hashes, with the constants from `lane` on. */
-  private mixColumns(
-    low: Uint32Array,
-    high: Uint32Array,
-    columns: readonly ColumnArray<Kind>[],
-    rows: number,
-    lane: number,
-  ): void {
-    // Four columns at a time: read by themselves, most of the time would go into reading and writing the hashes.
-    const words = columns.filter((values) => values instanceof Uint32Array)
-    const bytes = columns.filter((values) => values instanceof Uint8Array)
-    for (let i = 0; i < words.length; i += 4, lane += 4)
-      mixFourWords(low, high, fourOf(words, i, this.noWords), rows, LANES.subarray(lane * 2))
-    for (let i = 0; i < bytes.length; i += 4, lane++)
-      mixFourBytes(low, high, fourOf(bytes, i, this.noBytes), rows, LANES[lane * 2]!, LANES[lane * 2 + 1]!)
-  }
-
-  /** Adds the rows, the block's `before` … , to their groups. */
-  private add({ columns: c, rows }: FlowBatch, before: number): void {
+  /** The same of an answered batch: most of it is known of the answers. */
+  private hashAnswered({ columns, answer, rows }: FlowBatch): void {
+    const { low, high, minutes } = this
+    const { lanes } = this.ofAnswers
+    const { flow_end: time, ip_protocol, ip_version, export_protocol } = columns
+    const [a, b] = LANES as unknown as readonly [number, number]
+    let minute = -1
+    let startMs = -1
+    let minuteLow = 0
+    let minuteHigh = 0
     for (let row = 0; row < rows; row++) {
-      const at = this.groupOf(row, before + row) * SUMS
-      const { sums } = this
-      const lane = row * 2
-      const rate = c.sampling_rate[row]!
-      const samples = c.samples[row]!
-      const kept = c.kept_one_in[row]!
-      // In the order of ROLLUP_SUMS.
-      sums[at] = sums[at]! + c.packets[lane]! + c.packets[lane + 1]! * 0x1_0000_0000
-      sums[at + 1] = sums[at + 1]! + c.bytes[lane]! + c.bytes[lane + 1]! * 0x1_0000_0000
-      sums[at + 2] = sums[at + 2]! + c.l2_bytes[lane]! + c.l2_bytes[lane + 1]! * 0x1_0000_0000
-      sums[at + 3] = sums[at + 3]! + 1
-      if (samples === 0 && kept === 0 && c.bytes_variance[row] === 0 && c.l2_bytes_variance[row] === 0) continue
-      sums[at + 4] = sums[at + 4]! + samples
-      sums[at + 5] = sums[at + 5]! + samples * rate * (rate - 1) * (kept || 1)
-      if (kept > 1) sums[at + 5] = sums[at + 5]! + (1 - 1 / kept) * getU64(c.packets, row) ** 2
-      sums[at + 6] = sums[at + 6]! + c.bytes_variance[row]!
-      sums[at + 7] = sums[at + 7]! + c.l2_bytes_variance[row]!
-    }
-  }
-
-  private groupOf(row: number, inBlock: number): number {
-    const low = this.low[row]!
-    const high = this.high[row]!
-    const { slots } = this
-    const mask = slots.length - 1
-    let slot = mixed(low, high) & mask
-    for (let group = slots[slot]!; group !== 0; group = slots[slot]!) {
-      if (this.lows[group - 1] === low && this.highs[group - 1] === high) return group - 1
-      slot = (slot + 1) & mask
-    }
-    if (this.groups === this.first.length) {
-      this.grow()
-      return this.groupOf(row, inBlock)
-    }
-    const group = this.groups++
-    slots[slot] = group + 1
-    this.first[group] = inBlock
-    this.lows[group] = low
-    this.highs[group] = high
-    this.times[group] = this.minutes[row]!
-    this.sums.fill(0, group * SUMS, (group + 1) * SUMS)
-    return group
-  }
-
-  private grow(): void {
-    const size = this.first.length * 2
-    this.first = longer(this.first, size)
-    this.lows = longer(this.lows, size)
-    this.highs = longer(this.highs, size)
-    this.times = longer(this.times, size)
-    const sums = new Float64Array(size * SUMS)
-    sums.set(this.sums)
-    this.sums = sums
-    this.slots = new Uint32Array(size * 2)
-    const mask = this.slots.length - 1
-    for (let group = 0; group < this.groups; group++) {
-      let slot = mixed(this.lows[group]!, this.highs[group]!) & mask
-      while (this.slots[slot] !== 0) slot = (slot + 1) & mask
-      this.slots[slot] = group + 1
+      const ms = time[row * 2]! + time[row * 2 + 1]! * 0x1_0000_0000
+      // Most records are of the minute of the one before: a division costs more than all else.
+      if (!(ms >= startMs && ms < startMs + MINUTE_MS && minute >= 0)) {
+        minute = Math.floor(ms / MINUTE_MS)
+        startMs = minute * MINUTE_MS
+        minuteLow = Math.imul(minute, MINUTE_LOW)
+        minuteHigh = Math.imul(minute, MINUTE_HIGH)
+      }
+      const number = answer[row]! * 2
+      const word = ip_protocol[row]! | (ip_version[row]! << 8) | (export_protocol[row]! << 16)
+      minutes[row] = minute
+      low[row] = (minuteLow + Math.imul(word, a) + lanes[number]!) | 0
+      high[row] = (minuteHigh + Math.imul(word, b) + lanes[number + 1]!) | 0
     }
   }
 
@@ -236,7 +137,7 @@ export class SumsEncoder {
     strings: StringTable,
     answers: BlockAnswers | undefined,
   ): MadeSums {
-    const { groups } = this
+    const { count: groups, times } = this.groups
     const summed = ROLLUP_SUM_NAMES.filter((_, i) => !this.isZeroSum(i))
     const columns = ['bucket', ...keys, 'group_hash', ...summed]
     const output = this.free.pop() ?? new NativeOutput(4096 + groups * 160, this.shared)
@@ -249,20 +150,24 @@ export class SumsEncoder {
       output.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     }
     const { low, high, words, wide } = this.written.of(groups)
-    for (let group = 0; group < groups; group++) words[group] = this.times[group]! * 60
+    for (let group = 0; group < groups; group++) words[group] = times[group]! * 60
     column('bucket', "DateTime('UTC')", words)
     // Without the minute, which the bucket says: the minutes of an hour are merged by it.
-    low.fill(0)
-    high.fill(0)
+    const answerOf = answers === undefined ? undefined : this.answersOfGroups(answers, low, high)
+    if (answerOf === undefined) {
+      low.fill(0)
+      high.fill(0)
+    }
     for (const name of keys) {
-      const index = ROLLUP_KEYS.indexOf(name)
-      const values = this.firstValues(batches, name, answers)
+      const [a, b] = LANES.subarray(ROLLUP_KEYS.indexOf(name) * 2) as unknown as readonly [number, number]
+      const values = this.firstValues(batches, name, answers, answerOf)
+      const answered = answerOf !== undefined && isAnswerColumn(name)
       if (columnFacts(name).kind !== 'text') {
-        mix(low, high, values, groups, LANES[index * 2]!, LANES[index * 2 + 1]!)
+        if (!answered) mix(low, high, values, groups, a, b)
         column(name, columnType(name), values)
         continue
       }
-      mixTexts(low, high, values, this.texts, LANES[index * 2]!, LANES[index * 2 + 1]!)
+      if (!answered) mixTexts(low, high, values, this.texts, a, b)
       output.string(name)
       output.string(columnType(name))
       if (groups === 0) continue
@@ -281,14 +186,34 @@ export class SumsEncoder {
     return { columns, rows: groups, bytes: output.written(), release: () => void this.free.push(output) }
   }
 
+  /** The answer of each group, as the block numbers them, and into the lanes what it has of the group's hash. */
+  private answersOfGroups({ ofRow, used }: BlockAnswers, low: Uint32Array, high: Uint32Array): Uint32Array {
+    const { count, first } = this.groups
+    const { storedLow, storedHigh } = this.ofAnswers
+    if (this.answerOf.length < count) this.answerOf = new Uint32Array(count * 2)
+    const { answerOf } = this
+    for (let group = 0; group < count; group++) {
+      const answer = ofRow[first[group]!]!
+      answerOf[group] = answer
+      low[group] = storedLow[used[answer]!]!
+      high[group] = storedHigh[used[answer]!]!
+    }
+    return answerOf
+  }
+
   /** The value that the first row of each group has; in memory that the next call writes again. */
-  private firstValues(batches: readonly FlowBatch[], name: Key, answers?: BlockAnswers): ColumnArray<Kind> {
-    const { groups, first } = this
+  private firstValues(
+    batches: readonly FlowBatch[],
+    name: Key,
+    answers: BlockAnswers | undefined,
+    answerOf: Uint32Array | undefined,
+  ): ColumnArray<Kind> {
+    const { count: groups, first } = this.groups
     const { words, halves, bytes } = this.written.of(groups)
     const { array } = KINDS[columnFacts(name).kind]
     const values: Values = array === Uint8Array ? bytes : array === Uint16Array ? halves : words
-    if (answers !== undefined && isAnswerColumn(name)) {
-      pickTwice(answers.columns[name], answers.ofRow, first, groups, values)
+    if (answers !== undefined && answerOf !== undefined && isAnswerColumn(name)) {
+      pickFrom(answers.columns[name], answerOf, 0, 0, groups, values)
       return values
     }
     let group = 0
@@ -305,13 +230,13 @@ export class SumsEncoder {
   }
 
   private isZeroSum(sum: number): boolean {
-    const { sums, groups } = this
+    const { sums, count: groups } = this.groups
     for (let at = sum; at < groups * SUMS; at += SUMS) if (sums[at] !== 0) return false
     return true
   }
 
   private floats(sum: number): Float64Array {
-    const { sums, groups } = this
+    const { sums, count: groups } = this.groups
     const { floats } = this.written.of(groups)
     for (let group = 0; group < groups; group++) floats[group] = sums[group * SUMS + sum]!
     return floats
@@ -319,7 +244,7 @@ export class SumsEncoder {
 
   /** Sums up to 2^53 are exact: eight petabytes a group and block. */
   private integers(sum: number): Uint32Array {
-    const { sums, groups } = this
+    const { sums, count: groups } = this.groups
     const { wide } = this.written.of(groups)
     for (let group = 0; group < groups; group++) {
       const value = sums[group * SUMS + sum]!
@@ -335,10 +260,6 @@ function interleave(low: Uint32Array, high: Uint32Array, lanes: Uint32Array): vo
     lanes[i * 2] = low[i]!
     lanes[i * 2 + 1] = high[i]!
   }
-}
-
-function pickTwice(from: Values, numbers: Uint32Array, rows: Uint32Array, count: number, to: Values): void {
-  for (let i = 0; i < count; i++) to[i] = from[numbers[rows[i]!]!]!
 }
 
 function pickFrom(from: Values, rows: Uint32Array, start: number, group: number, end: number, to: Values): void {
