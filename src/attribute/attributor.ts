@@ -183,10 +183,11 @@ export class Attributor {
     const { numbers, rates, kinds } = repeats
     const c = batch.columns
     repeats.writeNames(batch, row, n, this.found)
+    // Counts that are not scaled have nothing to be finished.
+    if (!repeats.rated && !slice.sampled && ipfixSampling === 0) return
     for (let i = 0; i < n; i++) {
       if (kinds.protocol(i) !== PROTOCOL.ipfix || numbers[i] === 0) continue
       const rate = rates[i]!
-      // A count that is not scaled has nothing else to be finished.
       if (rate > 1 || slice.sampled || (rate < 0 && ipfixSampling !== 0))
         finishSampling(c, row + i, rate >= 0 ? rate : this.otherRate(c, row + i))
       else if (rate === 1 && c.sampling_rate[row + i] === 0) c.sampling_rate[row + i] = 1

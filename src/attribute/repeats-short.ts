@@ -45,6 +45,8 @@ export class ShortRepeats {
   /** Names of the interfaces of the rows that are known. */
   readonly inNames = new Uint32Array(CHUNK)
   readonly outNames = new Uint32Array(CHUNK)
+  /** Whether any of them was sampled. */
+  rated = false
   private bits = FIRST_BITS
   private entries: Int32Array = new Int32Array(0)
   private displaced = 0
@@ -127,6 +129,7 @@ export class ShortRepeats {
     const sourceMacs = layout.first.src_mac + first * 2
     const destinationMacs = layout.first.dst_mac + first * 2
     let found = 0
+    let rated = false
     for (let i = 0; i < n; i++) {
       if (short[i] === 0) continue
       const inIf = u32[inIfs + i]! | 0
@@ -162,13 +165,16 @@ export class ShortRepeats {
         const number = entries[at + NUMBER]!
         if (number >= 0) entries[at + NUMBER] = number | WANTED
         numbers[i] = number & ~WANTED
-        rates[i] = entries[at + RATE]!
+        const rate = entries[at + RATE]!
+        rates[i] = rate
+        if (rate > 0) rated = true
         inNames[i] = entries[at + IN_NAME]!
         outNames[i] = entries[at + OUT_NAME]!
         found++
         break
       }
     }
+    this.rated = rated
     return found
   }
 

@@ -33,6 +33,8 @@ export class Repeats {
   readonly kinds = new RowKinds()
   /** Rows of the chunk that are not known. */
   missing = 0
+  /** Whether any that is known may be of an IPFIX that samples. */
+  rated = false
   private readonly short = new ShortRepeats()
   private readonly long = new LongRepeats()
   private epoch = 1
@@ -69,6 +71,7 @@ export class Repeats {
     const first = base + row
     kinds.read(memory, first, n, hosts, slice, this.epoch, snapshot)
     if (kinds.longs < n) this.missing -= this.short.find(memory, first, n, kinds, numbers, rates)
+    this.rated = kinds.longs > 0 || this.short.rated
     if (kinds.longs > 0) this.missing -= this.long.find(memory, first, kinds, numbers, rates, found)
     this.rows += n
     this.again += n - this.missing
