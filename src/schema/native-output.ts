@@ -1,11 +1,12 @@
 import type { StringTable } from './strings.ts'
 
-/** Strings of so many bytes are copied here; below 0x80, so that their length is one byte. */
+/** Strings of so many bytes are copied here, a multiple of a word; below 0x80, so that their length is one byte. */
 const SHORT = 64
 
 /** Where a Native block is written: one buffer that grows by doubling and is used again. */
 export class NativeOutput {
   private buffer: Buffer
+  private view: DataView
   private at = 0
   private readonly shared: boolean
 
@@ -13,6 +14,7 @@ export class NativeOutput {
   constructor(initialBytes: number, shared = false) {
     this.shared = shared
     this.buffer = this.make(initialBytes)
+    this.view = viewOf(this.buffer)
   }
 
   reset(): void {
@@ -82,22 +84,23 @@ export class NativeOutput {
     this.blob(Buffer.from(value))
   }
 
-  /** Length and bytes of each of `count` strings. Byte by byte: a call for each would cost more than most of them are long. */
-  strings({ bytes, starts }: StringTable, codes: Uint32Array, count: number): void {
+  /** Length and bytes of each of `count` strings, word by word: a call for each would cost more than most of them are long. */
+  strings({ bytes, words, starts }: StringTable, codes: Uint32Array, count: number): void {
     for (let i = 0; i < count; i++) {
       const code = codes[i]!
       const start = starts[code]!
-      const end = starts[code + 1]!
-      if (end - start > SHORT) {
-        this.blob(bytes.subarray(start, end))
+      const length = starts[code + 1]! - start
+      if (length > SHORT) {
+        this.blob(bytes.subarray(start, start + length))
         continue
       }
       this.reserve(1 + SHORT)
-      const { buffer } = this
-      let to = this.at
-      buffer[to++] = end - start
-      for (let from = start; from < end; from++) buffer[to++] = bytes[from]!
-      this.at = to
+      const { view } = this
+      const to = this.at + 1
+      view.setUint8(to - 1, length)
+      // The last word may go beyond the string: what follows is written over it.
+      for (let at = 0; at < length; at += 4) view.setUint32(to + at, words.getUint32(start + at, true), true)
+      this.at = to + length
     }
   }
 
@@ -113,11 +116,16 @@ export class NativeOutput {
     const grown = this.make(Math.max(needed, this.buffer.length * 2))
     copy(this.buffer.subarray(0, this.at), grown, 0)
     this.buffer = grown
+    this.view = viewOf(grown)
   }
 
   private make(bytes: number): Buffer {
     return this.shared ? Buffer.from(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes)
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 const ONE = Buffer.alloc(1)

@@ -6,7 +6,8 @@
  * Two groups of a block share one in about 1 of 10^19 pairs. A text is its code there, which is of this block; the hash that is stored
  * is made of the texts themselves, and not of the minute: it is the same in every bucket.
  */
-import { isAnswerColumn } from './answers.ts'
+import { type AnswerColumn, isAnswerColumn } from './answers.ts'
+import type { AnswerTexts } from './answer-texts.ts'
 import type { FlowBatch } from './batch.ts'
 import type { BlockAnswers } from './block-answers.ts'
 import { type ColumnName, columnFacts } from './columns.ts'
@@ -26,6 +27,12 @@ export interface SumsBlock {
   columns: readonly string[]
   rows: number
   bytes: Uint8Array
+}
+
+/** Of a block whose batches are answered. */
+interface Answered {
+  answers: BlockAnswers
+  texts: AnswerTexts
 }
 
 /** The same as it was made: `release` gives its memory back, once only. */
@@ -60,12 +67,12 @@ export class SumsEncoder {
     this.shared = shared
   }
 
-  /** Sums of the rows of `batches`; `columns` are those of them that are not zero everywhere, `answers` those of answered batches. */
+  /** Sums of the rows of `batches`; `columns` are those of them that are not zero everywhere, `answered` is of answered batches. */
   encode(
     batches: readonly FlowBatch[],
     columns: readonly ColumnName[],
     strings: StringTable,
-    answers?: BlockAnswers,
+    answered?: Answered,
   ): MadeSums {
     const keys = columns.filter((name): name is Key => KEY_SET.has(name))
     const estimated = columns.some((name) => ESTIMATES.has(name))
@@ -73,15 +80,15 @@ export class SumsEncoder {
     this.texts.learn(strings)
     this.reserve(Math.max(0, ...batches.map(({ rows }) => rows)))
     groups.clear()
-    if (answers !== undefined) this.ofAnswers.learn(batches[0]!.answers, this.texts)
+    if (answered !== undefined) this.ofAnswers.learn(batches[0]!.answers, this.texts)
     let before = 0
     for (const batch of batches) {
-      if (answers === undefined) this.hash(batch, keys)
+      if (answered === undefined) this.hash(batch, keys)
       else this.hashAnswered(batch)
       groups.add(batch.columns, batch.rows, before, this.low, this.high, this.minutes, estimated)
       before += batch.rows
     }
-    return this.write(batches, keys, strings, answers)
+    return this.write(batches, keys, strings, answered)
   }
 
   private reserve(rows: number): void {
@@ -135,7 +142,7 @@ export class SumsEncoder {
     batches: readonly FlowBatch[],
     keys: readonly Key[],
     strings: StringTable,
-    answers: BlockAnswers | undefined,
+    answered: Answered | undefined,
   ): MadeSums {
     const { count: groups, times } = this.groups
     const summed = ROLLUP_SUM_NAMES.filter((_, i) => !this.isZeroSum(i))
@@ -153,21 +160,24 @@ export class SumsEncoder {
     for (let group = 0; group < groups; group++) words[group] = times[group]! * 60
     column('bucket', "DateTime('UTC')", words)
     // Without the minute, which the bucket says: the minutes of an hour are merged by it.
-    const answerOf = answers === undefined ? undefined : this.answersOfGroups(answers, low, high)
-    if (answerOf === undefined) {
+    if (answered === undefined) {
       low.fill(0)
       high.fill(0)
-    }
+    } else this.readAnswers(answered.answers, low, high)
+    const placed: number[] = []
     for (const name of keys) {
+      if (answered !== undefined && isAnswerColumn(name)) {
+        this.writeAnswers(output, name, answered, strings, placed)
+        continue
+      }
       const [a, b] = LANES.subarray(ROLLUP_KEYS.indexOf(name) * 2) as unknown as readonly [number, number]
-      const values = this.firstValues(batches, name, answers, answerOf)
-      const answered = answerOf !== undefined && isAnswerColumn(name)
+      const values = this.firstValues(batches, name)
       if (columnFacts(name).kind !== 'text') {
-        if (!answered) mix(low, high, values, groups, a, b)
+        mix(low, high, values, groups, a, b)
         column(name, columnType(name), values)
         continue
       }
-      if (!answered) mixTexts(low, high, values, this.texts, a, b)
+      mixTexts(low, high, values, this.texts, a, b)
       output.string(name)
       output.string(columnType(name))
       if (groups === 0) continue
@@ -187,7 +197,7 @@ export class SumsEncoder {
   }
 
   /** The answer of each group, as the block numbers them, and into the lanes what it has of the group's hash. */
-  private answersOfGroups({ ofRow, used }: BlockAnswers, low: Uint32Array, high: Uint32Array): Uint32Array {
+  private readAnswers({ ofRow, used }: BlockAnswers, low: Uint32Array, high: Uint32Array): void {
     const { count, first } = this.groups
     const { storedLow, storedHigh } = this.ofAnswers
     if (this.answerOf.length < count) this.answerOf = new Uint32Array(count * 2)
@@ -198,24 +208,29 @@ export class SumsEncoder {
       low[group] = storedLow[used[answer]!]!
       high[group] = storedHigh[used[answer]!]!
     }
-    return answerOf
+  }
+
+  private writeAnswers(
+    output: NativeOutput,
+    name: AnswerColumn,
+    { answers, texts }: Answered,
+    strings: StringTable,
+    placed: (number | undefined)[],
+  ): void {
+    const { count } = this.groups
+    output.string(name)
+    output.string(columnType(name))
+    if (count === 0) return
+    if (columnFacts(name).kind === 'text') texts.write(output, name, answers, strings, this.answerOf, count, placed)
+    else output.picked(answers.columns[name], this.answerOf, count)
   }
 
   /** The value that the first row of each group has; in memory that the next call writes again. */
-  private firstValues(
-    batches: readonly FlowBatch[],
-    name: Key,
-    answers: BlockAnswers | undefined,
-    answerOf: Uint32Array | undefined,
-  ): ColumnArray<Kind> {
+  private firstValues(batches: readonly FlowBatch[], name: Key): ColumnArray<Kind> {
     const { count: groups, first } = this.groups
     const { words, halves, bytes } = this.written.of(groups)
     const { array } = KINDS[columnFacts(name).kind]
     const values: Values = array === Uint8Array ? bytes : array === Uint16Array ? halves : words
-    if (answers !== undefined && answerOf !== undefined && isAnswerColumn(name)) {
-      pickFrom(answers.columns[name], answerOf, 0, 0, groups, values)
-      return values
-    }
     let group = 0
     let start = 0
     // Groups are numbered in the order of their first rows.

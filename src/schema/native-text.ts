@@ -18,7 +18,7 @@ const WIDTHS = [
 ] as const
 const MAX_MARK = 0xffff_ffff
 
-type Indexes = Uint8Array | Uint16Array | Uint32Array
+export type Indexes = Uint8Array | Uint16Array | Uint32Array
 
 /**
  * Turns codes of a StringTable into indexes of the column's dictionary. No string is touched per row and no map is asked.
@@ -31,19 +31,12 @@ export class TextColumnWriter {
   private base = 1
   /** Code of every key of the dictionary, and how many there are. */
   private keyCodes = new Uint32Array(1024)
-  private keys = 0
+  keys = 0
   /** Where the indexes go; the narrowest that holds them, widened as the dictionary grows. */
   private width = 0
   private indexes: Indexes = new Uint8Array(0)
-  private written = 0
+  private count = 0
   private readonly scratch: Indexes[] = []
-  /** Of the block at hand: indexes that were picked, and where what was picked begins. */
-  private picks: { indexes: Uint8Array; at: number }[] = []
-
-  /** Another block is written from now on. */
-  beginBlock(): void {
-    this.picks = []
-  }
 
   /** Starts a column of `rows` rows in all. */
   begin(strings: StringTable, rows: number): void {
@@ -52,7 +45,7 @@ export class TextColumnWriter {
       this.marks = new Uint32Array(Math.max(1024, strings.size * 2))
       this.base = 1
     }
-    this.keys = this.width = this.written = 0
+    this.keys = this.width = this.count = 0
     this.indexes = this.scratchOf(0, rows)
   }
 
@@ -61,7 +54,7 @@ export class TextColumnWriter {
     let row = this.index(codes, 0, rows)
     while (row < rows) {
       const wider = this.scratchOf(++this.width, this.indexes.length)
-      wider.set(this.indexes.subarray(0, this.written))
+      wider.set(this.indexes.subarray(0, this.count))
       this.indexes = wider
       row = this.index(codes, row, rows)
     }
@@ -70,28 +63,17 @@ export class TextColumnWriter {
   /** Writes the column's data. */
   end(output: NativeOutput, strings: StringTable): void {
     this.writeKeys(output, strings)
-    output.u64(this.written)
-    output.bytes(new Uint8Array(this.indexes.buffer, 0, this.written * this.indexes.BYTES_PER_ELEMENT))
+    output.u64(this.count)
+    output.bytes(new Uint8Array(this.indexes.buffer, 0, this.count * this.indexes.BYTES_PER_ELEMENT))
   }
 
-  /** The same where what was appended are values by number, and `numbers` are those of `rows` rows. */
-  endPicked(output: NativeOutput, strings: StringTable, numbers: Uint32Array, rows: number): void {
-    this.writeKeys(output, strings)
-    output.u64(rows)
-    if (this.keys === 1) output.fill(0, rows)
-    else this.pick(output, numbers, rows)
+  /** Indexes of what was appended, until another column is begun. */
+  get written(): Indexes {
+    return this.indexes.subarray(0, this.count)
   }
 
-  /** Ids and names of one thing have the same indexes, so that most columns are what another one was: a copy costs a tenth of picking. */
-  private pick(output: NativeOutput, numbers: Uint32Array, rows: number): void {
-    const indexes = new Uint8Array(this.indexes.buffer, 0, this.written * this.indexes.BYTES_PER_ELEMENT)
-    const same = this.picks.find((pick) => Buffer.compare(pick.indexes, indexes) === 0)
-    if (same !== undefined) return output.again(same.at, rows * this.indexes.BYTES_PER_ELEMENT)
-    this.picks.push({ indexes: indexes.slice(), at: output.length })
-    output.picked(this.indexes, numbers, rows)
-  }
-
-  private writeKeys(output: NativeOutput, strings: StringTable): void {
+  /** Writes what goes before the number of rows: the dictionary. */
+  writeKeys(output: NativeOutput, strings: StringTable): void {
     output.u64(VERSION)
     output.u64(KEYS_FOLLOW | this.width)
     output.u64(this.keys)
@@ -102,7 +84,7 @@ export class TextColumnWriter {
   private index(codes: Uint32Array, row: number, rows: number): number {
     const { marks, base, indexes } = this
     const maxKeys = WIDTHS[this.width]!.maxKeys
-    const shift = this.written - row
+    const shift = this.count - row
     const from = row
     for (; row < rows; row++) {
       const code = codes[row]!
@@ -114,7 +96,7 @@ export class TextColumnWriter {
       }
       indexes[row + shift] = index
     }
-    this.written += row - from
+    this.count += row - from
     return row
   }
 

@@ -11,6 +11,7 @@
  */
 import { type AnswerColumn, isAnswerColumn } from './answers.ts'
 import type { FlowBatch } from './batch.ts'
+import { AnswerTexts } from './answer-texts.ts'
 import { BlockAnswers } from './block-answers.ts'
 import { COLUMN_NAMES, columnFacts, type ColumnName } from './columns.ts'
 import { TextColumnWriter } from './native-text.ts'
@@ -54,6 +55,7 @@ export class NativeEncoder {
   private readonly text = new TextColumnWriter()
   private readonly sums: SumsEncoder
   private readonly answers = new BlockAnswers()
+  private readonly texts = new AnswerTexts()
   private readonly shared: boolean
 
   /** With `shared` the bytes of blocks are memory that threads share. */
@@ -87,6 +89,7 @@ export class NativeEncoder {
     if (batches.some((batch) => batch.answered !== answered || (answered && batch.answers !== first.answers)))
       throw new Error('batches of one block are answered from one table, or none of them')
     if (answered) this.answers.read(batches, rows)
+    this.texts.begin()
     const isZeroIn = (name: ColumnName) =>
       answered && isAnswerColumn(name) ? this.answers.isZero(name) : batches.every((batch) => batch.isZero(name))
     return { rows, columns: COLUMN_NAMES.filter((name) => name === ALWAYS || !isZeroIn(name)) }
@@ -95,12 +98,13 @@ export class NativeEncoder {
   /** The sums of what was `read` last. */
   sum(batches: readonly FlowBatch[], { columns }: Filled): ReturnType<SumsEncoder['encode']> {
     const [first] = batches
-    return this.sums.encode(batches, columns, first?.strings ?? NO_STRINGS, first?.answered === true ? this.answers : undefined) // prettier-ignore
+    const answered = first?.answered === true ? { answers: this.answers, texts: this.texts } : undefined
+    return this.sums.encode(batches, columns, first?.strings ?? NO_STRINGS, answered)
   }
 
   private write(output: NativeOutput, batches: readonly FlowBatch[], { columns, rows }: Filled): void {
     const [first] = batches
-    this.text.beginBlock()
+    const placed: number[] = []
     output.varint(columns.length)
     output.varint(rows)
     for (const name of columns) {
@@ -108,7 +112,7 @@ export class NativeEncoder {
       output.string(TYPES.get(name)!)
       // No rows, no data: the engine reads not even the header of a text column then.
       if (rows === 0 || first === undefined) continue
-      if (first.answered && isAnswerColumn(name)) this.encodeAnswer(output, name, rows, first.strings)
+      if (first.answered && isAnswerColumn(name)) this.encodeAnswer(output, name, rows, first.strings, placed)
       else if (columnFacts(name).kind === 'text') this.encodeText(output, name, batches, rows, first.strings)
       else for (const batch of batches) output.bytes(used(batch, name))
     }
@@ -126,17 +130,20 @@ export class NativeEncoder {
     }
   }
 
-  private encodeAnswer(output: NativeOutput, name: AnswerColumn, rows: number, strings: StringTable): void {
+  private encodeAnswer(
+    output: NativeOutput,
+    name: AnswerColumn,
+    rows: number,
+    strings: StringTable,
+    placed: (number | undefined)[],
+  ): void {
     const { columns, count, ofRow } = this.answers
+    if (columnFacts(name).kind === 'text')
+      return this.texts.write(output, name, this.answers, strings, ofRow, rows, placed)
     const values = columns[name]
-    if (columnFacts(name).kind !== 'text') {
-      // Kinds, grades and roles are often the same in a whole block.
-      if (values instanceof Uint8Array && isSame(values, count)) return output.fill(values[0]!, rows)
-      return output.picked(values, ofRow, rows)
-    }
-    this.text.begin(strings, count)
-    this.text.append(values as Uint32Array, count)
-    this.text.endPicked(output, strings, ofRow, rows)
+    // Kinds, grades and roles are often the same in a whole block.
+    if (values instanceof Uint8Array && isSame(values, count)) return output.fill(values[0]!, rows)
+    output.picked(values, ofRow, rows)
   }
 
   private encodeText(

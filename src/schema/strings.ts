@@ -1,5 +1,7 @@
 import { NameCache } from './name-cache.ts'
 
+const WORD = 4
+
 /**
  * Strings of text columns, each once. Code 0 is the empty string. A batch holds codes; the encoder turns them into the
  * dictionary of a LowCardinality column.
@@ -11,6 +13,8 @@ export class StringTable {
   readonly values: string[] = ['']
   /** UTF-8 of all strings, one after the other: that of a code is `bytes[starts[code] .. starts[code + 1])`. Replaced when they grow. */
   bytes = new Uint8Array(1 << 12)
+  /** The same memory, in which a word may be read at the last byte of every string. */
+  words = new DataView(this.bytes.buffer)
   starts = new Uint32Array(1 << 8)
   overflowed = 0
 
@@ -96,10 +100,11 @@ export class StringTable {
       starts.set(this.starts)
       this.starts = starts
     }
-    if (end > this.bytes.length) {
-      const bytes = new Uint8Array(Math.max(end, this.bytes.length * 2))
+    if (end + WORD > this.bytes.length) {
+      const bytes = new Uint8Array(Math.max(end + WORD, this.bytes.length * 2))
       bytes.set(this.bytes)
       this.bytes = bytes
+      this.words = new DataView(bytes.buffer)
     }
     this.bytes.set(utf8, start)
     this.starts[code + 1] = end
