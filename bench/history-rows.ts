@@ -9,6 +9,9 @@ import { withColumn } from './native-column.ts'
 import { VariedRows, captureRows } from './store-rows.ts'
 
 const BLOCK_ROWS = 65_536
+/** A block is stored when its first row came: it holds no more than half a day, as far as that makes two rows. */
+const BLOCKS_A_DAY = 2
+const DAY_MS = 86_400_000
 
 /** Milliseconds since 1970. */
 export interface Stretch {
@@ -26,12 +29,13 @@ export async function fillHistory(
   const captures = [await captureRows('ipfix'), await captureRows('netflow5'), await captureRows('sflow5')]
   const pace = { fromMs, rate: (rows * 1000) / (toMs - fromMs) }
   const varied = new VariedRows(captures, BLOCK_ROWS, 1, { pace, lasting: true })
+  const blockRows = Math.ceil(Math.min(BLOCK_ROWS, (rows * DAY_MS) / ((toMs - fromMs) * BLOCKS_A_DAY)))
   const encoder = new NativeEncoder()
   const { writer, close } = await openWriter(store, { data })
   const start = performance.now()
   let sent = 0
   for (let block = 0; sent < rows; block++) {
-    const filled = varied.fill()
+    const filled = varied.fill(Math.min(blockRows, rows - sent))
     const { columns, bytes, sums, release } = encoder.encode(varied.batches)
     const storedS = Math.floor((fromMs + (sent * 1000) / pace.rate) / 1000)
     const seconds = new Uint32Array(filled).fill(storedS)

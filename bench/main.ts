@@ -60,6 +60,11 @@ const options = {
   ...(values.rate === undefined ? {} : { rate: Number(values.rate) }),
   ...(values.load === undefined ? {} : { load: values.load }),
 }
+for (const name of ['rows', 'days', 'rate'] as const)
+  if (options[name] !== undefined && !(options[name] > 0 && options[name] < Infinity)) {
+    console.error(`--${name} ${values[name]} is no number above 0`)
+    process.exit(2)
+  }
 const unknown = positionals.filter((name) => ALL[name] === undefined)
 if (unknown.length > 0) {
   console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}`)

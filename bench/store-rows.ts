@@ -96,10 +96,11 @@ export class VariedRows {
     this.batches = FlowBatch.several(Math.round(rows / 16_384), 16_448)
   }
 
-  /** Fills all batches with the next rows; how many. */
-  fill(): number {
+  /** Fills all batches with the next rows, at most so many; how many. */
+  fill(most = Infinity): number {
+    let left = most
     for (const batch of this.batches) {
-      for (batch.rows = 0; batch.rows < batch.capacity - 64; batch.rows++, this.number++) {
+      for (batch.rows = 0; batch.rows < batch.capacity - 64 && left > 0; batch.rows++, this.number++, left--) {
         const nowMs = this.pace.fromMs + Math.floor((this.number * 1000) / this.pace.rate)
         const { which, row, cloud } = this.talk.next(nowMs)
         this.copyRow(which, row, batch, cloud)
