@@ -28,6 +28,8 @@ export interface Load {
   records: number
   /** Where the sequence number lies in a datagram, and by how much it rises; 0 = it is left as it is. */
   sequenceAt: number
+  /** sFlow, which numbers its flow samples besides: where the number of a datagram lies in it, and then those of its samples. */
+  numbersAt?: (datagram: Buffer) => readonly number[]
 }
 
 const EXPORTERS = 8
@@ -198,23 +200,26 @@ async function ovsIpfix(): Promise<Load> {
   }
 }
 
-/** The lab's full sFlow datagrams. Their sequence is left: it is one of three, and what it would tell is not asked. */
+/** The lab's full sFlow datagrams, those of each bridge by themselves. */
 async function sflow(): Promise<Load> {
   const captured = await capturedDatagrams(`${PCAPS}sflow5/capture.pcap`, (port) => port === 6343)
-  const full = captured.filter(({ bytes }) => flowSamples(Buffer.from(bytes)) === FULL)
+  const full = captured.filter(({ bytes }) => flowSamples(Buffer.from(bytes)).length === FULL)
+  const bytesOf = ({ bytes }: { bytes: Uint8Array }) => Buffer.from(bytes)
   const sources = [...new Set(full.map(({ source }) => source))]
+  const subAgents = [...new Set(full.map((one) => bytesOf(one).readUInt32BE(12)))]
   return {
     name: `sFlow, ${FULL} samples of 128 bytes a datagram`,
     input: 'sflow',
     identity: `${PCAPS}sflow5/identity.yaml`,
-    exporters: sources.map((as, i) => ({
-      from: from(i),
-      as,
-      before: [],
-      datagrams: full.filter(({ source }) => source === as).map(({ bytes }) => Buffer.from(bytes)),
-    })),
+    exporters: sources.flatMap((as, i) =>
+      subAgents
+        .map((subAgent) => full.filter((one) => one.source === as && bytesOf(one).readUInt32BE(12) === subAgent))
+        .filter((own) => own.length > 0)
+        .map((own) => ({ from: from(i), as, before: [], datagrams: own.map(bytesOf) })),
+    ),
     records: FULL,
     sequenceAt: 0,
+    numbersAt: (datagram) => [16, ...flowSamples(datagram).map((at) => at + 8)],
   }
 }
 
@@ -254,14 +259,14 @@ function writeMac(bytes: Buffer, at: number, mac: string): void {
   bytes.write(mac.replaceAll(':', ''), at, 'hex')
 }
 
-/** Flow samples of a datagram of an IPv4 agent; the others count interfaces. */
-function flowSamples(bytes: Buffer): number {
-  let count = 0
+/** Where flow samples begin in a datagram of an IPv4 agent; the others count interfaces. */
+function flowSamples(bytes: Buffer): number[] {
+  const found: number[] = []
   for (let at = 28; at + 8 <= bytes.length; at += 8 + bytes.readUInt32BE(at + 4)) {
     const format = bytes.readUInt32BE(at)
-    if (format === 1 || format === 3) count++
+    if (format === 1 || format === 3) found.push(at)
   }
-  return count
+  return found
 }
 
 function syntheticExporters(of: (host: number) => Pick<Exporter, 'before' | 'datagrams'>): Exporter[] {

@@ -20,6 +20,8 @@ interface Lane {
   next: number
   sequence: number
   views: DataView[]
+  /** Of each datagram, see `Load.numbersAt`. */
+  numbers: (readonly number[])[]
   /** Held while the headers point at them. */
   held: unknown[]
 }
@@ -62,7 +64,7 @@ export class Sender {
       const done = this.sendMany(lane.fd, headers, count, 0)
       if (done <= 0) throw new Error(`sendmmsg: ${this.libc.errorName(this.libc.errno())}`)
       lane.next = (lane.next + done) % lane.count
-      lane.sequence = (lane.sequence + done * this.load.records) >>> 0
+      lane.sequence = (lane.sequence + done * (this.load.numbersAt === undefined ? this.load.records : 1)) >>> 0
       left -= done
     }
     this.sent += wanted
@@ -75,8 +77,15 @@ export class Sender {
 
   private number(lane: Lane, count: number): void {
     const { sequenceAt, records } = this.load
-    if (sequenceAt === 0) return
-    for (let i = 0; i < count; i++) lane.views[lane.next + i]!.setUint32(sequenceAt, lane.sequence + i * records)
+    for (let i = 0; i < count; i++) {
+      const view = lane.views[lane.next + i]!
+      const numbers = lane.numbers[lane.next + i]!
+      if (sequenceAt > 0) view.setUint32(sequenceAt, lane.sequence + i * records)
+      if (numbers.length === 0) continue
+      const number = lane.sequence + i
+      view.setUint32(numbers[0]!, number)
+      for (let n = 1; n < numbers.length; n++) view.setUint32(numbers[n]!, number * records + n - 1)
+    }
   }
 
   private lane(from: string, datagrams: readonly Buffer[], port: number, open?: number): Lane {
@@ -104,6 +113,7 @@ export class Sender {
       words.setBigUint64(i * HEADER_BYTES + 24, 1n, true)
     }
     const views = payloads.map((memory) => new DataView(memory))
-    return { fd, headers, count: datagrams.length, next: 0, sequence: 0, views, held: [to, iovecs, payloads] }
+    const numbers = datagrams.map((datagram) => this.load.numbersAt?.(datagram) ?? [])
+    return { fd, headers, count: datagrams.length, next: 0, sequence: 0, views, numbers, held: [to, iovecs, payloads] }
   }
 }

@@ -102,18 +102,19 @@ export class Clocks {
     return this.isOff(place)
   }
 
-  /** Looks at rows `from … to − 1`, of the exporter at `place` (-1 = not known); how many were moved. */
+  /** Looks at rows `from … to − 1`, which arrived at one time, of the exporter at `place` (-1 = not known); how many were moved. */
   check(c: Columns, from: number, to: number, place: number): number {
     const { rule, pastMs, futureMs } = this.options
     const off = place >= 0 && this.isOff(place) ? this.offsetMs[place]! : 0
     const always = rule === 'correct' && off !== 0
-    const { flow_end: ends, time_received: arrivals } = c
+    const arrival = getU64(c.time_received, from)
+    const first = rule === 'trust' ? 0 : arrival - pastMs
+    const last = rule === 'trust' ? END_MS - 1 : arrival + futureMs
+    const { flow_end: ends } = c
     let moved = 0
     for (let row = from; row < to; row++) {
       const end = ends[row * 2]! + ends[row * 2 + 1]! * 0x1_0000_0000
-      const arrival = arrivals[row * 2]! + arrivals[row * 2 + 1]! * 0x1_0000_0000
-      const far = rule === 'trust' ? !(end < END_MS) : end < arrival - pastMs || end > arrival + futureMs
-      if (!far && !always) continue
+      if (end >= first && end <= last && !always) continue
       moveRow(c, row, end, arrival, off, pastMs, futureMs)
       moved++
     }
