@@ -13,6 +13,13 @@ export const PROTOCOL = Object.fromEntries(PROTOCOLS.map((name, code) => [name, 
   Record<Protocol, number>
 >
 
+const { ipfix: IPFIX, sflow5: SFLOW5 } = PROTOCOL
+
+/** The same where it is asked for with every datagram: a look-up by name costs more than what is done with it. */
+export function codeOf(protocol: Protocol): number {
+  return protocol === 'ipfix' ? IPFIX : protocol === 'sflow5' ? SFLOW5 : PROTOCOL[protocol]
+}
+
 /** What a datagram of an unknown version is counted as, by input. */
 const EXPECTED: Readonly<Record<Input, number>> = {
   netflow: PROTOCOL.netflow5,

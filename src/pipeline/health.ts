@@ -15,7 +15,7 @@ const COUNTS = HEALTH_COUNTS.length
 const AT = Object.fromEntries(HEALTH_COUNTS.map((name, i) => [name, i])) as Readonly<Record<HealthCount, number>>
 
 // V8 folds numbers of the module itself into compiled code; properties of an object it reads each time.
-const { datagrams: DATAGRAMS, bytes: BYTES, records: RECORDS, expected: EXPECTED, mixed: MIXED } = AT
+const { datagrams: DATAGRAMS, bytes: BYTES, records: RECORDS, expected: EXPECTED, mixed: MIXED, samples: SAMPLES } = AT
 
 /** Places and reasons told apart between two writes; beyond it a fault counts without its exporter. */
 const MAX_FAULTS = 16_384
@@ -78,6 +78,12 @@ export class HealthRecorder {
     const at = this.current * COUNTS
     this.counts[at + EXPECTED]! += records < 0 ? 1 : records
     if (mixed) this.counts[at + MIXED]! += 1
+  }
+
+  /** `samples` came with the datagram being decoded, whose domain is known. */
+  sampled(exporterId: number, protocol: number, domain: number, samples: number, nowMs: number): void {
+    const place = this.current >= 0 ? this.current : this.placeOf(exporterId, protocol, domain, nowMs)
+    this.counts[place * COUNTS + SAMPLES]! += samples
   }
 
   /** The place of the datagram that was just decoded, for what is counted of its exporter and domain. */

@@ -4,7 +4,7 @@
  */
 import type { Datagram, DecodeSink, InterfaceCounters, Protocol } from '../decode/decoder.ts'
 import { PROTOCOLS } from '../decode/decoder.ts'
-import { PROTOCOL } from './demultiplex.ts'
+import { codeOf, PROTOCOL } from './demultiplex.ts'
 import type { ExporterTable } from './exporters.ts'
 import type { HealthCount } from '../schema/side-tables.ts'
 import { HealthRecorder } from './health.ts'
@@ -12,6 +12,8 @@ import { InterfaceCounterRows } from './interface-counters.ts'
 import { KeyTable } from './key-table.ts'
 import { LearnedInterfaces } from './learned-names.ts'
 import { SequenceTracker } from './sequence.ts'
+
+const SFLOW5 = PROTOCOL.sflow5
 
 export interface ObservationOptions {
   maxExporters: number
@@ -117,7 +119,7 @@ export class Observations implements DecodeSink {
     const { sequences } = this
     sequences.observe(exporterId, exporterPort, protocol, stream, sequence, records, receivedMs)
     const advance = sequences.lastAgain ? 0 : records
-    this.health.sequenced(exporterId, PROTOCOL[protocol], stream, advance, sequences.lastMixed, receivedMs)
+    this.health.sequenced(exporterId, codeOf(protocol), stream, advance, sequences.lastMixed, receivedMs)
   }
 
   sampleSequence(datagram: Datagram, subAgent: number, source: number, sequence: number, samples: number): void {
@@ -125,7 +127,7 @@ export class Observations implements DecodeSink {
     // One stream for each source of each sub-agent; the odd constant keeps small numbers apart.
     const stream = (source ^ Math.imul(subAgent, 0x9e3779b1)) >>> 0
     this.samples.observe(exporterId, exporterPort, 'sflow5', stream, sequence, samples, receivedMs, subAgent)
-    this.tell('samples', exporterId, PROTOCOL.sflow5, subAgent, samples)
+    this.health.sampled(exporterId, SFLOW5, subAgent, samples, receivedMs)
   }
 
   interfaceCounters(datagram: Datagram, subAgent: number, counters: InterfaceCounters): void {

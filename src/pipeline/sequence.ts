@@ -14,7 +14,7 @@
  * one stream (two bridges with the same engine id) are noticed and not counted at all.
  */
 import type { Protocol } from '../decode/decoder.ts'
-import { PROTOCOL } from './demultiplex.ts'
+import { codeOf, PROTOCOL } from './demultiplex.ts'
 import { KeyTable } from './key-table.ts'
 import { RecentStreams } from './recent-streams.ts'
 
@@ -133,7 +133,7 @@ export class SequenceTracker {
   ): void {
     this.lastMixed = false
     this.lastAgain = false
-    const code = protocol === 'ipfix' ? IPFIX : PROTOCOL[protocol]
+    const code = codeOf(protocol)
     const port = code === IPFIX ? exporterPort : 0
     const { recent } = this
     const known = recent.find(exporterId, stream, port, code)
