@@ -590,6 +590,15 @@ export const OPTIONS = {
     max: 16_000_000,
     doc: 'Templates held of one exporter.',
   },
+  max_new_layouts: {
+    group: 'Decoding',
+    type: 'count',
+    unit: 'layouts',
+    default: 32,
+    min: 1,
+    max: 16_384,
+    doc: 'Layouts of records never seen before that one datagram may bring; a template beyond them is learned when it comes again. Each costs some microseconds, so this bounds what a datagram can cost.',
+  },
   template_age: {
     group: 'Decoding',
     type: 'duration',

@@ -80,6 +80,7 @@ export function buildPipeline(config: Config, ends: PipelineEnds, limits: Partia
     limits: {
       maxTemplates: config.max_templates,
       maxTemplatesPerExporter: config.max_templates_per_exporter,
+      maxNewLayouts: config.max_new_layouts,
       maxAgeMs: config.template_age,
     },
     late: {

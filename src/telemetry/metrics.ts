@@ -142,7 +142,7 @@ export const METRICS = {
   ovsight_templates_events_total: {
     type: 'counter',
     labels: ['event'],
-    doc: 'What happened to templates: learned (or refreshed), withdrawn, refused (invalid), evicted (max_templates), fell_back (a set was decoded by a template of another session), set_without_template, set_mismatched, aged (template_age), postponed (a datagram brought more than 64 layouts never seen before: learned when the template comes again), set_presumed (decoded by a template of Open vSwitch known beforehand), presumption_confirmed or presumption_refuted (by the first template that came).',
+    doc: 'What happened to templates: learned (or refreshed), withdrawn, refused (invalid), evicted (max_templates), fell_back (a set was decoded by a template of another session), set_without_template, set_mismatched, aged (template_age), postponed (max_new_layouts: a datagram brought more layouts never seen before, learned when the template comes again), set_presumed (decoded by a template of Open vSwitch known beforehand), presumption_confirmed or presumption_refuted (by the first template that came).',
   },
   ovsight_sets_waiting: { type: 'gauge', labels: [], doc: 'Data sets held for a template that has not come yet.' },
   ovsight_sets_waited_total: {

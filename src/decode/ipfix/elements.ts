@@ -13,8 +13,8 @@ type Scope = 'ovs' | 'others' | 'netflow9' | 'ipfix_of_others'
 
 export interface Element {
   readonly id: number
-  /** Enterprise number; 0 = IANA. */
-  readonly pen?: number
+  /** Enterprise number; without it IANA's. */
+  readonly pen?: typeof VMWARE
   /** Name in the registry. */
   readonly name: string
   readonly copy: CopyName
@@ -129,25 +129,26 @@ export const SAMPLER_IDS: readonly number[] = [48, 302]
 /** By these three, which every template of every version of OVS has and no other exporter is known to, OVS is told from others. */
 export const OVS_MARKS: readonly number[] = [158, 159, 352]
 
-const byNumber = new Map<number, Element[]>()
+/** Rows of an element, by its number. */
+const ofIana: (readonly Element[] | undefined)[] = []
+const ofVmware: (readonly Element[] | undefined)[] = []
 for (const element of ELEMENTS) {
-  const key = elementKey(element.pen ?? 0, element.id)
-  byNumber.set(key, [...(byNumber.get(key) ?? []), element])
+  const { id, pen } = element
+  const rows = pen === VMWARE ? ofVmware : ofIana
+  rows[id] = [...(rows[id] ?? []), element]
 }
 
 /** The row for an element in a template, if there is one and its copy reads fields of `length` bytes (0xffff = variable). */
 export function findElement(pen: number, id: number, length: number, scopes: readonly string[]): Element | undefined {
-  return byNumber
-    .get(elementKey(pen, id))
-    ?.find((element) => (element.only === undefined || scopes.includes(element.only)) && canRead(element, length))
+  // Most of what is asked for is of IANA, or of nobody that is known.
+  const rows = pen === 0 ? ofIana[id] : pen === VMWARE ? ofVmware[id] : undefined
+  return rows?.find(
+    (element) => (element.only === undefined || scopes.includes(element.only)) && canRead(element, length),
+  )
 }
 
 function canRead(element: Element, length: number): boolean {
   const copy: Copy = COPIES[element.copy]
   if (length === 0xffff) return copy.emitVariable !== undefined
   return length >= copy.min && length <= Math.min(copy.max, element.max ?? copy.max)
-}
-
-function elementKey(pen: number, id: number): number {
-  return pen * 0x1_0000 + id
 }

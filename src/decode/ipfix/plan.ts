@@ -37,36 +37,50 @@ export interface Plan {
 /** Plans the records of a data template. */
 export function planRecords(spec: Spec): Plan {
   const fields = fieldsOf(spec)
-  const ovs =
-    spec.version === IPFIX && OVS_MARKS.every((mark) => fields.some(({ id, pen }) => id === mark && pen === 0))
+  const ovs = spec.version === IPFIX && isOvs(fields)
   const initTimeAt = findInitTime(fields)
-  const elements = chooseElements(fields, scopesOf(spec.version, ovs, initTimeAt))
-  const chosen = [...elements.values()]
+  const chosen = chooseElements(fields, scopesOf(spec.version, ovs, initTimeAt))
   const filled = new Set<ColumnName>()
   const steps: Step[] = []
-  for (const [i, field] of fields.entries()) {
-    const found = elements.get(i)
+  let [ip4, ip6, sampler, fixed] = [false, false, false, true]
+  for (const [i, { length }] of fields.entries()) {
+    if (length === VARIABLE) fixed = false
+    const found = chosen[i]
     if (found === undefined) {
-      skip(steps, field.length)
-    } else {
-      const { element, to } = found
-      steps.push({ length: field.length, copy: COPIES[element.copy], to, unlessZero: filled.has(to) })
-      filled.add(to)
-      if (element.copy === 'icmpTypeCode') filled.add('icmp_code')
+      skip(steps, length)
+      continue
     }
+    const { element, to } = found
+    steps.push({ length, copy: COPIES[element.copy], to, unlessZero: filled.has(to) })
+    filled.add(to)
+    if (element.copy === 'icmpTypeCode') filled.add('icmp_code')
+    if (element.pen !== undefined) continue
+    ip4 ||= IP4.includes(element.id)
+    ip6 ||= IP6.includes(element.id)
+    sampler ||= SAMPLER_IDS.includes(element.id)
   }
-  const has = (...ids: number[]) => chosen.some(({ element }) => element.pen === undefined && ids.includes(element.id))
   return {
     version: spec.version,
     steps,
     minLength: minLength(fields),
-    fixed: fields.every(({ length }) => length !== VARIABLE),
+    fixed,
     ovs,
     filled,
-    families: has(8, 12) ? (has(27, 28) ? 'both' : 'ipv4') : has(27, 28) ? 'ipv6' : 'none',
+    families: ip4 ? (ip6 ? 'both' : 'ipv4') : ip6 ? 'ipv6' : 'none',
     initTimeAt,
-    sampling: !filled.has('sampling_rate') ? 'none' : has(...SAMPLER_IDS) ? 'sampler' : 'rate',
+    sampling: !filled.has('sampling_rate') ? 'none' : sampler ? 'sampler' : 'rate',
   }
+}
+
+/** Elements of the addresses of each family. */
+const IP4: readonly number[] = [8, 12]
+const IP6: readonly number[] = [27, 28]
+
+function isOvs(fields: readonly Field[]): boolean {
+  return (
+    fields.length >= OVS_MARKS.length &&
+    OVS_MARKS.every((mark) => fields.some(({ id, pen }) => id === mark && pen === 0))
+  )
 }
 
 function scopesOf(version: Version, ovs: boolean, initTimeAt: number): string[] {
@@ -92,21 +106,20 @@ interface Chosen {
 }
 
 /** Which element each field is copied as, by index: of those with the same column the ones of the lowest rank. */
-function chooseElements(fields: readonly Field[], scopes: readonly string[]): Map<number, Chosen> {
-  const chosen = new Map<number, Chosen>()
+function chooseElements(fields: readonly Field[], scopes: readonly string[]): (Chosen | undefined)[] {
   const seen = new Set<Element>()
-  for (const [i, field] of fields.entries()) {
-    const element = findElement(field.pen, field.id, field.length, scopes)
-    if (element === undefined) continue
-    if (!seen.has(element)) chosen.set(i, { element, to: element.to })
-    else if (element.again !== undefined && ![...chosen.values()].some(({ to }) => to === element.again))
-      chosen.set(i, { element, to: element.again })
-    seen.add(element)
-  }
   const best = new Map<ColumnName, number>()
-  for (const { element, to } of chosen.values()) best.set(to, Math.min(best.get(to) ?? Infinity, element.rank ?? 0))
-  for (const [i, { element, to }] of chosen) if ((element.rank ?? 0) > best.get(to)!) chosen.delete(i)
-  return chosen
+  const chosen = fields.map(({ pen, id, length }): Chosen | undefined => {
+    const element = findElement(pen, id, length, scopes)
+    if (element === undefined) return undefined
+    const to = seen.has(element) ? element.again : element.to
+    seen.add(element)
+    // Of a third occurrence nobody knows what it is.
+    if (to === undefined || (to === element.again && best.has(to))) return undefined
+    best.set(to, Math.min(best.get(to) ?? Infinity, element.rank ?? 0))
+    return { element, to }
+  })
+  return seen.size < 2 ? chosen : chosen.map((one) => (one !== undefined && (one.element.rank ?? 0) > best.get(one.to)! ? undefined : one)) // prettier-ignore
 }
 
 /** Skipped fields of fixed length that follow each other are one step. */

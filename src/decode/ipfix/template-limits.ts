@@ -9,8 +9,8 @@ export interface TemplateLimits {
   /** Different layouts held. */
   readonly maxLayouts: number
   /**
-   * Layouts never seen before that one datagram may bring: each costs 3 to 5 µs before its first record is decoded. So many fill an ordinary
-   * datagram; a template beyond them is not learned before it comes again.
+   * Layouts never seen before that one datagram may bring: each costs 3 to 5 µs before its first record is decoded. An ordinary datagram holds so many of
+   * twelve fields; a template beyond them is not learned before it comes again.
    */
   readonly maxNewLayouts: number
   /** For how long a template is held that neither comes again nor is used. */
@@ -22,6 +22,6 @@ export const TEMPLATE_LIMITS: TemplateLimits = {
   maxTemplatesPerExporter: 16_384,
   maxFields: 512,
   maxLayouts: 1024,
-  maxNewLayouts: 64,
+  maxNewLayouts: 32,
   maxAgeMs: 7 * 86_400_000,
 }

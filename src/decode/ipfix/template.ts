@@ -118,18 +118,18 @@ function measure(
 }
 
 /** The fields of a spec. */
-export function fieldsOf(spec: Spec): Field[] {
-  const raw = Buffer.from(spec.fields, 'latin1')
+export function fieldsOf({ version, scopes, fields: raw }: Spec): Field[] {
   const fields: Field[] = []
+  const u16 = (at: number) => (raw.charCodeAt(at) << 8) | raw.charCodeAt(at + 1)
   for (let at = 0; at < raw.length;) {
-    const element = raw.readUInt16BE(at)
-    const enterprise = spec.version === IPFIX && element >= ENTERPRISE_BIT
-    const scope = fields.length < spec.scopes
+    const element = u16(at)
+    const enterprise = version === IPFIX && element >= ENTERPRISE_BIT
+    const scope = fields.length < scopes
     fields.push({
       // Scopes of NetFlow v9 (1 system, 2 interface, 3 line card …) are not elements: they have numbers of their own.
-      id: scope && spec.version === NETFLOW9 ? 0 : enterprise ? element - ENTERPRISE_BIT : element,
-      pen: enterprise ? raw.readUInt32BE(at + 4) : 0,
-      length: raw.readUInt16BE(at + 2),
+      id: scope && version === NETFLOW9 ? 0 : enterprise ? element - ENTERPRISE_BIT : element,
+      pen: enterprise ? u16(at + 4) * 0x1_0000 + u16(at + 6) : 0,
+      length: u16(at + 2),
       scope,
     })
     at += enterprise ? 8 : 4

@@ -77,6 +77,7 @@ export class Templates {
   /** How the last `find` found: a value of FOUND_BY. */
   foundBy: number = BY_SESSION
   private readonly table: TemplateTable
+  private arena: Buffer = Buffer.alloc(0)
 
   /** `onEvict` is told of layouts that go. */
   constructor(limits: Partial<TemplateLimits> = {}, onEvict: (layout: Layout) => void = () => {}) {
@@ -174,7 +175,7 @@ export class Templates {
     let layout = known < 0 ? undefined : this.layoutOf(known)
     const changed = layout?.spec.scopes !== scopes || !sameText(layout.spec.fields, bytes, start, end)
     if (changed) {
-      const fields = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+      const fields = this.textOf(bytes, start, end)
       const version = (table.words[AT_SESSION]! % 16) as Version
       layout = this.layoutFor({ version, scopes, fields })
       if (layout === undefined) {
@@ -197,6 +198,12 @@ export class Templates {
     table.byDomain.set(entry)
     table.byExporter.set(entry)
     return changed
+  }
+
+  /** Bytes as text, one character each. The arena is mostly the one before: a Buffer over it is made once. */
+  private textOf(bytes: Uint8Array, start: number, end: number): string {
+    if (this.arena.buffer !== bytes.buffer) this.arena = Buffer.from(bytes.buffer)
+    return this.arena.toString('latin1', bytes.byteOffset + start, bytes.byteOffset + end)
   }
 
   /** The layout of a spec; undefined when the datagram at hand has brought as many new ones as it may. */
