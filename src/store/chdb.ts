@@ -16,7 +16,7 @@ import { forgetTornTokens } from './chdb-tokens.ts'
 import { EngineError, insertFailure, queryFailure, statementFailure } from './engine-error.ts'
 import { INSERT_SETTINGS } from './insert-settings.ts'
 import { type Lock, lockDirectory } from './lock.ts'
-import { type Database, migrate, syncStatement } from './migrations/migrate.ts'
+import { type Database, migrate, settleSync } from './migrations/migrate.ts'
 import { parameterSettings } from './parameters.ts'
 import { Pipes } from './pipes.ts'
 import { replaceStatements } from './replace.ts'
@@ -110,7 +110,7 @@ export class ChdbStore implements Store {
       query: (plan) => this.query(plan),
     }
     await migrate(database)
-    await this.run(syncStatement(TARGET, this.sync))
+    await settleSync(database, this.sync)
   }
 
   async insert(block: Block | FileBlock): Promise<void> {

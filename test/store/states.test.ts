@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { ALIGNED_TABLES, MIGRATIONS } from '../../src/store/migrations/migrations.ts'
-import { type Database, migrate } from '../../src/store/migrations/migrate.ts'
+import { type Database, migrate, settleSync } from '../../src/store/migrations/migrate.ts'
 import { parseAnswer } from '../../src/store/answers.ts'
 import { parameterSettings } from '../../src/store/parameters.ts'
 import { ROOT } from '../paths.ts'
@@ -91,5 +91,23 @@ describe('a database of an earlier version', { skip: NO_ENGINE }, () => {
     )
     await engine.run('ALTER TABLE altered.flows MODIFY COLUMN vlan UInt16')
     await migrate(target)
+  })
+
+  it('keeps whether blocks are on the disk when they are acknowledged, and is changed only where that changes', async () => {
+    const target = database('synced')
+    await engine.run('CREATE DATABASE synced')
+    await migrate(target)
+    const [on, off] = [1, 0].map((n) => [`ALTER TABLE synced.flows MODIFY SETTING fsync_after_insert = ${n}, fsync_part_directory = ${n}`]) // prettier-ignore
+    for (const [sync, wanted] of [
+      [false, []],
+      [true, on],
+      [true, []],
+      [false, off],
+      [false, []],
+    ] as const) {
+      target.statements.length = 0
+      await settleSync(target, sync)
+      assert.deepEqual(target.statements, wanted)
+    }
   })
 })
