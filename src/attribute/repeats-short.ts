@@ -7,8 +7,8 @@
  * The last four, and an exported name, are read and compared only where a slice has any (`wide`, a bit of the kinds). What a row has to
  * agree with is in the columns still, so no key is made of it but when it is put.
  *
- * Two entries beside each other may hold a record. One is spared once each time it comes: else records that come in turn would displace
- * each other for ever.
+ * One of WAYS entries beside each other may hold a record: of 100,000 records 2 % find no room among 262,144 entries, of two entries it
+ * would be 7 %. An entry is spared once each time its record comes: else records that come in turn would displace each other for ever.
  */
 import { newLines } from '../identity/memory.ts'
 import type { BatchMemory } from '../schema/batch.ts'
@@ -17,8 +17,7 @@ import type { Names } from './names.ts'
 import { IN_NAMED, type RowKinds } from './row-kinds.ts'
 
 const ENTRY_BITS = 4
-/** From an entry to the other one that may hold the record. */
-const OTHER = 1 << ENTRY_BITS
+const WAYS = 4
 const WHERE = 1
 const IN_IF = 2
 const OUT_IF = 3
@@ -137,7 +136,8 @@ export class ShortRepeats {
       const source = u32[sources + i * 4]! | 0
       const destination = u32[destinations + i * 4]! | 0
       const domain = u32[domains + i]! | 0
-      for (let at = places[i]!, way = 0; way < 2; way++, at ^= OTHER) {
+      for (let way = 0; way < WAYS; way++) {
+        const at = places[i]! ^ (way << ENTRY_BITS)
         const differ =
           (entries[at]! ^ kind[i]!) |
           (entries[at + WHERE]! ^ where[i]!) |
@@ -209,18 +209,21 @@ export class ShortRepeats {
     if (at >= 0) for (let word = 0; word <= POINT; word++) this.entries[at + word] = line[word]!
   }
 
-  /** Which of two entries `line` may take: -1 when both are spared, or it is there already. */
+  /** Which entry `line` may take: -1 when all are spared, or it is there already. */
   private placeFor(place: number): number {
     const { entries } = this
-    const other = place ^ OTHER
-    if (this.holds(place) || this.holds(other)) return -1
-    if (this.isFree(place)) return place
-    if (this.isFree(other)) return other
+    let free = -1
+    let least = -1
+    for (let way = WAYS - 1; way >= 0; way--) {
+      const at = place ^ (way << ENTRY_BITS)
+      if (this.isFree(at)) free = at
+      else if (this.holds(at)) return -1
+      else if (entries[at + NUMBER]! > 0) least = at
+    }
+    if (free >= 0) return free
     this.displaced++
-    if (entries[place + NUMBER]! > 0) return place
-    if (entries[other + NUMBER]! > 0) return other
-    entries[place + NUMBER]! &= ~WANTED
-    entries[other + NUMBER]! &= ~WANTED
+    if (least >= 0) return least
+    for (let way = 0; way < WAYS; way++) entries[(place ^ (way << ENTRY_BITS)) + NUMBER]! &= ~WANTED
     return -1
   }
 
@@ -248,7 +251,8 @@ export class ShortRepeats {
     for (let from = 0; from < entries.length; from += 1 << ENTRY_BITS) {
       if (entries[from + NUMBER] === 0) continue
       const place = this.placeOf(entries, from)
-      const at = this.entries[place + NUMBER] === 0 ? place : place ^ OTHER
+      let at = place
+      for (let way = 1; this.entries[at + NUMBER] !== 0; way++) at = place ^ (way << ENTRY_BITS)
       for (let word = 0; word <= POINT; word++) this.entries[at + word] = entries[from + word]!
     }
   }
