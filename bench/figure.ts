@@ -23,7 +23,7 @@ export interface BenchOptions {
   days?: number
   /** Rows a second of the first minute; without it that is looked for. */
   rate?: number
-  /** Which of LAB_LOADS is sent. */
+  /** Which load is sent: one of LAB_LOADS, or those whose name holds it. */
   load?: string
 }
 

@@ -2,7 +2,7 @@
  * Where the CPU of receiving goes, and what of it is the kernel's and the FFI's: for each kind of traffic five collectors side by side, each
  * going a step further than the one before (load/rungs.ts), drained in turn, with others' beside them. Takes minutes, so it runs only by name.
  *
- * The least of several drains counts. What `receive` costs is the floor on this machine in this run: nothing that is done with the datagrams makes it less.
+ * With `--load NAME` only those whose name holds that. The least of several drains counts. What `receive` costs is the floor on this machine in this run: nothing that is done with the datagrams makes it less.
  */
 import { slowReceiveReason } from '../src/receive/open.ts'
 import type { Bench, Figure } from './figure.ts'
@@ -24,10 +24,13 @@ interface Climber {
   costs: number[]
 }
 
-export const benchLimits: Bench = async () => {
+export const benchLimits: Bench = async ({ load: wanted = '' }) => {
   if (slowReceiveReason() !== '') return []
+  const all = await loads()
+  const some = all.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()))
+  if (some.length === 0) throw new Error(`no load has ${wanted} in its name; there are ${all.map(({ name }) => name).join('; ')}`) // prettier-ignore
   const figures: Figure[] = []
-  for (const load of await loads()) if (load.input !== 'gre' || process.getuid?.() === 0) figures.push(...(await ladder(load))) // prettier-ignore
+  for (const load of some) if (load.input !== 'gre' || process.getuid?.() === 0) figures.push(...(await ladder(load))) // prettier-ignore
   return figures
 }
 

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what this machine does, beside the figures to reach. `npm run bench -- pipeline sflow` runs some, and
- * `growth`, `limits`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000 --load ipfix`);
+ * `growth`, `limits`, `sustained`, `panels` and `history`, which take minutes, only so (`history --rows 10000000 --days 30`, `sustained --rate 250000 --load ipfix`, `limits --load 'NetFlow v5'`);
  * `--json FILE` writes them down as well. A figure that is missed is marked; a wrong answer (rows sent and stored differ) ends it with status 1,
  * after the other benches.
  */
