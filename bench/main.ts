@@ -5,7 +5,6 @@
  * after the other benches.
  */
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { benchAttribute } from './attribute.ts'
 import { benchDecode } from './decode.ts'
 import type { Bench, Figure } from './figure.ts'
@@ -22,6 +21,7 @@ import { benchSflow } from './sflow.ts'
 import { benchStart } from './start.ts'
 import { benchStore } from './store.ts'
 import { benchSustained } from './sustained.ts'
+import { readUsage } from '../test/usage.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   decode: benchDecode,
@@ -44,20 +44,26 @@ const LONG: Readonly<Record<string, Bench>> = {
 }
 const ALL = { ...BENCHES, ...LONG }
 
-const { values, positionals } = parseArgs({
+const { values, words } = readUsage({
+  name: 'bench',
+  does: 'Measures what this machine does, beside the figures to reach; those that are missed are marked.',
+  fails: 'an answer was wrong: rows sent and stored differ',
   options: {
-    json: { type: 'string' },
-    rows: { type: 'string' },
-    days: { type: 'string' },
-    rate: { type: 'string' },
-    load: { type: 'string' },
+    json: { value: 'file', text: true, doc: 'write the figures down as well' },
+    rows: { value: 'n', doc: 'of history' },
+    days: { value: 'n', doc: 'of history' },
+    rate: { value: 'n', doc: 'records a second of sustained' },
+    load: { value: 'name', text: true, doc: 'protocol of sustained' },
   },
-  allowPositionals: true,
+  words: {
+    name: 'bench',
+    doc: `${Object.keys(BENCHES).join(', ')}; all of them when none is named. Only by name, since they take minutes: ${Object.keys(LONG).join(', ')}`,
+  },
 })
 const options = {
-  ...(values.rows === undefined ? {} : { rows: Number(values.rows) }),
-  ...(values.days === undefined ? {} : { days: Number(values.days) }),
-  ...(values.rate === undefined ? {} : { rate: Number(values.rate) }),
+  ...(values.rows === undefined ? {} : { rows: values.rows }),
+  ...(values.days === undefined ? {} : { days: values.days }),
+  ...(values.rate === undefined ? {} : { rate: values.rate }),
   ...(values.load === undefined ? {} : { load: values.load }),
 }
 for (const name of ['rows', 'days', 'rate'] as const)
@@ -65,7 +71,7 @@ for (const name of ['rows', 'days', 'rate'] as const)
     console.error(`--${name} ${values[name]} is no number above 0`)
     process.exit(2)
   }
-const unknown = positionals.filter((name) => ALL[name] === undefined)
+const unknown = words.filter((name) => ALL[name] === undefined)
 if (unknown.length > 0) {
   console.error(`no bench is called ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}`)
   process.exit(2)
@@ -74,7 +80,7 @@ if (unknown.length > 0) {
 const here = machine()
 for (const [what, value] of Object.entries(here)) console.log(`${what.padEnd(8)} ${value}`)
 const results: Record<string, readonly Figure[]> = {}
-for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
+for (const name of words.length > 0 ? words : Object.keys(BENCHES)) {
   console.log(`\n${name}`)
   try {
     const figures = await ALL[name]!(options)

@@ -6,20 +6,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { collector } from '../e2e/cli.ts'
+import { readUsage } from '../usage.ts'
 import { floodDirectly } from './direct-main.ts'
 import { flood, GENUINE_ADDRESS, type FloodReport } from './flood.ts'
 
-const { values } = parseArgs({
+const { values } = readUsage({
+  name: 'flood',
+  does: 'Floods a collector from spoofed addresses with datagrams of random templates, domains, engines and agents, open to everybody and behind an allow-list.',
+  fails: 'a bound is passed: CPU, memory, log, /metrics, or what a genuine exporter lost',
   options: {
-    datagrams: { type: 'string', default: '5000000' },
-    sources: { type: 'string', default: '1000000' },
-    workers: { type: 'string', default: '1' },
-    direct: { type: 'boolean', default: false },
+    datagrams: { value: 'n', doc: 'of each of the two', default: 5_000_000 },
+    sources: { value: 'n', doc: 'different addresses', default: 1_000_000 },
+    workers: { value: 'n', doc: 'threads of the collector', default: 1 },
+    direct: { doc: 'straight into a pipeline, without sockets and store; prints figures and judges none' },
   },
 })
-
 /** Most that may be, by what the collector is told. */
 const CASES = [
   { name: 'open to everybody', words: [], cpuUs: 10 },
@@ -29,17 +31,17 @@ const CASES = [
 const SCRAPED = 300_000
 const MOST = { grownMiB: 32, logBytes: 100_000, metricsBytes: 2_000_000 }
 
-if (values.direct) await floodDirectly(Number(values.datagrams), Number(values.sources))
+if (values.direct) await floodDirectly(values.datagrams, values.sources)
 else
   for (const { name, words, cpuUs } of CASES) {
     const directory = mkdtempSync(join(tmpdir(), 'ovsight-flood-'))
-    const running = await collector(['--data', directory, '--workers', values.workers, ...words])
+    const running = await collector(['--data', directory, '--workers', String(values.workers), ...words])
     const report = await flood({
       pid: running.pid,
       ports: { netflow: running.port('NetFlow'), ipfix: running.port('IPFIX'), sflow: running.port('sFlow') },
       url: running.url,
-      datagrams: Number(values.datagrams),
-      sources: Number(values.sources),
+      datagrams: values.datagrams,
+      sources: values.sources,
       scraped: SCRAPED,
     })
     const { stdout, stderr } = await running.stop()

@@ -7,35 +7,37 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
 import { start } from './starts.ts'
 import { TARGETS, type Target } from './targets.ts'
+import { readUsage } from '../usage.ts'
 
-const { values, positionals } = parseArgs({
+const { values, words } = readUsage({
+  name: 'fuzz',
+  does: 'Feeds changed inputs to everything that reads from the network or from people. An input that breaks a target is left as crash-TARGET.',
+  fails: 'an input broke a target, took more than 50 ms, or memory grew by more than 64 MiB',
   options: {
-    minutes: { type: 'string' },
-    seconds: { type: 'string' },
-    seed: { type: 'string' },
-    jobs: { type: 'string', default: '1' },
-    starts: { type: 'string' },
-    datagrams: { type: 'string', default: '20000' },
+    minutes: { value: 'n', doc: 'how long each target' },
+    seconds: { value: 'n', doc: 'the same; 10 when neither is given' },
+    seed: { value: 'n', doc: 'begin as a run before did; of the clock when not given' },
+    jobs: { value: 'n', doc: 'targets at a time, each in a process of its own', default: 1 },
+    starts: { value: 'n', doc: 'fresh starts of a collector instead, with changed datagrams over its sockets' },
+    datagrams: { value: 'n', doc: 'of each of these starts', default: 20_000 },
   },
-  allowPositionals: true,
+  words: { name: 'target', doc: `${TARGETS.map(({ name }) => name).join(', ')}; all when none is named` },
 })
-const unknown = positionals.filter((name) => !TARGETS.some((target) => target.name === name))
+const unknown = words.filter((name) => !TARGETS.some((target) => target.name === name))
 if (unknown.length > 0) {
   console.error(
     `nothing to fuzz is called ${unknown.join(', ')}; there are ${TARGETS.map(({ name }) => name).join(', ')}`,
   )
   process.exit(2)
 }
-const forMs =
-  Number(values.minutes ?? 0) * 60_000 + Number(values.seconds ?? (values.minutes === undefined ? 10 : 0)) * 1000
-const seed = Number(values.seed ?? Date.now() % 1_000_000)
-const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-const jobs = Number(values.jobs)
-if (values.starts !== undefined) await freshStarts(Number(values.starts), Number(values.datagrams))
+const forMs = (values.minutes ?? 0) * 60_000 + (values.seconds ?? (values.minutes === undefined ? 10 : 0)) * 1000
+const seed = values.seed ?? Date.now() % 1_000_000
+const chosen = TARGETS.filter(({ name }) => words.length === 0 || words.includes(name))
+const { jobs } = values
+if (values.starts !== undefined) await freshStarts(values.starts, values.datagrams)
 else if (jobs > 1 && chosen.length > 1) await inProcesses(chosen.map(({ name }) => name))
 else {
   console.log(`seed ${seed}, ${forMs / 1000} s each`)
