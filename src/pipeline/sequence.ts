@@ -29,8 +29,12 @@ const AHEAD_RECORDS = 1 << 24
 /** How many datagrams must speak for a reading before it is believed alone, and how firmly it can be held. */
 const LATCH = 2
 const HOLD = 16
-/** A stream out of order this often (4 up for each, 1 down for each in order) is two counters mixed. */
+/**
+ * A stream that went back this often (8 up for each time, 1 down for each datagram in order) is two counters mixed. Gaps ahead say nothing: with one in
+ * five datagrams lost they would be as many as of two counters.
+ */
 const MIXED = 64
+const WENT_BACK = 8
 
 /** Words of `last`, four a place: the last number and by how much the counter rose with it, -1 = not known, the next number proves nothing; … */
 const LAST_SHIFT = 2
@@ -295,7 +299,6 @@ export class SequenceTracker {
         this.gapAge[place] = 0
       }
       this.missing[place]! += gap
-      this.upset(place)
     } else {
       if (this.disorder[place]! > 0) this.disorder[place]!--
       if (this.missing[place]! > 0 && ++this.gapAge[place]! >= GAP_DATAGRAMS) this.giveUp(place)
@@ -356,7 +359,7 @@ export class SequenceTracker {
   }
 
   private upset(place: number): void {
-    this.disorder[place] = Math.min(255, this.disorder[place]! + 4)
+    this.disorder[place] = Math.min(255, this.disorder[place]! + WENT_BACK)
   }
 
   private begin(place: number, sequence: number, records: number): void {
