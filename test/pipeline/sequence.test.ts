@@ -145,4 +145,50 @@ describe('sequence numbers', () => {
     const seen = Array.from({ length: 100 }, (_, stream) => ({ sequence: 1, records: 1, stream }))
     assert.equal(run('sflow5', seen).refused, 36)
   })
+
+  it('are the same whether streams of the last datagrams are remembered or not', () => {
+    for (const protocol of ['ipfix', 'sflow5', 'netflow9', 'netflow5'] as const)
+      for (const ofSession of [true, false]) {
+        const told = [observed(true), observed(false)] as const
+        const next = new Map<number, number>()
+        for (let i = 0; i < 20_000; i++) {
+          const port = 1 + random(2)
+          // Now and then streams that take the places of others.
+          const stream = random(400) === 0 ? 10 + random(40) : random(2)
+          const counter = ofSession ? port : port * 1000 + stream
+          const records = random(50) === 0 ? -1 : 1 + random(3)
+          const what = random(100)
+          const sequence = what === 0 ? random(1 << 30) : (next.get(counter) ?? 1) + (what < 4 ? random(9) : what < 7 ? -random(9) : 0) // prettier-ignore
+          for (const one of told) one.observe(port, protocol, stream, sequence >>> 0, records, i)
+          if (what < 4 || what > 6) next.set(counter, sequence + Math.max(1, records))
+        }
+        assert.deepEqual(told[0].events, told[1].events, protocol)
+        assert.ok(told[0].events.length > 1000)
+      }
+  })
 })
+
+/** All that a tracker tells, one that remembers or one that looks for every stream anew. */
+function observed(remembers: boolean) {
+  const events: unknown[] = []
+  const tell =
+    (what: string) =>
+    (...args: unknown[]) =>
+      void events.push([what, ...args])
+  const tracker = new SequenceTracker({
+    maxStreams: 16,
+    idleMs: 500,
+    onLost: tell('lost'),
+    onLate: tell('late'),
+    onRestart: tell('restart'),
+  })
+  if (!remembers) Object.assign(tracker, { recent: { find: () => -1, put() {} } })
+  return {
+    events,
+    observe(port: number, protocol: Protocol, stream: number, sequence: number, records: number, ms: number): void {
+      tracker.observe(7, port, protocol, stream, sequence, records, ms)
+      if (tracker.lastMixed || tracker.lastAgain) events.push([ms, tracker.lastMixed, tracker.lastAgain])
+      if (ms % 1000 === 0) tracker.settle(ms)
+    },
+  }
+}
