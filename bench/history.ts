@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once as happened } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +22,7 @@ import { keepFor } from '../src/store/retention.ts'
 import type { Store } from '../src/store/store.ts'
 import type { Bench, Figure } from './figure.ts'
 import { type Stretch, fillHistory } from './history-rows.ts'
-import { starting } from './start.ts'
+import { startCollector, starting } from './start.ts'
 
 const DAY_MS = 86_400_000
 const DEFAULT_ROWS = 1_000_000
@@ -54,7 +55,11 @@ export const benchHistory: Bench = async ({ rows = DEFAULT_ROWS, days = DEFAULT_
   } finally {
     await store.close()
   }
-  add(command(data, days))
+  add([command(data, days, 'no collector running')])
+  const { child } = await startCollector(['--data', data])
+  add([command(data, days, 'asks the collector')])
+  child.kill('SIGTERM')
+  await happened(child, 'exit')
   add(await starting('with the embedded store', [], data, 1.5, 350))
   rmSync(data, { recursive: true, force: true })
   return figures
@@ -234,20 +239,15 @@ async function asked(store: Store, days: number): Promise<Figure[]> {
   return figures
 }
 
-/** The whole command: Node.js, the engine's start, the question. */
-function command(data: string, days: number): Figure[] {
-  const start = performance.now()
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    COMMAND,
-    'top',
-    'server',
-    '--last',
-    `${days}d`,
-    '--data',
-    data,
-  ])
-  assert.equal(status, 0, String(stderr))
-  assert.ok(stdout.length > 0)
-  const ms = performance.now() - start
-  return [{ name: `ovsight top server --last ${days}d, no collector running`, value: ms, unit: 'ms' }]
+/** The whole command, the fastest of three: Node.js, the question, and before it the engine's start where no collector runs. */
+function command(data: string, days: number, who: string): Figure {
+  const times = [1, 2, 3].map(() => {
+    const start = performance.now()
+    const words = ['top', 'server', '--last', `${days}d`, '--data', data]
+    const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...words])
+    assert.equal(status, 0, String(stderr))
+    assert.ok(stdout.length > 0)
+    return performance.now() - start
+  })
+  return { name: `ovsight top server --last ${days}d, ${who}`, value: Math.min(...times), unit: 'ms' }
 }

@@ -60,7 +60,7 @@ export async function starting(
   const starts: Started[] = []
   let idle = NaN
   for (let i = 0; i < TIMES; i++) {
-    const started = await start([...words, '--data', data])
+    const started = await startCollector([...words, '--data', data])
     starts.push(started)
     if (i === TIMES - 1) {
       await sleep(IDLE_MS)
@@ -80,8 +80,8 @@ export async function starting(
   ]
 }
 
-/** Starts one and waits until it runs. */
-async function start(words: readonly string[]): Promise<Started> {
+/** Starts a collector and waits until it runs. */
+export async function startCollector(words: readonly string[]): Promise<Started> {
   const beganMs = performance.now()
   const seconds = () => (performance.now() - beganMs) / 1000
   const child = spawn(process.execPath, [MAIN, 'collect', '--bind', '127.0.0.1', ...FREE, '--gre', 'off', ...words])

@@ -7,8 +7,8 @@
  *   FROM   flows
  *
  * Records are quicker summed once from each side (sums.ts): their pairs are as many as they. A pair has a row in every bucket of sums, and
- * a statement that names each table twice for two sides takes twice as long to plan: of a month of days this takes 0.7 times the engine's
- * CPU time of `groupedSql`. A third of what is left is planning, a quarter the names, a fifth the errors of estimates.
+ * a statement that names each table twice for two sides takes twice as long to plan. Of a month of days (230,000 rows, 5,300 pairs of 1,200
+ * servers) reading takes the engine 43 % of its time, planning 27 %, the sums of pairs with their names 25 %, both ends of each 5 %.
  */
 import { columnFacts, type ColumnName } from '../schema/columns.ts'
 import { FLOWS } from '../schema/ddl.ts'

@@ -93,7 +93,7 @@ export type RollupName = keyof typeof ROLLUPS
 export const ROLLUP_NAMES = Object.keys(ROLLUPS) as RollupName[]
 
 /**
- * Parts of the days are read whole, month after month, so that a file a column pays sooner: a month is read in three quarters of the time.
+ * Parts of the days are read whole, month after month, so a file a column pays sooner: a month is read in three quarters of the time.
  */
 export const DAY_SETTINGS = { min_bytes_for_wide_part: 10 * 1024 ** 2 } as const
 

@@ -2,7 +2,7 @@
  * What the embedded engine leaves out when it plans a question of this program.
  *
  * Each pass walks through all of a statement, on one thread, and a question on sums has hundreds of expressions over three tables. These look
- * for what this program never writes, and a third of planning is theirs; each alone is too little to measure. Questions of others (the door) are
+ * for what this program never writes, and a quarter of planning is theirs; each alone is too little to measure. Questions of others (the door) are
  * planned with all. So are those of a server, whose version is not ours to know. `test/store/planning.test.ts` holds the names.
  */
 const PASSES = [
