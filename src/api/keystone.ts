@@ -21,7 +21,6 @@ const ANSWER = z.object({
   }),
 })
 
-const MAX_TOKENS = 10_000
 /** A token that Keystone does not know is not asked about again for so long. */
 const REFUSED_MS = 10_000
 const MAX_LENGTH = 4096
@@ -32,10 +31,15 @@ const MAX_LENGTH = 4096
  */
 export class KeystoneTokens {
   private readonly ask: AskKeystone
+  private readonly most: number
+  private readonly onForget: () => void
   private readonly known = new Map<string, { who: KeystoneWho | undefined; untilMs: number }>()
 
-  constructor(ask: AskKeystone) {
+  /** Remembers `most` answers; `onForget` is told of each that goes before its time. */
+  constructor(ask: AskKeystone, most: number, onForget = () => {}) {
     this.ask = ask
+    this.most = most
+    this.onForget = onForget
   }
 
   /** Whose a token is; undefined when it is nobody's. Errors: cloud_unreachable and others when Keystone does not answer. */
@@ -48,7 +52,10 @@ export class KeystoneTokens {
     const good = who !== undefined && who.expiresMs > nowMs ? who : undefined
     this.known.delete(key)
     this.known.set(key, { who: good, untilMs: good?.expiresMs ?? nowMs + REFUSED_MS })
-    if (this.known.size > MAX_TOKENS) this.known.delete(this.known.keys().next().value!)
+    if (this.known.size > this.most) {
+      this.known.delete(this.known.keys().next().value!)
+      this.onForget()
+    }
     return good
   }
 

@@ -12,6 +12,8 @@ import { KnownProjects } from './known-projects.ts'
 
 export interface OpenAccess {
   readonly options: Pick<ApiOptions, 'access'>
+  /** Answers of Keystone that were forgotten for want of room. */
+  readonly keystoneForgotten: () => number
   /** For the command line on this machine; undefined when no tokens are wanted. */
   readonly localToken?: string
   /** Follows another configuration. Errors: those of clouds.yaml. */
@@ -30,12 +32,19 @@ export async function openAccess(config: Config, identity: Identity, log: Logger
   if (!wanted) {
     if (!isLoopback(config.http_bind) && config.http_port !== null)
       log.warn('the HTTP API is open to everybody who reaches it, all projects: http_auth is off')
-    return { options: {}, change: () => Promise.resolve(), close: () => Promise.resolve() }
+    return {
+      options: {},
+      keystoneForgotten: () => 0,
+      change: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    }
   }
   const [{ AskedLog }, { TokenBook }] = await Promise.all([import('../api/asked-log.ts'), import('../api/tokens.ts')])
   const localToken = `ovs_local_${randomBytes(32).toString('base64url')}`
   const asked = new AskedLog(config.data, (error) => log.error({ err: error }, 'the log of requests cannot be written'))
-  const keystone = await keystoneOf(config)
+  let forgotten = 0
+  const onForget = () => void forgotten++
+  const keystone = await keystoneOf(config, onForget)
   const projects = new KnownProjects(identityApi(identity))
   const access: Writable<AccessOptions> = {
     tokens: new TokenBook(config.data),
@@ -47,10 +56,11 @@ export async function openAccess(config: Config, identity: Identity, log: Logger
   }
   return {
     options: { access },
+    keystoneForgotten: () => forgotten,
     localToken,
     async change(next) {
       access.requestsPerMinute = next.http_requests
-      const other = await keystoneOf(next)
+      const other = await keystoneOf(next, onForget)
       if (other === undefined) delete access.keystone
       else access.keystone = other
     },
@@ -64,7 +74,7 @@ function same(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }
 
-async function keystoneOf(config: Config): Promise<KeystoneTokens | undefined> {
+async function keystoneOf(config: Config, onForget: () => void): Promise<KeystoneTokens | undefined> {
   if (config.os_cloud === null) return undefined
   const [{ KeystoneTokens }, { loadCloud }, { CloudSession }] = await Promise.all([
     import('../api/keystone.ts'),
@@ -73,5 +83,6 @@ async function keystoneOf(config: Config): Promise<KeystoneTokens | undefined> {
   ])
   const cloud = loadCloud(config.os_cloud, { env: process.env, cwd: process.cwd(), home: homedir() })
   const session = new CloudSession(cloud)
-  return new KeystoneTokens((token) => session.get('identity', '/auth/tokens', { 'x-subject-token': token }))
+  const ask = (token: string) => session.get('identity', '/auth/tokens', { 'x-subject-token': token })
+  return new KeystoneTokens(ask, config.http_keystone_tokens, onForget)
 }

@@ -203,6 +203,7 @@ export class Collector {
         ...identityReaders(identity),
         ...lateReaders(this.late),
         ovsight_http_connections_refused_total: () => [[this.connectionsRefused]],
+        ovsight_keystone_tokens_forgotten_total: () => [[this.access.keystoneForgotten()]],
         ovsight_engine_restarts_total: () => [[store instanceof ChdbStore ? store.restarts : 0]],
         ovsight_reloads_total: () => {
           const { reloads, failures } = this.reloader.state

@@ -133,6 +133,16 @@ export const OPTIONS = {
     max: 100_000,
     doc: 'Connections to the API at a time; further ones are closed at once and counted.',
   },
+  http_keystone_tokens: {
+    group: 'HTTP',
+    live: true,
+    type: 'count',
+    unit: 'tokens',
+    default: 10_000,
+    min: 100,
+    max: 1_000_000,
+    doc: 'Tokens whose answer of Keystone is remembered, a few hundred bytes each; beyond it the one asked about longest ago is forgotten, counted, and asked about again.',
+  },
   api_tls_cert: {
     group: 'HTTP',
     live: true,

@@ -24,6 +24,11 @@ export const METRICS = {
     labels: [],
     doc: 'Connections to the API closed at once because http_connections of them were open.',
   },
+  ovsight_keystone_tokens_forgotten_total: {
+    type: 'counter',
+    labels: [],
+    doc: 'Answers of Keystone about tokens that were forgotten because http_keystone_tokens of them were remembered.',
+  },
   ovsight_engine_restarts_total: {
     type: 'counter',
     labels: [],

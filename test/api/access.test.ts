@@ -123,7 +123,7 @@ describe('who may ask', () => {
       questions++
       if (token === 'down') return Promise.reject(new AppError('cloud_unreachable', 'no answer'))
       return tokens[token] === undefined ? Promise.reject(new AppError('cloud_refused', '404')) : Promise.resolve(tokens[token]) // prettier-ignore
-    })
+    }, 100)
     let now = NOW
     const { get } = apiOf({ keystone }, () => now)
     const as = (token: string) => ({ 'x-auth-token': token })
@@ -139,18 +139,24 @@ describe('who may ask', () => {
     assert.equal(questions, before + 1)
   })
 
-  it('may be one of any number of Keystone, of which it remembers ten thousand', async () => {
+  it('may be one of any number of Keystone, of which it remembers so many, and tells of each that it forgets', async () => {
     const questions = new Map<string, number>()
+    let forgotten = 0
     const expires = { token: { expires_at: '2026-01-01T01:00:00Z', project: { id: 'p-blue' } } }
-    const keystone = new KeystoneTokens((token) => {
-      questions.set(token, (questions.get(token) ?? 0) + 1)
-      return token === 'good' ? Promise.resolve(expires) : Promise.reject(new AppError('cloud_refused', '404'))
-    })
+    const keystone = new KeystoneTokens(
+      (token) => {
+        questions.set(token, (questions.get(token) ?? 0) + 1)
+        return token === 'good' ? Promise.resolve(expires) : Promise.reject(new AppError('cloud_refused', '404'))
+      },
+      1_000,
+      () => forgotten++,
+    )
     const find = (token: string) => keystone.find(token, NOW)
     assert.equal((await find('good'))?.project, 'p-blue')
-    for (let i = 0; i < 10_500; i++) assert.equal(await find(`made-up-${i}`), undefined)
+    for (let i = 0; i < 1_500; i++) assert.equal(await find(`made-up-${i}`), undefined)
     const { known } = keystone as unknown as { known: ReadonlyMap<string, unknown> }
-    assert.equal(known.size, 10_000)
+    assert.equal(known.size, 1_000)
+    assert.equal(forgotten, 501)
     // What a flood of tokens displaced is asked about once more, and right again.
     assert.equal((await find('good'))?.project, 'p-blue')
     await find('good')
