@@ -13,9 +13,12 @@ const CHILD = new URL('./chdb-child.js', import.meta.url)
 const MAX_PENDING = 1_000
 /** Reading a large database back in after a crash takes a while. */
 const START_MS = 120_000
-/** The engine of a process that was killed ends a moment after it; until then it holds the files. */
+/**
+ * The engine of a process that was killed ends a moment after it; until then it holds the files. One that was starting ends when it has
+ * started: over ten seconds, seen on a machine with ten times the work it can do.
+ */
 const HELD = /Cannot lock file/
-const ORPHAN_MS = 10_000
+const ORPHAN_MS = 60_000
 /** How long a request waits for an engine that is being started again. */
 const RESTART_WAIT_MS = 10_000
 const RESTART_PAUSE = { firstMs: 100, maxMs: 10_000 }
